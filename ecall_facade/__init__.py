@@ -1,0 +1,107 @@
+"""Send SMS, WhatsApp and RCS messages through eCall: typed, sync and async, and never the same text twice.
+
+from ecall_facade import ECall
+
+with ECall() as ecall:  # credentials and sender from the environment
+    sent = ecall.sms.send("079 123 45 67", "Your code is 481 516")
+    print(ecall.messages.wait(sent.message_id, timeout=60).state)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ecall_facade import text
+from ecall_facade._calls import Notify
+from ecall_facade._sync import ECall
+from ecall_facade._version import __version__
+
+# fmt: off
+from ecall_facade.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequest,
+    ECallError,
+    ErrorDetail,
+    InvalidConfiguration,
+    InvalidMedia,
+    InvalidNumber,
+    InvalidSender,
+    InvalidText,
+    MalformedEvent,
+    MissingCredentials,
+    NotFound,
+    NotSent,
+    NumberProblem,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    ServiceUnreachable,
+    TooLarge,
+    UnreadableResponse,
+    UntrustedSource,
+    UsageError,
+    WaitTimeout,
+    WebhookError,
+)
+from ecall_facade.numbers import RawAddress
+from ecall_facade.results import (
+    DeliveryState,
+    ListEntry,
+    ListStatus,
+    Media,
+    MessageStatus,
+    Problem,
+    RawAnswer,
+    SentBroadcast,
+    SentList,
+    SentMessage,
+)
+
+if TYPE_CHECKING:
+    from ecall_client.models import (
+        AudioContent,
+        Channel,
+        DocumentContent,
+        ImageContent,
+        MessageListItem,
+        NotificationAddress,
+        NotificationAddressType,
+        NotificationEvent,
+        StickerContent,
+        TextContent,
+        TextOptions,
+        VideoContent,
+    )
+    from ecall_facade._async import AsyncECall
+
+__all__ = [  # noqa: RUF022  # by topic
+    # clients
+    "AsyncECall", "ECall", "__version__",
+    # what messages are made of
+    "AudioContent", "Channel", "DocumentContent", "ImageContent", "MessageListItem", "NotificationAddress",
+    "NotificationAddressType", "NotificationEvent", "Notify", "RawAddress", "StickerContent", "TextContent",
+    "TextOptions", "VideoContent", "text",
+    # results
+    "DeliveryState", "ErrorDetail", "ListEntry", "ListStatus", "Media", "MessageStatus", "Problem", "RawAnswer",
+    "SentBroadcast", "SentList", "SentMessage",
+    # errors
+    "APIError", "AuthenticationError", "BadRequest", "ECallError", "InvalidConfiguration", "InvalidMedia",
+    "InvalidNumber", "InvalidSender", "InvalidText", "MalformedEvent", "MissingCredentials", "NotFound", "NotSent",
+    "NumberProblem", "OutcomeUnknown", "PermissionDenied", "RateLimited", "ServerError", "ServiceUnreachable",
+    "TooLarge", "UnreadableResponse", "UntrustedSource", "UsageError", "WaitTimeout", "WebhookError",
+]
+# fmt: on
+
+
+def __getattr__(name: str) -> object:
+    # What not every program needs, each loaded when it is first asked for: the async client, the generated models.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module("ecall_facade._async" if name == "AsyncECall" else "ecall_client.models")
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

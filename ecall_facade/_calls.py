@@ -1,0 +1,436 @@
+"""Each operation as data: how its request is made, and how its answer is read. Pure; the clients run it.
+
+Whatever is wrong with a request is raised here, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from urllib.parse import quote
+
+import attrs
+
+from ecall_client import models
+from ecall_client.tables import REQUEST_NAMES
+from ecall_client.types import UNSET, File
+from ecall_facade._policy import JSON, REQUEST_ID, Kind, as_dict, as_list, caused_by, spell
+from ecall_facade.errors import (
+    ECallError,
+    InvalidMedia,
+    OutcomeUnknown,
+    ServiceUnreachable,
+    UnreadableResponse,
+    UsageError,
+)
+from ecall_facade.numbers import RawAddress, normalize, normalize_all
+from ecall_facade.results import (
+    ListEntry,
+    ListStatus,
+    Media,
+    MessageStatus,
+    SentBroadcast,
+    SentList,
+    SentMessage,
+    read_error,
+    read_id,
+    read_state,
+    read_time,
+)
+from ecall_facade.text import check_text
+
+if TYPE_CHECKING:
+    from ecall_client.types import Response
+    from ecall_facade._media import Upload
+    from ecall_facade._settings import Options
+
+T = TypeVar("T")
+M = TypeVar("M")
+B = TypeVar("B", "models.MessageRequest", "models.MessageListItem", "models.MessageListRequest")
+
+Recipient: TypeAlias = str | RawAddress
+MediaContent: TypeAlias = (
+    "models.ImageContent | models.DocumentContent | models.AudioContent | models.VideoContent | models.StickerContent"
+)
+Content: TypeAlias = "str | models.TextContent | MediaContent"
+Extra: TypeAlias = Mapping[str, JSON]
+
+
+@attrs.frozen
+class Call(Generic[T]):
+    """One operation with its arguments: the generated functions that perform it, and how its answer is read."""
+
+    kind: Kind
+    sync: Callable[..., Response[Any]]
+    asyncio: Callable[..., Awaitable[Response[Any]]]
+    _read: Callable[[Response[Any]], T]
+
+    def read(self, response: Response[Any]) -> T:
+        """Give the result that an answer stands for."""
+        try:
+            return self._read(response)
+        except ECallError:
+            raise
+        except Exception as error:
+            raise _unreadable(response, f"in a way that cannot be read ({type(error).__name__})", self.kind) from error
+
+    def failure(self, error: Exception) -> ECallError:
+        """Give an error of ours for one that nobody foresaw; of a send it is not known what became of it."""
+        words = f"Something that was not foreseen went wrong ({type(error).__name__})"
+        cls = ServiceUnreachable if self.kind.is_read else OutcomeUnknown
+        return caused_by(error, cls(words, may_have_been_sent=self.kind in {Kind.SEND, Kind.STATUS}))
+
+
+def _call(kind: Kind, operation: Any, read: Callable[[Response[Any]], T], **arguments: Any) -> Call[T]:
+    sync, asyncio = partial(operation.sync_detailed, **arguments), partial(operation.asyncio_detailed, **arguments)
+    return Call(kind, sync, asyncio, read)
+
+
+# Sending
+
+
+@attrs.frozen
+class Draft:
+    """A message but for its recipients, checked."""
+
+    options: Options
+    parts: dict[str, Any]
+    pages: int | None
+
+    @classmethod
+    def of(
+        cls, options: Options, channel: models.Channel, content: Content, sender: str | None, page_limit: int | None
+    ) -> Draft:
+        model, pages = _content(channel, content, page_limit)
+        parts = {"channel": channel, "from_": options.sender(channel, sender), "content": model}
+        return cls(options, parts, pages)
+
+    def notifying(self, notify: Notifiable) -> dict[str, Any]:
+        return {**self.parts, "notification": notification(notify, self.options.region)}
+
+
+def compose(draft: Draft, to: Recipient, extra: Extra | None) -> models.MessageListItem:
+    recipient = normalize_all([to], draft.options.region)[0][0]
+    return _with_extra(models.MessageListItem(to=recipient, **draft.parts), extra)
+
+
+def send(draft: Draft, to: Recipient, notify: Notifiable, extra: Extra | None) -> Call[SentMessage]:
+    from ecall_client.api.message import send_message
+
+    recipient = normalize_all([to], draft.options.region)[0][0]
+    body = _with_extra(models.MessageRequest(to=recipient, **draft.notifying(notify)), extra)
+
+    def read(response: Response[Any]) -> SentMessage:
+        ids, sent_at = _sent(response, "messageId")
+        return SentMessage(ids[0][0], sent_at, draft.pages, **_about(response))
+
+    return _call(Kind.SEND, send_message, read, body=body)
+
+
+def broadcast(draft: Draft, to: Iterable[Recipient], notify: Notifiable, extra: Extra | None) -> Call[SentBroadcast]:
+    from ecall_client.api.message import send_message
+
+    recipients, duplicates = normalize_all(to, draft.options.region)
+    addresses = [models.ToAddressNumber(address=recipient) for recipient in recipients]
+    body = _with_extra(models.MessageRequest(to_list=addresses, **draft.notifying(notify)), extra)
+
+    def read(response: Response[Any]) -> SentBroadcast:
+        ids, sent_at = _sent(response, "messageIdList")
+        matched = {_same_form(address): message_id for message_id, address in ids if address is not None}
+        if not matched and len(ids) == len(recipients):
+            matched = {recipient: message_id for recipient, (message_id, _) in zip(recipients, ids, strict=True)}
+        by_recipient = {recipient: matched[recipient] for recipient in recipients if recipient in matched}
+        message_ids = tuple(message_id for message_id, _ in ids)
+        return SentBroadcast(message_ids, recipients, duplicates, sent_at, by_recipient, **_about(response))
+
+    return _call(Kind.SEND, send_message, read, body=body)
+
+
+def send_list(
+    options: Options, messages: Iterable[models.MessageListItem], notify: Notifiable, extra: Extra | None
+) -> Call[SentList]:
+    from ecall_client.api.message_list import send_message_list
+
+    given: list[object] = list(messages)
+    items = [item for item in given if isinstance(item, models.MessageListItem)]
+    if not given:
+        raise UsageError("The list holds no message; compose(…) makes one")
+    if wrong := [str(at) for at, item in enumerate(given) if not isinstance(item, models.MessageListItem)]:
+        raise UsageError(f"Not made by compose(…): the messages at {', '.join(wrong)} (counted from 0)")
+    body = models.MessageListRequest(messages=items, notification=notification(notify, options.region))
+    body = _with_extra(body, extra)
+
+    def read(response: Response[Any]) -> SentList:
+        list_id = read_id(_parsed(response, models.MessageListResult, Kind.SEND).message_list_id)
+        if list_id is None:
+            raise _unreadable(response, "without a messageListId", Kind.SEND)
+        found = [models.MessageListEntry.from_dict(item) for item in _items(response)]
+        # Matched by their order (inferred); another number of entries cannot be matched, and `raw` has them.
+        outcomes = found if len(found) == len(items) else [models.MessageListEntry() for _ in items]
+        entries = [
+            ListEntry(item, read_id(outcome.message_id), read_error(_plain(outcome.error)))
+            for item, outcome in zip(items, outcomes, strict=True)
+        ]
+        return SentList(list_id, tuple(entries), **_about(response))
+
+    return _call(Kind.SEND, send_message_list, read, body=body)
+
+
+# Reading
+
+
+def status(message_id: str) -> Call[MessageStatus]:
+    from ecall_client.api.message import get_message_status
+
+    check_id(message_id, "message_id")
+
+    def read(response: Response[Any]) -> MessageStatus:
+        answer = _parsed(response, models.MessageStatusResult, Kind.STATUS)
+        return _status(answer, message_id, _about(response))
+
+    return _call(Kind.STATUS, get_message_status, read, message_id=message_id)
+
+
+def list_status(list_id: str) -> Call[ListStatus]:
+    from ecall_client.api.message_list import get_message_list_status
+
+    check_id(list_id, "list_id")
+
+    def read(response: Response[Any]) -> ListStatus:
+        request_id = _about(response)["request_id"]
+        found = [
+            _status(models.MessageStatusResult.from_dict(item), "", {"request_id": request_id, "answer": item})
+            for item in _items(response)
+        ]
+        return ListStatus(list_id, tuple(found), **_about(response))
+
+    return _call(Kind.STATUS, get_message_list_status, read, message_list_id=list_id)
+
+
+def _status(answer: models.MessageStatusResult, asked: str, about: dict[str, Any]) -> MessageStatus:
+    state, is_final = read_state(answer.state)
+    updated_at = read_time(answer.timestamp, answer.additional_properties)
+    message_id = read_id(answer.message_id) or asked
+    return MessageStatus(message_id, state, is_final, updated_at, read_error(_plain(answer.error)), **about)
+
+
+def upload(source: Upload, payload: object) -> Call[Media]:
+    from ecall_client.api.media import upload_media
+
+    def read(response: Response[Any]) -> Media:
+        media_id = read_id(_parsed(response, models.MediaUploadResult, Kind.UPLOAD).media_id)
+        if media_id is None:
+            raise _unreadable(response, "without a mediaId", Kind.UPLOAD)
+        return Media(media_id, source.content_type, source.done, **_about(response))
+
+    file = File(payload=cast("Any", payload))  # httpx sends any iterable, the generated type knows only files
+    return _call(
+        Kind.UPLOAD, upload_media, read, body=file, content_length=UNSET if source.size is None else source.size
+    )
+
+
+def media_path(media_id: str) -> str:
+    check_id(media_id, "media_id")
+    return f"/api/media/{quote(media_id, safe='')}"
+
+
+def check_id(value: object, name: str) -> None:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable() or set(value) == {"."}:
+        raise UsageError(f"{name} is not an id that the service gave: a string that is not empty")
+
+
+def check_request(method: object, path: object, body: object) -> None:
+    """Refuse what `request` cannot send safely."""
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//") or "\\" in path:
+        raise UsageError("path begins with one slash, as in /api/message; another host cannot be called")
+    if not path.isprintable() or not isinstance(method, str) or not method.isalpha() or not method.isascii():
+        raise UsageError("The method or path holds a character that has no place in it")
+    _check_json(body, "json")
+
+
+# Parts of requests
+
+
+@attrs.frozen(init=False)
+class Notify:
+    """Who is told about the delivery, and of which events.
+
+    An address is a URL (called by POST: `UrlPost`), an e-mail address, a number, or a `NotificationAddress` with a type
+    of its own. `for_event` is `All`, `FinalOnly`, `SuccessOnly` or `ErrorOnly` (observed); without it the service
+    decides.
+    """
+
+    addresses: tuple[str | models.NotificationAddress, ...] = attrs.field(repr=False)
+    for_event: models.NotificationEvent | None = None
+
+    def __init__(
+        self, *addresses: str | models.NotificationAddress, for_event: models.NotificationEvent | str | None = None
+    ) -> None:
+        if for_event is not None and for_event not in list(models.NotificationEvent):
+            raise UsageError(f"for_event is one of {', '.join(models.NotificationEvent)}")
+        event = None if for_event is None else models.NotificationEvent(for_event)
+        object.__setattr__(self, "addresses", addresses)  # frozen
+        object.__setattr__(self, "for_event", event)
+
+
+Notifiable: TypeAlias = str | Notify | Sequence[str] | None
+_NOTIFIED_LENGTH = 100
+
+
+def notification(notify: Notifiable, region: str) -> Any:
+    """Give the notification of a request, or UNSET."""
+    if notify is None:
+        return UNSET
+    if not isinstance(notify, Notify):
+        notify = Notify(*([notify] if isinstance(notify, str) else notify))
+    addresses = [_notification_address(address, region) for address in notify.addresses]
+    if not addresses:
+        raise UsageError("notify names no address: a URL, an e-mail address or a number")
+    if (length := sum(len(address.address) for address in addresses)) >= _NOTIFIED_LENGTH:
+        raise UsageError(f"The addresses in notify have {length} characters together; at most 99 are taken (observed)")
+    return models.Notification(addresses=addresses, for_event=notify.for_event or UNSET)
+
+
+def _notification_address(address: str | models.NotificationAddress, region: str) -> models.NotificationAddress:
+    kinds = models.NotificationAddressType
+    if isinstance(address, models.NotificationAddress):
+        return address
+    if address.lower().startswith(("http://", "https://")):
+        kind, name, parts = kinds.URL_POST, "URL", address.split("/")[2:3]
+    elif "@" in address:
+        kind, name, parts = kinds.EMAIL, "e-mail address", list(address.rpartition("@"))
+    else:
+        return models.NotificationAddress(kinds.SMS, normalize(address, region))
+    if not all(parts) or not parts or not address.isprintable() or " " in address:
+        raise UsageError(f"An address in notify is not a valid {name}")
+    return models.NotificationAddress(kind, address)
+
+
+def _content(channel: models.Channel, content: Content, page_limit: int | None) -> tuple[Any, int | None]:
+    """Give the generated content, and how many pages an SMS has."""
+    if isinstance(content, str):
+        content = models.TextContent(text=content)
+    if isinstance(content, models.TextContent):
+        if page_limit is not None:
+            content = attrs.evolve(content, options=models.TextOptions(page_limit=page_limit))
+        limit = content.options.page_limit if content.options else None
+        size = check_text(content.text, channel.value, limit or None)
+        return content, size.pages if size else None
+    if not isinstance(content, media_contents()):
+        raise UsageError("content is a str, or one of the contents such as TextContent or ImageContent")
+    if channel is models.Channel.SMS:
+        raise InvalidMedia("An SMS carries text only; send media by WhatsApp or RCS")
+    if isinstance(content, models.StickerContent) and channel is models.Channel.WHATSAPP:
+        raise InvalidMedia("Stickers are not supported on WhatsApp (documented); send an ImageContent")
+    check_id(content.media_id, "media_id")
+    return content, None
+
+
+def media_contents() -> tuple[type[MediaContent], ...]:
+    return (
+        models.ImageContent,
+        models.DocumentContent,
+        models.AudioContent,
+        models.VideoContent,
+        models.StickerContent,
+    )
+
+
+def content_for(upload: Upload) -> MediaContent:
+    """Give the content that fits the kind of a file whose id is still to come; what is nothing else is a document."""
+    if upload.content_type is None:
+        raise InvalidMedia("The kind of the file is not known; pass content_type=…, such as 'image/jpeg'")
+    kinds: dict[str, type[MediaContent]]
+    kinds = {"image": models.ImageContent, "audio": models.AudioContent, "video": models.VideoContent}
+    return kinds.get(upload.content_type.partition("/")[0], models.DocumentContent)(media_id="to come")
+
+
+def _with_extra(body: B, extra: Extra | None) -> B:
+    """Add the caller's own fields; a known one among them would be there twice, and the service would choose."""
+    if extra is None:
+        return body
+    _check_json(extra, "extra")
+    todo: list[object] = [extra]
+    while todo:
+        node = todo.pop()
+        todo.extend(as_list(node))
+        todo.extend(as_dict(node).values())
+        if known := sorted(name for name in as_dict(node) if name.lower() in REQUEST_NAMES):
+            raise UsageError(f"extra holds what has a place of its own: {', '.join(known)}")
+    body.additional_properties.update(extra)
+    return body
+
+
+def _check_json(value: object, name: str) -> None:
+    try:
+        read = json.loads(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"{name} cannot be written as JSON ({type(error).__name__})") from None
+    if name == "extra" and (not isinstance(read, dict) or read != value):
+        raise UsageError("extra is a dict of field names to what JSON can say: dict, list, str, numbers, bool, None")
+
+
+# Parts of answers
+
+
+def _about(response: Response[Any]) -> dict[str, Any]:
+    return {"request_id": response.headers.get(REQUEST_ID) or None, "answer": response.content}
+
+
+def _unreadable(response: Response[Any], how: str, kind: Kind) -> UnreadableResponse:
+    consequence = "; the message was most likely accepted, do not repeat it" if kind is Kind.SEND else ""
+    return UnreadableResponse(
+        f"The service answered {int(response.status_code)}, but {how}{consequence}",
+        status_code=int(response.status_code),
+        body=response.content,
+        request_id=response.headers.get(REQUEST_ID) or None,
+        may_have_been_sent=kind in {Kind.SEND, Kind.STATUS},
+    )
+
+
+def _parsed(response: Response[Any], model: type[M], kind: Kind) -> M:
+    if isinstance(response.parsed, model):
+        return response.parsed
+    raise _unreadable(response, "not as the operation is described", kind)
+
+
+def _sent(response: Response[Any], name: str) -> tuple[list[tuple[str, str | None]], datetime | None]:
+    answer = _parsed(response, models.MessageResult, Kind.SEND)
+    one, many = read_id(answer.message_id), _message_ids(answer)
+    # One recipient is answered by one id and many by a list; should the service do it the other way, that counts, too.
+    ids: list[tuple[str, str | None]] = many
+    if one is not None and (name == "messageId" or not many):
+        ids = [(one, None)]
+    if not ids:
+        raise _unreadable(response, f"without a {name}", Kind.SEND)
+    return ids, read_time(answer.timestamp, answer.additional_properties)
+
+
+def _message_ids(answer: models.MessageResult) -> list[tuple[str, str | None]]:
+    """Give the ids that the answer holds, each with its recipient where that is named."""
+    many = answer.message_id_list if isinstance(answer.message_id_list, list) else []
+    pairs: list[tuple[object, object]] = [
+        (item.message_id, item.address) if isinstance(item, models.AddressedMessageId) else (item, None)
+        for item in many
+    ]
+    found = [(read_id(message_id), address if isinstance(address, str) else None) for message_id, address in pairs]
+    return [(message_id, address) for message_id, address in found if message_id is not None]
+
+
+def _items(response: Response[Any]) -> list[dict[str, Any]]:
+    """Give the entries of a list's answer; the name of the array is not known, so the only one counts."""
+    answer = as_dict(spell(json.loads(response.content)))
+    arrays = [array for value in answer.values() if (array := as_list(value))]
+    found = as_list(answer.get("messages")) or (arrays[0] if len(arrays) == 1 else [])
+    return [as_dict(item) or {"messageId": item} for item in found]
+
+
+def _plain(error: object) -> object:
+    return error.to_dict() if isinstance(error, models.Error) else error
+
+
+def _same_form(address: str) -> str:
+    return f"+{address[2:]}" if address.startswith("00") else address

@@ -1,0 +1,434 @@
+"""What is decided about a request and its answer, without any I/O: version, retry, errors, spelling of JSON names.
+
+`Policy.plan` makes the request. `Policy.exchange` is a generator that a session drives: it says what to do next, and
+gives the answer or raises an error of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import re
+import time
+from collections.abc import Generator, Mapping
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any, Literal, TypeAlias, TypeVar, cast
+
+import attrs
+import httpx
+
+from ecall_client.tables import JSON_NAMES, OPERATIONS
+from ecall_facade import errors
+from ecall_facade._settings import Account, Options
+from ecall_facade._version import __version__
+
+E = TypeVar("E", bound=errors.ECallError)
+JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+"""Anything that JSON can say."""
+
+MAX_RETRIES = 2
+RETRY_WINDOW = 30.0  # seconds
+MAX_RETRY_AFTER = 10.0  # seconds; longer than that is the caller's to wait
+REQUEST_ID = "x-f24-request-id"
+
+Form: TypeAlias = Literal["json", "raw", "stream"]
+"""How an answer is taken: read as JSON, read as it is, or left to be read in chunks."""
+
+_NAMED_STATUSES = frozenset(HTTPStatus)
+_VERSION = re.compile(r"/api/v[0-9][^/]*/", re.IGNORECASE)
+_FIXED_PATHS = frozenset(operation.path.rsplit("/", 1)[-1] for operation in OPERATIONS)
+_USER_AGENT = f"ecall-facade/{__version__}"
+_log = logging.getLogger("ecall_facade")
+_PORTAL = "Settings are cached by the service for a while, so a change takes time to show."
+_HINTS = {
+    401: "Look in eCall's portal whether the REST interface is switched on, and whether these are the credentials of"
+    f" the account or of an API sub-user. {_PORTAL}",
+    403: "Look in eCall's portal at the credit, the approval of the sender and the rights of the API sub-user."
+    f" {_PORTAL}",
+    404: "The service keeps the status of a message for seven days.",
+}
+
+
+class Kind(Enum):
+    """What a request does, which decides what may be repeated and what an error means."""
+
+    SEND = auto()
+    UPLOAD = auto()
+    STATUS = auto()  # reads about messages that are out
+    FETCH = auto()  # reads of media
+
+    @property
+    def is_read(self) -> bool:
+        return self in {Kind.STATUS, Kind.FETCH}
+
+
+@attrs.frozen
+class Reply:
+    """An answer that has been read. The generated parsing takes it for an httpx response.
+
+    Its JSON is in the spelling of the spec. A streamed one has no content; its `response` is still open.
+    """
+
+    status_code: int
+    headers: httpx.Headers = attrs.field(repr=False)
+    content: bytes = attrs.field(default=b"", repr=False)
+    response: httpx.Response | None = attrs.field(default=None, repr=False)
+    data: dict[str, JSON] | None = attrs.field(default=None, repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status_code <= 299
+
+    @property
+    def request_id(self) -> str | None:
+        return self.headers.get(REQUEST_ID) or None
+
+    def json(self) -> dict[str, JSON] | None:
+        return self.data
+
+
+@attrs.frozen
+class Attempt:
+    """What came of one try: an answer, an error of the transport, or both where the answer broke off."""
+
+    reply: Reply | None
+    error: Exception | None = None
+    believed: bool = True  # whether the transport is known to call only that a connection error which is one
+
+
+@attrs.frozen
+class Plan:
+    """One request, and what it means."""
+
+    request: httpx.Request
+    resource: str  # the path below the base URL, without the version
+    kind: Kind
+    form: Form
+
+
+@attrs.frozen
+class Policy:
+    """The rules, for one account and one set of options."""
+
+    account: Account
+    options: Options
+    _urls: dict[str, httpx.URL] = attrs.field(init=False, factory=dict[str, httpx.URL])
+
+    def plan(
+        self,
+        method: str,
+        path: str,
+        form: Form,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: JSON = None,
+        content: Any = None,
+    ) -> Plan:
+        """Make the request: where it goes, in which version, and as whom."""
+        resource = _VERSION.sub("/api/", path.partition("?")[0], count=1)
+        stated = {"Authorization": self.account.authorization, "User-Agent": _USER_AGENT, **(headers or {})}
+        stated.setdefault("Accept-Encoding", "gzip, deflate")
+        version = self.options.api_version
+        if not _VERSION.match(path):
+            if self.options.version_in == "path" and path.startswith("/api/"):
+                path = f"/api/{version}/{path.removeprefix('/api/')}"
+            else:
+                stated["X-API-Version"] = version.removeprefix("v")
+        request = httpx.Request(
+            method,
+            self._url(path),
+            headers=stated,
+            content=content,
+            json=json,
+            extensions={"timeout": self._phases()},
+        )
+        return Plan(request, resource, kind_of(method, resource), form)
+
+    def _url(self, path: str) -> httpx.URL:
+        url = self._urls.get(path)
+        if url is None:
+            # The path begins with a slash, so that it cannot lead to another host than that of the base URL.
+            url = httpx.URL(self.account.base_url + "/" + path.removeprefix("/"))
+            if path.rsplit("/", 1)[-1] in _FIXED_PATHS:  # not those with an id, which are many
+                self._urls[path] = url
+        return url
+
+    def exchange(self, plan: Plan) -> Generator[httpx.Request | float, Attempt | None, Reply]:
+        """Yield a request to perform (and take an `Attempt`), or seconds to sleep; return the answer."""
+        started = time.monotonic()
+        number = 0
+        while True:
+            attempt = cast("Attempt", (yield plan.request))
+            reply = attempt.reply
+            status = f"{reply.status_code}, request id {reply.request_id}" if reply else "no answer"
+            _log.debug("%s %s: %s", plan.request.method, plan.resource, status)
+            if reply is not None and reply.is_success and attempt.error is None:
+                return _accept(plan, reply)
+            several = plan.kind is Kind.SEND and not _has_one_recipient(plan)
+            # What has no known length is a stream that can be read only once.
+            repeatable = self.options.retry and "Transfer-Encoding" not in plan.request.headers
+            pause = retry_pause(plan.kind, several, attempt, number) if repeatable else None
+            if pause is None or number == MAX_RETRIES or time.monotonic() - started + pause > RETRY_WINDOW:
+                raise make_error(plan, several, attempt)
+            yield pause
+            number += 1
+
+    def _phases(self) -> dict[str, float]:
+        """Give the seconds that each phase of a try may take."""
+        connect, read = self.options.timeout
+        if self.options.deadline is not None:
+            left = max(self.options.deadline - time.monotonic(), 0.001)
+            connect, read = min(connect, left), min(read, left)
+        return {"connect": connect, "read": read, "write": read, "pool": read}
+
+
+def _accept(plan: Plan, reply: Reply) -> Reply:
+    if plan.form != "json":
+        return reply
+    try:
+        data = cast("JSON", json.loads(reply.content))
+        if isinstance(data, dict):
+            # The generated code takes no status without a name.
+            status = reply.status_code if reply.status_code in _NAMED_STATUSES else 200
+            return attrs.evolve(reply, status_code=status, data=cast("dict[str, JSON]", spell(data)))
+        problem = "not a JSON object"
+    except (ValueError, RecursionError) as error:
+        problem = f"not JSON ({type(error).__name__})" if reply.content else "empty"
+    raise unreadable(f"its answer is {problem}", reply, plan.kind)
+
+
+def kind_of(method: str, resource: str) -> Kind:
+    is_media = _is_below(resource, "/api/media")
+    if method.upper() in {"GET", "HEAD", "OPTIONS"}:
+        return Kind.FETCH if is_media else Kind.STATUS
+    return Kind.UPLOAD if is_media else Kind.SEND
+
+
+def retry_pause(kind: Kind, several: bool, attempt: Attempt, number: int) -> float | None:
+    """Tell how long to pause before the next try, or None where there must be none."""
+    backoff = 0.25 * 2**number * random.uniform(1, 1.25)  # noqa: S311
+    reply, error = attempt.reply, attempt.error
+    if reply is None:
+        if kind.is_read:
+            return backoff if isinstance(error, httpx.TransportError) else None
+        if not attempt.believed or not _was_never_connected(error) or isinstance(error, httpx.PoolTimeout):
+            return None
+        # A certificate that is refused now will be refused in a second.
+        return None if "certificate" in str(error).lower() else backoff
+    asked = retry_after(reply.headers)
+    if kind.is_read:
+        may = reply.status_code in {408, 429, 500, 502, 503, 504} or (reply.is_success and error is not None)
+    elif reply.status_code == 429:
+        # Of many recipients some may have been taken before the quota ended, so only a single send is repeated.
+        may = not several
+    else:
+        # A proxy in front answers 503 as well, after having passed the message on; only the service sends both.
+        may = reply.status_code == 503 and asked is not None and reply.request_id is not None
+    pause = backoff if asked is None else asked
+    return pause if may and pause <= MAX_RETRY_AFTER else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read `Retry-After`, a number of seconds or an HTTP date, as seconds from now; None where there is none."""
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
+        return float(value)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def may_have_been_sent(kind: Kind, several: bool, status: int) -> bool:
+    if kind is not Kind.SEND:
+        return kind is Kind.STATUS  # that message is out
+    if status in {403, 429}:
+        return several  # credit or quota may end midway
+    return status not in {400, 401, 404, 405, 413, 415, 422}
+
+
+def make_error(plan: Plan, several: bool, attempt: Attempt) -> errors.ECallError:
+    """Give the error of the tree that says what happened."""
+    reply, cause, kind = attempt.reply, attempt.error, plan.kind
+    if reply is not None and not reply.is_success:
+        return _api_error(plan, several, reply)
+    if reply is not None and not kind.is_read:
+        return unreadable(f"its answer broke off ({_reason(cause)})", reply, kind)
+    request_id = reply.request_id if reply else None
+    error: errors.ECallError
+    if kind.is_read:
+        words = f"No answer from the service: {_reason(cause)}"
+        error = errors.ServiceUnreachable(words, request_id=request_id, may_have_been_sent=kind is Kind.STATUS)
+    elif attempt.believed and _was_never_connected(cause):
+        error = errors.NotSent(f"No connection to the service, so nothing was sent: {_reason(cause)}")
+    elif kind is Kind.UPLOAD:
+        error = errors.OutcomeUnknown(f"No answer came, and the service may have taken the file: {_reason(cause)}")
+    else:
+        words = "No answer came, and the message may have been sent; do not repeat it before you know"
+        error = errors.OutcomeUnknown(f"{words}: {_reason(cause)}", may_have_been_sent=True)
+    return error if cause is None else caused_by(cause, error)
+
+
+def caused_by(cause: Exception, error: E) -> E:
+    """Name the cause of an error, without its frames and contexts: whoever logs those would log request headers."""
+    cause.__cause__ = cause.__context__ = None
+    error.__cause__ = cause.with_traceback(None)
+    return error
+
+
+def make_stream_error(cause: Exception, reply: Reply) -> errors.ECallError:
+    """Give the error for a download that broke off."""
+    return errors.ServiceUnreachable(f"The download broke off: {_reason(cause)}", request_id=reply.request_id)
+
+
+def unreadable(problem: str, reply: Reply, kind: Kind) -> errors.UnreadableResponse:
+    consequence = "; the message may have been sent" if kind is Kind.SEND else ""
+    return errors.UnreadableResponse(
+        f"The service answered {reply.status_code}, but {problem}{consequence}",
+        status_code=reply.status_code,
+        body=reply.content,
+        request_id=reply.request_id,
+        may_have_been_sent=kind in {Kind.SEND, Kind.STATUS},
+    )
+
+
+def as_dict(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def read_problem(data: object) -> tuple[str | None, str | None, tuple[errors.ErrorDetail, ...]]:
+    """Read the service's error shape, tolerantly: its code, its message, its details."""
+    if isinstance(data, str):
+        return None, data, ()
+    code, message = (as_dict(data).get(name) for name in ("errorCode", "errorMessage"))
+    entries = [as_dict(entry) for entry in as_list(as_dict(as_dict(data).get("errorDetails")).get("errors"))]
+    details = [
+        errors.ErrorDetail(_words(entry.get("parameter")), tuple(str(text) for text in as_list(entry.get("messages"))))
+        for entry in entries
+    ]
+    return _words(code), _words(message), tuple(details)
+
+
+def _words(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def spell(data: JSON) -> JSON:
+    """Give JSON with the names that the spec knows in its spelling; where both are there, the spec's own wins."""
+    if isinstance(data, list):
+        return [spell(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    result = {
+        JSON_NAMES.get(name.lower(), name): spell(value) if isinstance(value, (dict, list)) else value
+        for name, value in data.items()
+    }
+    result.update({name: spell(data[name]) for name in result.keys() & data.keys()} if len(result) < len(data) else {})
+    return result
+
+
+_STATUS_ERRORS: dict[int, type[errors.APIError]] = {
+    400: errors.BadRequest,
+    401: errors.AuthenticationError,
+    403: errors.PermissionDenied,
+    404: errors.NotFound,
+    413: errors.TooLarge,
+    429: errors.RateLimited,
+}
+
+
+def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
+    status = reply.status_code
+    try:
+        code, message, details = read_problem(spell(json.loads(reply.content)))
+    except (ValueError, RecursionError):
+        code, message, details = None, None, ()
+    parts = [f"{detail.parameter}: {' '.join(detail.messages)}" for detail in details]
+    said = " · ".join(text for text in (code, message, *parts) if text)[:500]
+    explanation = f"The service answered {status}" + (f": {_without_people(said, plan)}" if said else "")
+    hints = [] if status not in _HINTS or (status == 404 and plan.kind is not Kind.STATUS) else [_HINTS[status]]
+    if 300 <= status <= 399:
+        hints.append("It wants the request elsewhere, and redirects are never followed; look at base_url.")
+    if status == 404 and (path := _inferred_path(plan)):
+        hints.append(f"The path {path} is inferred, not documented; request(…) can call another one.")
+    asked = retry_after(reply.headers)
+    if asked is not None:
+        hints.append(f"The service asks for a pause of {asked:.0f} s.")
+    cls = errors.ServerError if 500 <= status <= 599 else _STATUS_ERRORS.get(status, errors.APIError)
+    return cls(
+        ". ".join([explanation.rstrip("."), *hints]),
+        status_code=status,
+        code=code,
+        message=message,
+        details=details,
+        retry_after=asked,
+        request_id=reply.request_id,
+        may_have_been_sent=may_have_been_sent(plan.kind, several, status),
+    )
+
+
+def _inferred_path(plan: Plan) -> str | None:
+    for operation in OPERATIONS:
+        root = operation.path.partition("/{")[0]
+        is_it = operation.method == plan.request.method and _is_below(plan.resource, root)
+        if is_it and operation.level == "inferred":
+            return operation.path
+    return None
+
+
+def _is_below(resource: str, root: str) -> bool:
+    return (resource.lower().rstrip("/") + "/").startswith(root + "/")
+
+
+def _has_one_recipient(plan: Plan) -> bool:
+    body = _body_of(plan.request)
+    return (
+        plan.resource.lower().rstrip("/") == "/api/message"
+        and isinstance(body, dict)
+        and not any(name.lower() == "tolist" and value for name, value in body.items())
+    )
+
+
+def _body_of(request: httpx.Request) -> JSON:
+    try:
+        return cast("JSON", json.loads(request.content))
+    except (httpx.RequestNotRead, ValueError, RecursionError):
+        return None
+
+
+def _without_people(text: str, plan: Plan) -> str:
+    """Take out of the service's words what it may have quoted: the message's text, and numbers."""
+    from ecall_facade.numbers import mask_numbers_in
+
+    todo: list[JSON] = [_body_of(plan.request)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, list):
+            todo.extend(node)
+        elif isinstance(node, dict):
+            todo.extend(value for value in node.values() if isinstance(value, (dict, list)))
+            for name, value in node.items():
+                if name.lower() in {"text", "to", "address", "from"} and isinstance(value, str) and len(value) > 3:
+                    text = text.replace(value, "…")
+    return mask_numbers_in(text)
+
+
+def _was_never_connected(error: Exception | None) -> bool:
+    return isinstance(
+        error,
+        (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol),
+    )
+
+
+def _reason(error: Exception | None) -> str:
+    # The words of an unknown exception might quote a header or the body.
+    words = str(error)[:200] if isinstance(error, (httpx.TransportError, OSError)) else ""
+    return f"{type(error).__name__}: {words}".rstrip(": ")

@@ -1,0 +1,164 @@
+"""What a client is told once: where, as whom, and how; from arguments first, then from the environment."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from urllib.parse import urlsplit
+
+import attrs
+import httpx
+
+from ecall_facade.errors import InvalidConfiguration, InvalidSender, MissingCredentials
+
+if TYPE_CHECKING:
+    from ecall_client.models import Channel
+
+ApiVersion: TypeAlias = Literal["v1", "v2"]
+VersionIn: TypeAlias = Literal["path", "header"]
+ChannelName: TypeAlias = Literal["sms", "whatsapp", "rcs"]
+Senders: TypeAlias = str | Mapping[ChannelName, str]
+Timeout: TypeAlias = float | tuple[float, float]
+
+CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
+SENDER_VARIABLES: dict[ChannelName, str] = {
+    "sms": "ECALL_SENDER",
+    "whatsapp": "ECALL_SENDER_WHATSAPP",
+    "rcs": "ECALL_SENDER_RCS",
+}
+DEFAULT_BASE_URL = "https://rest.ecall.ch"
+DEFAULT_TIMEOUT = (5.0, 30.0)  # seconds: to connect, and of each read
+
+
+@attrs.frozen
+class Account:
+    """The part of the settings that a copy of a client cannot change: where requests go, and as whom."""
+
+    base_url: str
+    path: str  # of the base URL, without a slash at its end
+    is_loopback: bool
+    authorization: str = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, username: str | None, password: str | None, base_url: str | None) -> Account:
+        username = username if username is not None else os.environ.get("ECALL_USERNAME")
+        password = password if password is not None else os.environ.get("ECALL_PASSWORD")
+        missing = [name for name, value in (("username", username), ("password", password)) if not value]
+        if not username or not password:
+            variables = " and ".join(f"ECALL_{name.upper()}" for name in missing)
+            raise MissingCredentials(f"No {' and no '.join(missing)}: pass it to the client, or set {variables}")
+        if ":" in username or not (username + password).isprintable():
+            raise InvalidConfiguration("A username holds no colon, and neither it nor the password control characters")
+        token = base64.b64encode(f"{username}:{password}".encode()).decode()
+        url, path, is_loopback = _check_base_url(base_url or os.environ.get("ECALL_BASE_URL") or DEFAULT_BASE_URL)
+        return cls(url, path, is_loopback, f"Basic {token}")
+
+
+@attrs.frozen
+class Options:
+    """The part of the settings that `with_options` can change."""
+
+    api_version: ApiVersion
+    version_in: VersionIn
+    senders: Mapping[ChannelName, str] = attrs.field(repr=False)
+    region: str
+    timeout: tuple[float, float]  # to connect, and of each read, in seconds
+    retry: bool
+    deadline: float | None = None  # on the monotonic clock; no phase of a call may go beyond it
+
+    def sender(self, channel: Channel, given: str | None) -> str:
+        """Give the sender as the channel wants it written, or raise."""
+        from ecall_facade.numbers import normalize_sender
+
+        name = cast("ChannelName", channel.value.lower())
+        sender = given if given is not None else self.senders.get(name)
+        if sender is None:
+            variable = SENDER_VARIABLES[name]
+            raise InvalidSender(
+                f"No sender for {channel}: pass sender=…, give the client one for it, or set {variable}"
+            )
+        return normalize_sender(sender, channel.value, self.region)
+
+
+def make_options(
+    api_version: str | None,
+    version_in: str,
+    sender: Senders | None,
+    region: str,
+    timeout: Timeout,
+    retry: bool,
+    senders: Mapping[ChannelName, str] | None = None,
+) -> Options:
+    from ecall_facade.numbers import check_region
+
+    version = api_version or os.environ.get("ECALL_API_VERSION") or "v2"
+    version = f"v{version}" if version in {"1", "2"} else version
+    if version not in get_args(ApiVersion):
+        raise InvalidConfiguration(f"api_version is {version!r}; it is 'v1' or 'v2'")
+    if version_in not in get_args(VersionIn):
+        raise InvalidConfiguration(f"version_in is {version_in!r}; it is 'path' or 'header'")
+    return Options(
+        cast("ApiVersion", version),
+        cast("VersionIn", version_in),
+        read_senders(sender, _senders_of_environment() if senders is None else senders),
+        check_region(region),
+        read_timeout(timeout),
+        bool(retry),
+    )
+
+
+def _senders_of_environment() -> dict[ChannelName, str]:
+    return {channel: value for channel in CHANNELS if (value := os.environ.get(SENDER_VARIABLES[channel]))}
+
+
+def read_senders(sender: object, senders: Mapping[ChannelName, str]) -> dict[ChannelName, str]:
+    """Give the senders by channel: those given, else the others."""
+    if isinstance(sender, str):
+        return {**senders, "sms": sender}
+    if sender is None:
+        return dict(senders)
+    if not isinstance(sender, Mapping) or not set(cast("Mapping[object, object]", sender)) <= set(CHANNELS):
+        raise InvalidConfiguration(f"sender is a str (for SMS), or a mapping from {', '.join(CHANNELS)} to senders")
+    return {**senders, **cast("Mapping[ChannelName, str]", sender)}
+
+
+def read_timeout(timeout: object) -> tuple[float, float]:
+    seconds = [*cast("tuple[object, ...]", timeout)] if isinstance(timeout, tuple) else [timeout, timeout]
+    good = [float(value) for value in seconds if isinstance(value, (int, float)) and 0 < value < 1e6]
+    if len(good) != 2 or len(seconds) != 2:
+        raise InvalidConfiguration("timeout is a positive number of seconds, or a pair (to connect, of each read)")
+    return good[0], good[1]
+
+
+def _check_base_url(base_url: str) -> tuple[str, str, bool]:
+    # What is wrong is told without the URL itself: it may hold a password.
+    try:
+        parts = urlsplit(base_url.strip())
+        host, _ = parts.hostname, parts.port
+    except (ValueError, AttributeError):
+        raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch") from None
+    if parts.username is not None or parts.password is not None:
+        raise InvalidConfiguration("base_url holds credentials; pass them as username and password")
+    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
+        raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch, without query and fragment")
+    if re.search(r"[\s\\]|[^ -~]", base_url.strip()):
+        raise InvalidConfiguration("base_url holds a character that has no place in a URL")
+    is_loopback = is_loopback_host(host)
+    if parts.scheme == "http" and not is_loopback:
+        raise InvalidConfiguration("base_url has to begin with https://; plain http:// is for this machine only")
+    url = httpx.URL(base_url.strip())  # in the spelling that requests will have
+    return str(url).rstrip("/"), url.path.rstrip("/"), is_loopback
+
+
+def is_loopback_host(host: str) -> bool:
+    """Tell whether a name or address is this machine's own, without looking it up."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,73 @@
+"""Read the times that the service writes, whatever their shape."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+_EPOCH = re.compile(r"(\d{10}|\d{13})|/DATE\((\d{13})(?:[+-]\d{4})?\)/", re.ASCII)
+_ISO = re.compile(r"\d{4}-?(?:\d\d-?\d\d|W\d\d-?\d)[T ](?:[01]\d|2[0-3]):?\d\d[\d:.,]*(?:Z|[+-][\d:]+)?", re.ASCII)
+# All that dateutil gets to see: in other orders (01/02/2026) it would guess which is the day.
+_OTHER = re.compile(
+    r"[0-3]?\d\.(?:0?[1-9]|1[0-2])\.\d{4}\b.*|.*(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC).*", re.ASCII
+)
+# dateutil would take GMT+0100 for an hour behind GMT, as POSIX does, and know nothing of MESZ.
+_ZONE = re.compile(r"\s*(?:\b(UTC|GMT|CET|MEZ|CEST|MESZ))?\s*([+-]\d\d:?\d\d)?\s*(?:\(.*\))?$", re.ASCII)
+_OFFSETS = {None: "", "UTC": "Z", "GMT": "Z", "CET": "+01:00", "MEZ": "+01:00", "CEST": "+02:00", "MESZ": "+02:00"}
+_DEFAULTS = (datetime(2001, 1, 1), datetime(2002, 2, 2, 1, 1))  # noqa: DTZ001
+
+
+def read_timestamp(value: object) -> datetime | None:
+    """Give a time in UTC, or None for what is not a complete one; never raise.
+
+    Read are ISO 8601 (documented for v2), `dd.mm.yyyy hh:mm:ss`, RFC 2822, epoch seconds and milliseconds, and .NET's
+    `/Date(…)/` (inferred). Without offset it is Swiss time (inferred): the first of the two hours in autumn, and the
+    hour that is left out in spring as if it were winter. A date alone, two-digit years, `01/02/2026` and the year 1,
+    with which .NET says that there is no time, are None.
+    """
+    try:
+        moment = _read(value)
+        if moment and moment.tzinfo is None:
+            from dateutil import tz
+
+            swiss = tz.gettz("Europe/Zurich") or tz.tzstr("CET-1CEST,M3.5.0,M10.5.0/3")
+            moment = moment.replace(tzinfo=swiss)
+        return moment.astimezone(UTC) if moment and moment.year > 1 else None
+    except Exception:  # noqa: BLE001  # an answer must not get lost because of the time in it
+        return None
+
+
+def _read(value: object) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, (int, float)):
+        return _from_epoch(value)
+    if not isinstance(value, str) or len(value) > 100:
+        return None
+    text = value.strip().upper()
+    if found := _EPOCH.fullmatch(text):
+        return _from_epoch(int(found[1] or found[2]))
+    if not _ISO.fullmatch(text):
+        text = _ZONE.sub(lambda zone: zone[2] or _OFFSETS[zone[1]], text)
+    if _ISO.fullmatch(text):
+        return datetime.fromisoformat(text)
+    return _parse(text) if _OTHER.fullmatch(text) else None
+
+
+def _from_epoch(number: float) -> datetime | None:
+    if 1e9 <= number < 1e10:
+        number *= 1000
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number) if 1e12 <= number < 1e13 else None
+
+
+def _parse(text: str) -> datetime | None:
+    from dateutil.parser import parse
+
+    def zone(name: str | None, offset: int | None) -> timezone | None:
+        if name not in (None, "UTC"):
+            raise ValueError(name)
+        return None if offset is None else timezone(timedelta(seconds=offset))
+
+    # What is not in the text comes from the default: where two of them give two times, the text is incomplete.
+    first, second = (parse(text, default=default, dayfirst=True, tzinfos=zone) for default in _DEFAULTS)
+    return first if first == second and str(first.year) in text else None

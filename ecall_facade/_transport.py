@@ -1,0 +1,210 @@
+"""The I/O below the policy: the pools of connections, and the sessions that do what the policy says."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, cast
+from urllib.parse import urlsplit
+
+import attrs
+import httpx
+
+from ecall_facade._policy import Attempt, Form, Policy, Reply
+from ecall_facade._settings import Account
+from ecall_facade.errors import InvalidConfiguration
+
+T = TypeVar("T", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
+
+# Only of these it is known that a connection error means that nothing was sent; another transport's word for it is
+# not believed, as some report a request that was taken and dropped as a connection error.
+_BELIEVED = (httpx.HTTPTransport, httpx.AsyncHTTPTransport, httpx.MockTransport)
+
+sleep = time.sleep
+
+
+async def sleep_async(seconds: float) -> None:
+    import anyio
+
+    await anyio.sleep(seconds)
+
+
+class Connections(Generic[T]):
+    """The pool of a client and its copies: made at first use, and anew in a forked process or another event loop."""
+
+    def __init__(self, make: Callable[[], T], given: T | None, place: Callable[[], object]) -> None:
+        self._make = make
+        self._given = given
+        self._place = place
+        self._pools: dict[object, T] = {}
+        self._closed = False
+
+    def get(self) -> T:
+        if self._closed:
+            raise InvalidConfiguration("The client is closed; make a new one")
+        if self._given is not None:
+            return self._given
+        place = self._place()
+        pool = self._pools.get(place)
+        return pool if pool is not None else self._open(place)
+
+    def _open(self, place: object) -> T:
+        # Pools of event loops that have ended cannot be closed any more, only let go. The pool of a parent process
+        # stays untouched: closing it here would disturb the parent's TLS connections.
+        for other in [other for other in self._pools if _has_ended(other)]:
+            self._pools.pop(other, None)
+        try:
+            return self._pools.setdefault(place, self._make())
+        except Exception as error:  # noqa: BLE001  # a proxy or certificates that the environment names and that cannot be used
+            kind = type(error).__name__
+            raise InvalidConfiguration(f"No connection can be made with the environment's settings ({kind})") from None
+
+    def close(self) -> T | None:
+        """End the use, and give what is to be closed here."""
+        self._closed = True
+        return self._given if self._given is not None else self._pools.pop(self._place(), None)
+
+
+def event_loop() -> object:
+    """Give what stands for the running event loop."""
+    import asyncio  # late, as a sync program needs none of it
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        import trio  # the only other that httpx runs on
+
+        return trio.lowlevel.current_trio_token()
+
+
+def _has_ended(place: object) -> bool:
+    if isinstance(place, int):  # a process
+        return False
+    # A trio token does not tell; one that another loop follows has most likely ended.
+    is_closed = getattr(place, "is_closed", None)
+    return is_closed is None or bool(is_closed())
+
+
+def sync_pool(account: Account) -> httpx.HTTPTransport:
+    return httpx.HTTPTransport(verify=_tls(account), proxy=_proxy(account), limits=_LIMITS)
+
+
+def async_pool(account: Account) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(verify=_tls(account), proxy=_proxy(account), limits=_LIMITS)
+
+
+# A short life of idle connections keeps the chance low that a send goes out on one that the other end has just closed.
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
+
+
+def _tls(account: Account) -> ssl.SSLContext | bool:
+    if account.base_url.startswith("http://"):
+        return False
+    context = httpx.create_ssl_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _proxy(account: Account) -> str | None:
+    """Give the proxy that the environment names for the host; none for this machine's own addresses."""
+    from urllib.request import getproxies, proxy_bypass
+
+    host = urlsplit(account.base_url).hostname or ""
+    if account.is_loopback or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get("https") or proxies.get("all")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+class Session:
+    """Performs requests as the policy says, on a pool that it may share.
+
+    It stands where the generated code expects an httpx client, and does what that asks of one: `request`. A whole
+    client would decide a second time about URL, headers, cookies, redirects and credentials, and cost as much again.
+    """
+
+    def __init__(self, policy: Policy, connections: Connections[httpx.BaseTransport]) -> None:
+        self._policy = policy
+        self._connections = connections
+
+    def request(self, method: str, url: str, form: Form = "json", **parts: Any) -> Reply:
+        """Perform a request; `parts` are headers, json and content."""
+        plan = self._policy.plan(method.upper(), url, form, **parts)
+        pool = self._connections.get()
+        steps = self._policy.exchange(plan)
+        step = next(steps)
+        try:
+            while True:
+                if isinstance(step, httpx.Request):
+                    step = steps.send(_attempt(pool, step, form))
+                else:
+                    sleep(step)
+                    step = next(steps)
+        except StopIteration as done:
+            return cast("Reply", done.value)
+
+
+def _attempt(pool: httpx.BaseTransport, request: httpx.Request, form: Form) -> Attempt:
+    believed = type(pool) in _BELIEVED
+    reply = None
+    try:
+        response = pool.handle_request(request)
+        reply = Reply(response.status_code, response.headers, response=response)
+        if form == "stream" and reply.is_success:
+            return Attempt(reply)
+        try:
+            if "content-encoding" in response.headers:
+                content = response.read()
+            else:
+                content = b"".join(cast("httpx.SyncByteStream", response.stream))
+        finally:
+            response.close()
+    except Exception as error:  # noqa: BLE001  # whatever a transport raises, the caller gets an error of ours
+        return Attempt(reply, error, believed)
+    return Attempt(attrs.evolve(reply, content=content, response=None))
+
+
+class AsyncSession:
+    """`Session` for async clients."""
+
+    def __init__(self, policy: Policy, connections: Connections[httpx.AsyncBaseTransport]) -> None:
+        self._policy = policy
+        self._connections = connections
+
+    async def request(self, method: str, url: str, form: Form = "json", **parts: Any) -> Reply:
+        """Perform a request; `parts` are headers, json and content."""
+        plan = self._policy.plan(method.upper(), url, form, **parts)
+        pool = self._connections.get()
+        steps = self._policy.exchange(plan)
+        step = next(steps)
+        try:
+            while True:
+                if isinstance(step, httpx.Request):
+                    step = steps.send(await _attempt_async(pool, step, form))
+                else:
+                    await sleep_async(step)
+                    step = next(steps)
+        except StopIteration as done:
+            return cast("Reply", done.value)
+
+
+async def _attempt_async(pool: httpx.AsyncBaseTransport, request: httpx.Request, form: Form) -> Attempt:
+    believed = type(pool) in _BELIEVED
+    reply = None
+    try:
+        response = await pool.handle_async_request(request)
+        reply = Reply(response.status_code, response.headers, response=response)
+        if form == "stream" and reply.is_success:
+            return Attempt(reply)
+        try:
+            if "content-encoding" in response.headers:
+                content = await response.aread()
+            else:
+                content = b"".join([part async for part in cast("httpx.AsyncByteStream", response.stream)])
+        finally:
+            await response.aclose()
+    except Exception as error:  # noqa: BLE001
+        return Attempt(reply, error, believed)
+    return Attempt(attrs.evolve(reply, content=content, response=None))

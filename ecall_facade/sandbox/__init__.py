@@ -1,0 +1,214 @@
+"""An eCall that runs on your machine, to build and test against: no account, no credit, no phone.
+
+    with Sandbox() as sandbox, ECall(**sandbox.credentials) as ecall:
+        ecall.sms.send("079 123 45 67", "Your code is 481 516")
+        assert sandbox.messages[0].text == "Your code is 481 516"
+
+It is a simulation, made from what is known of the service. Each of its answers has the header `X-ECall-Sandbox`, so
+that none is taken for the service's. Checked because it is documented: credentials, versions, required and exclusive
+fields, the letter case of enum values, sender rules, text limits, no sticker on WhatsApp. Inferred, and possibly wrong:
+
+- the paths of lists and media, the names of the fields of a status, and all states;
+- that a path and a header that name different versions are refused, and that v1 writes Swiss time without an offset;
+- that all recipients of a `toList` are refused with one of them, that short codes of 3 to 6 digits are recipients, that
+  an SMS carries nothing but a text, and that a file has to exist when it is sent;
+- every error code but `InvalidContent` (the other names are those of eCall's sibling interfaces; what begins with
+  `Sandbox` is the sandbox's own), and every status of an error;
+- what an event filter of a notification stands for, what a notification holds, that nobody is told twice.
+
+Nothing that the service does about credit, approval of senders, rate limits and routing is simulated, unless a test
+plans it with `fail_next`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict, cast
+
+try:
+    import starlette  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport]
+except ModuleNotFoundError as error:
+    raise ImportError('The sandbox needs starlette and uvicorn: pip install "ecall-facade[sandbox]"') from error
+
+from ecall_facade.sandbox._app import CODES, App, Failure, write_time
+from ecall_facade.sandbox._callbacks import Callbacks, Notification
+from ecall_facade.sandbox._server import HOST, ServerThread
+from ecall_facade.sandbox._store import Clock, Message, State, StateChange, Step, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from ecall_facade._settings import ChannelName
+
+__all__ = ["Credentials", "Message", "Notification", "Sandbox", "State", "StateChange"]
+
+
+class Credentials(TypedDict):
+    """What `ECall(**sandbox.credentials)` takes."""
+
+    username: str
+    password: str
+    base_url: str
+    sender: Mapping[ChannelName, str]
+
+
+class _Credentials(dict[str, object]):
+    def __repr__(self) -> str:
+        return repr({**self, "password": "…"})
+
+
+class Sandbox:
+    """An eCall on a free port of 127.0.0.1, in a thread of this process.
+
+    `with Sandbox() as sandbox:` starts and stops it, as `start()` and `stop()` do. After a stop everything is still
+    there, and `start()` goes on at the same port, so that a test can play an outage.
+
+    `sent_after` and `delivered_after` are the seconds after which a message is Sent and Delivered; None for the second
+    one means that no report ever comes. With a `seed` the ids of the answers are counted instead of random. `clock`
+    gives the time, with a timezone. Callbacks go to this machine only, unless hosts are named in `callback_hosts`. Of
+    messages (also lists and notifications) and files the oldest are dropped beyond `max_messages` and `max_media`;
+    `max_media_size` in bytes limits a file, as the service may, nobody knows at how much.
+    """
+
+    def __init__(
+        self,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        port: int = 0,
+        sent_after: float = 0.05,
+        delivered_after: float | None = 0.15,
+        seed: int | None = None,
+        clock: Clock | None = None,
+        callback_hosts: Collection[str] = (),
+        max_messages: int = 100_000,
+        max_media: int = 1_000,
+        max_media_size: int | None = None,
+    ) -> None:
+        self._username = username if username is not None else f"sandbox-{secrets.token_hex(3)}"
+        self._password = password if password is not None else secrets.token_urlsafe(18)
+        if not self._username or not self._password or ":" in self._username:
+            raise ValueError("username and password must not be empty, and a username has no colon")
+        if not 0 <= sent_after <= (sent_after if delivered_after is None else delivered_after):
+            raise ValueError("sent_after must not be negative, and delivered_after not less than sent_after")
+        if max_messages < 1 or max_media < 1:
+            raise ValueError("max_messages and max_media must be at least 1")
+        hosts = [callback_hosts] if isinstance(callback_hosts, str) else callback_hosts
+        steps = [Step(timedelta(), "Pending"), Step(timedelta(seconds=sent_after), "Sent")]
+        if delivered_after is not None:
+            steps.append(Step(timedelta(seconds=delivered_after), "Delivered"))
+        self._store = Store(
+            clock=clock or _steady_clock(), plan=tuple(steps), seed=seed, max_messages=max_messages, max_media=max_media
+        )
+        self._app = App(self._store, self._username, self._password, max_media_size)
+        self._callbacks = Callbacks(frozenset(host.lower() for host in hosts), write_time, max_messages)
+        self._port = port
+        self._server: ServerThread | None = None
+
+    def start(self) -> Self:
+        """Start it, unless `with` does."""
+        if self._server is not None:
+            raise RuntimeError("The sandbox is running already")
+        self._server = ServerThread(self._app, lambda: self._callbacks.run(self._store), self._port)
+        self._port = self._server.port
+        return self
+
+    def stop(self) -> None:
+        """Stop it, and free port and thread; does nothing where it is not running."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            server.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        where = "stopped" if self._server is None else self.url
+        return f"<Sandbox {where}, {len(self._store)} messages>"
+
+    @property
+    def url(self) -> str:
+        """Its address, to be used as `base_url`."""
+        if self._server is None:
+            raise RuntimeError("The sandbox is not running: use it in a with block, or call start()")
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def credentials(self) -> Credentials:
+        """What a client needs, invented unless given: `ECall(**sandbox.credentials)`."""
+        return cast(
+            "Credentials",
+            _Credentials(
+                username=self._username,
+                password=self._password,
+                base_url=self.url,
+                sender={"sms": "Sandbox", "whatsapp": "+41791234567", "rcs": "sandbox-agent"},
+            ),
+        )
+
+    @property
+    def messages(self) -> list[Message]:
+        """All messages that were accepted, oldest first, as they are at this moment."""
+        return self._store.snapshot()
+
+    @property
+    def notifications(self) -> list[Notification]:
+        """All attempts to tell somebody of a change, in order, also those that led nowhere."""
+        return self._callbacks.snapshot()
+
+    def media(self, media_id: str) -> bytes:
+        """The bytes of an uploaded file; KeyError where there is none."""
+        file = self._store.open_media(media_id)
+        if file is None:
+            raise KeyError(media_id)
+        with file:
+            return file.read()
+
+    def fail_next(
+        self,
+        status: int = 500,
+        *,
+        code: str | None = None,
+        message: str | None = None,
+        headers: Mapping[str, str | None] | None = None,
+        body: str | bytes | None = None,
+        times: int = 1,
+    ) -> None:
+        """Answer the next request, or so many of them, with this instead of acting on it.
+
+        Without `body` the answer has the documented error shape, with `code` and `message`. A header that is None is
+        left out, the request id (`x-f24-request-id`) too. Requests with wrong credentials do not count.
+        """
+        if not 200 <= status <= 599 or times < 1:
+            raise ValueError("status must be from 200 to 599, and times at least 1")
+        if body is None:
+            code = code or CODES.get(status, "SandboxFailure")
+            payload = {"errorCode": code, "errorMessage": message or "This failure was planned with fail_next()."}
+            body, content_type = json.dumps(payload), "application/json"
+        elif code is not None or message is not None:
+            raise ValueError("code and message are for an answer without a body of your own")
+        else:
+            content_type = "text/html" if body[:1] in {"<", b"<"} else "text/plain"
+        named: dict[str, str | None] = {"content-type": content_type}
+        for name, value in (headers or {}).items():
+            if not f"{name}{value}".isprintable() or not f"{name}{value}".isascii():
+                raise ValueError(f"The header {name!r} must be printable ASCII")
+            named[name.lower()] = value
+        self._app.plan(Failure(status, body.encode() if isinstance(body, str) else body, named), times)
+
+
+def _steady_clock() -> Clock:
+    """Give a clock that no change of the system's time turns back."""
+    began, offset = datetime.now(UTC), time.monotonic()
+    return lambda: began + timedelta(seconds=time.monotonic() - offset)

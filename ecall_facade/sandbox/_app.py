@@ -1,0 +1,296 @@
+"""The sandbox's HTTP side: an ASGI app with the six operations, the versions, credentials and errors."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import logging
+import os
+import re
+from collections import deque
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
+
+import attrs
+from dateutil import tz
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ecall_facade._policy import JSON, REQUEST_ID
+from ecall_facade.sandbox import _rules as rules
+from ecall_facade.sandbox._rules import RefusedError
+from ecall_facade.sandbox._store import Notify, Record, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+MAX_JSON = 16 * 2**20
+"""The largest JSON body in bytes: there to bound memory; no limit of the service is known."""
+CHUNK = 256 * 2**10
+OCTETS = "application/octet-stream"
+SIGN = "simulated; not the service, and partly inferred"
+
+_PATH = re.compile(r"/api(?:/v(\d[^/]*))?/(message|messagelist|media)(?:/([^/]+))?/?", re.IGNORECASE)
+_VERSIONS = {"1": 1, "1.0": 1, "2": 2, "2.0": 2}
+_SWISS = tz.gettz("Europe/Zurich")
+_log = logging.getLogger("ecall_facade.sandbox")
+
+# The codes of answers other than InvalidContent are not known. Where a result code of the sibling interfaces fits, its
+# name is used; the others are our own, and begin with Sandbox.
+CODES = {
+    400: "InvalidContent",
+    401: "AccNoUser",
+    403: "AccNoUnits",
+    404: "IDDoesNotExist",
+    405: "SandboxMethodNotAllowed",
+    413: "SandboxTooLarge",
+    415: "SandboxUnsupportedMediaType",
+    429: "SandboxTooManyRequests",
+}
+
+Handler: TypeAlias = "Callable[[Call], Awaitable[Response]]"
+
+
+@attrs.frozen
+class Call:
+    """A request that came through the door: its version, and the id in its path."""
+
+    request: Request
+    request_id: str
+    version: int
+    id: str
+
+
+@attrs.frozen
+class Failure:
+    """An answer that was planned instead of the true one. Names of headers are lower case; None leaves one out."""
+
+    status: int
+    body: bytes = attrs.field(repr=False)
+    headers: Mapping[str, str | None]
+
+    def response(self) -> Response:
+        headers = {name: value for name, value in self.headers.items() if value is not None}
+        return Response(self.body, self.status, headers)
+
+
+class _File(Response):
+    """A file in chunks; the server says by waiting when it has enough for the moment."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(headers={"content-length": str(os.fstat(file.fileno()).st_size)}, media_type=OCTETS)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        with self._file:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while chunk := self._file.read(CHUNK):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+
+class App:
+    """Answers requests from the store. Paths outside `/api/` are free for other things than the service's."""
+
+    def __init__(self, store: Store, username: str, password: str, max_media_size: int | None) -> None:
+        self._store = store
+        self._credentials = f"{username}:{password}".encode()
+        self._max_media_size = max_media_size
+        self._failures: deque[Failure] = deque()
+        self._handlers: dict[tuple[str, bool], tuple[str, Handler]] = {
+            ("message", False): ("POST", self._send_message),
+            ("message", True): ("GET", self._message_status),
+            ("messagelist", False): ("POST", self._send_list),
+            ("messagelist", True): ("GET", self._list_status),
+            ("media", False): ("POST", self._upload),
+            ("media", True): ("GET", self._download),
+        }
+
+    def plan(self, failure: Failure, times: int) -> None:
+        self._failures.extend([failure] * times)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        request_id = self._store.new_id("request")
+        failure: Failure | None = None
+        try:
+            self._authenticate(request)
+            failure = self._failures.popleft() if self._failures else None
+            response = failure.response() if failure else await self._answer(request, request_id)
+        except RefusedError as error:
+            response = _json(error.json, error.status, error.headers)
+        except ClientDisconnect:
+            return
+        except Exception:  # noqa: BLE001 - the last resort of a server
+            _log.exception("The sandbox failed")
+            response = _json({"errorCode": "SandboxFailure", "errorMessage": "The sandbox failed; see its log."}, 500)
+        date = format_datetime(self._store.clock().astimezone(UTC), usegmt=True)
+        for name, value in (("date", date), (REQUEST_ID, request_id)):
+            if failure is None or name not in failure.headers:
+                response.headers[name] = value
+        response.headers["x-ecall-sandbox"] = SIGN
+        await response(scope, receive, send)
+
+    def _authenticate(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        try:
+            given = base64.b64decode(token.strip(), validate=True) if scheme.lower() == "basic" else b""
+        except ValueError:
+            given = b""
+        if not hmac.compare_digest(given, self._credentials):
+            challenge = {"WWW-Authenticate": 'Basic realm="eCall sandbox", charset="UTF-8"'}
+            raise _refused(401, "The credentials are missing or wrong.", challenge)
+
+    async def _answer(self, request: Request, request_id: str) -> Response:
+        match = _PATH.fullmatch(request.scope["path"])
+        if match is None:
+            raise _refused(404, "There is no such operation.", code="SandboxUnknownPath")
+        version = _version(match[1], request.headers.getlist("X-API-Version"))
+        method, handler = self._handlers[match[2].lower(), match[3] is not None]
+        if request.method != method:
+            raise _refused(405, f"Only {method} is allowed here.", {"Allow": method})
+        return await handler(Call(request, request_id, version, match[3] or ""))
+
+    async def _send_message(self, call: Call) -> Response:
+        body = await _read_json(call.request)
+        _, request = rules.parse(body)
+        draft, notify = rules.check_message(request, self._store.has_media)
+        now = self._store.clock()
+        records = self._records(draft, notify, body, now, call)
+        self._store.add(records)
+        ids: list[JSON] = [record.id for record in records]
+        named: dict[str, JSON] = {"messageIdList": ids} if draft.many else {"messageId": ids[0]}
+        return _json({**named, "timestamp": write_time(now, call.version)})
+
+    async def _send_list(self, call: Call) -> Response:
+        raw, request = rules.parse(await _read_json(call.request))
+        items, notify = rules.check_list(request)
+        now, list_id = self._store.clock(), self._store.new_id("list")
+        records: list[Record] = []
+        entries: list[JSON] = []
+        for item, raw_item in zip(items, _raw_messages(raw), strict=True):
+            try:
+                draft = rules.check_list_item(item, self._store.has_media)
+            except RefusedError as error:
+                entries.append({"error": error.json})
+                continue
+            added = self._records(draft, notify, json.dumps(raw_item).encode(), now, call, list_id)
+            ids: list[JSON] = [record.id for record in added]
+            # How the service answers a toList within a list is not known; this is what it answers to one outside.
+            entries.append({"messageIdList": ids} if draft.many else {"messageId": ids[0]})
+            records += added
+        self._store.add_list(list_id, tuple(record.id for record in records))
+        self._store.add(records)
+        return _json({"messageListId": list_id, "messages": entries})
+
+    def _records(
+        self,
+        draft: rules.Draft,
+        notify: Notify,
+        body: bytes,
+        now: datetime,
+        call: Call,
+        list_id: str | None = None,
+    ) -> list[Record]:
+        new, (channel, sender, recipients, _) = self._store.new_id, draft
+        rest = (body, now, call.request_id, list_id, self._store.plan, notify)
+        return [Record(new("message"), channel, sender, recipient, *rest) for recipient in recipients]
+
+    async def _message_status(self, call: Call) -> Response:
+        record = self._store.status(call.id)
+        if record is None:
+            raise _refused(404, "There is no message with this id, or it is older than seven days.")
+        return _json(_status(record, call.version))
+
+    async def _list_status(self, call: Call) -> Response:
+        records = self._store.list_status(call.id)
+        if records is None:
+            raise _refused(404, "There is no list with this id, or it is older than seven days.")
+        return _json({"messageListId": call.id, "messages": [_status(record, call.version) for record in records]})
+
+    async def _upload(self, call: Call) -> Response:
+        _require_type(call.request, OCTETS)
+        size = 0
+        media_id = self._store.new_id("media")
+        with self._store.write_media(media_id) as file:
+            async for chunk in call.request.stream():
+                size += len(chunk)
+                if self._max_media_size is not None and size > self._max_media_size:
+                    raise _refused(413, f"The file has more than {self._max_media_size} bytes.")
+                file.write(chunk)
+            if not size:
+                raise rules.invalid({"Body": ["The file is empty."]})
+        return _json({"mediaId": media_id})
+
+    async def _download(self, call: Call) -> Response:
+        file = self._store.open_media(call.id)
+        if file is None:
+            raise _refused(404, "There is no file with this id.")
+        return _File(file)
+
+
+def write_time(at: datetime, version: int = 2) -> str:
+    """Write a timestamp: v2 in UTC with Z (documented); v1 in Swiss time without an offset (inferred)."""
+    if version == 2:
+        return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return at.astimezone(_SWISS).replace(tzinfo=None).isoformat(timespec="milliseconds")
+
+
+def _status(record: Record, version: int) -> dict[str, JSON]:
+    step = record.step
+    status: dict[str, JSON] = {
+        "messageId": record.id,
+        "state": step.state,
+        "timestamp": write_time(record.changed_at, version),
+    }
+    return status if step.error is None else {**status, "error": step.error}
+
+
+def _version(in_path: str | None, in_header: list[str]) -> int:
+    """Tell the version of a request; v1 where it says none (documented)."""
+    named = {*in_header, *([] if in_path is None else [in_path])}
+    versions = {_VERSIONS.get(name) for name in named} or {1}
+    version = versions.pop()
+    if version is None or None in versions:
+        problem = f"There is no version {', '.join(sorted(named - _VERSIONS.keys()))[:40]}; there are 1 and 2."
+    elif versions:
+        problem = "The path and the header name different versions."  # inferred
+    else:
+        return version
+    raise RefusedError(400, "SandboxUnknownVersion", problem, {"X-API-Version": [problem]})
+
+
+def _require_type(request: Request, expected: str) -> None:
+    given, _, parameters = request.headers.get("Content-Type", "").partition(";")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
+    if given.strip().lower() != expected or (charset and charset[1].lower() not in {"utf-8", "utf8"}):
+        raise _refused(415, f"The content type must be {expected}.")
+
+
+async def _read_json(request: Request) -> bytes:
+    _require_type(request, "application/json")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON:
+            raise _refused(413, f"The body has more than {MAX_JSON} bytes.")
+    return bytes(body)
+
+
+def _raw_messages(raw: dict[str, JSON]) -> list[JSON]:
+    found = raw.get("messages") or [value for name, value in raw.items() if name.lower() == "messages"][-1]
+    return cast("list[JSON]", found)
+
+
+def _json(payload: Mapping[str, JSON], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json.dumps(payload).encode(), status, headers, media_type="application/json")
+
+
+def _refused(
+    status: int, message: str, headers: Mapping[str, str] | None = None, code: str | None = None
+) -> RefusedError:
+    return RefusedError(status, code or CODES[status], message, headers=headers)

@@ -1,0 +1,251 @@
+"""What the sandbox remembers: messages and how far they have come, lists, files.
+
+A message follows a plan, a row of states with the time after which each is reached. The next step of every message
+lies in a queue by due time, and `advance` takes the steps that are due. It runs before every read, so that an answer is
+right by the clock even where the timer lags.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import shutil
+import tempfile
+import threading
+import uuid
+import weakref
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias, cast
+
+import attrs
+
+from ecall_facade._policy import JSON, spell
+from ecall_facade.numbers import mask
+
+Clock: TypeAlias = Callable[[], datetime]
+State: TypeAlias = Literal["Pending", "Scheduled", "Sent", "Delivered", "Undelivered", "Failed", "Unknown"]
+Address: TypeAlias = tuple[str, str]  # its type, itself
+
+KEPT_FOR = timedelta(days=7)
+"""How long the status of a message can be queried (documented)."""
+
+
+class Notify(NamedTuple):
+    """Who is told of which events."""
+
+    addresses: tuple[Address, ...] = ()
+    event: str = "All"
+
+
+class Step(NamedTuple):
+    """A state, and how long after acceptance it is reached."""
+
+    after: timedelta
+    state: State
+    error: dict[str, JSON] | None = None
+
+
+class StateChange(NamedTuple):
+    """A state that a message has reached, and when."""
+
+    state: State
+    at: datetime
+
+
+@attrs.define(eq=False)
+class Record:
+    """A message inside the sandbox; small, as there are many."""
+
+    id: str
+    channel: str
+    sender: str = attrs.field(repr=False)
+    recipient: str = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)  # JSON as it came; parsed again only where somebody looks
+    accepted_at: datetime
+    request_id: str
+    list_id: str | None
+    plan: tuple[Step, ...] = attrs.field(repr=False)
+    notify: Notify = attrs.field(repr=False)
+    done: int = 0  # the place in the plan
+
+    @property
+    def step(self) -> Step:
+        return self.plan[self.done]
+
+    @property
+    def changed_at(self) -> datetime:
+        return self.accepted_at + self.step.after
+
+
+@attrs.frozen
+class Message:
+    """A message as it was when `Sandbox.messages` was read; it changes no more."""
+
+    id: str
+    channel: str
+    sender: str
+    recipient: str = attrs.field(repr=mask)
+    state: State
+    error: dict[str, JSON] | None
+    accepted_at: datetime
+    request_id: str
+    list_id: str | None
+    _steps: tuple[Step, ...] = attrs.field(repr=False)
+    _body: bytes = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, record: Record, done: int) -> Message:
+        """Give the record as a message that has come so far in its plan."""
+        r, (_, state, error) = record, record.plan[done]
+        steps = r.plan[: done + 1]
+        return cls(
+            r.id, r.channel, r.sender, r.recipient, state, error, r.accepted_at, r.request_id, r.list_id, steps, r.body
+        )
+
+    @property
+    def history(self) -> tuple[StateChange, ...]:
+        """All states that it has had and since when, the present one last."""
+        return tuple(StateChange(step.state, self.accepted_at + step.after) for step in self._steps)
+
+    @property
+    def raw(self) -> dict[str, JSON]:
+        """The JSON of the request as it came; of a list, this message's part of it."""
+        return cast("dict[str, JSON]", json.loads(self._body))
+
+    @property
+    def content(self) -> dict[str, JSON]:
+        """What the message says, with its names in the spelling of the documentation."""
+        return cast("dict[str, dict[str, JSON]]", spell(self.raw))["content"]
+
+    @property
+    def text(self) -> str | None:
+        """The text, where it is one."""
+        text = self.content.get("text")
+        return text if isinstance(text, str) else None
+
+
+class Store:
+    """Everything that is remembered, behind one lock; the methods may be called from any thread."""
+
+    def __init__(
+        self, *, clock: Clock, plan: tuple[Step, ...], seed: int | None, max_messages: int, max_media: int
+    ) -> None:
+        self.clock = clock
+        self.plan = plan
+        self._seed = seed
+        self._counters = dict.fromkeys(("message", "list", "media", "request"), 0)
+        self._max_messages, self._max_media = max_messages, max_media
+        self._lock = threading.Lock()
+        self._messages: dict[str, Record] = {}
+        self._lists: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+        self._media: dict[str, Path] = {}
+        self._folder: Path | None = None
+        self._queue: list[tuple[datetime, int, Record]] = []
+        self._queued = 0
+        self._changes: deque[tuple[Record, Step]] = deque()  # those that somebody is to be told of
+
+    def new_id(self, kind: Literal["message", "list", "media", "request"]) -> str:
+        """Give a new id: random, or counted by kind where there is a seed, so that a recording stays the same."""
+        if self._seed is None:
+            return str(uuid.uuid4())
+        with self._lock:
+            self._counters[kind] += 1
+            place = list(self._counters).index(kind) + 1
+            return f"{self._seed & 0xFFFFFFFF:08x}-{place:04x}-4c6e-9d3a-{self._counters[kind]:012x}"
+
+    def add(self, records: list[Record]) -> None:
+        with self._lock:
+            for record in records:
+                self._messages[record.id] = record
+                self._push(record)
+            while len(self._messages) > self._max_messages:
+                del self._messages[next(iter(self._messages))]
+
+    def _push(self, record: Record) -> None:
+        if record.done + 1 < len(record.plan):
+            self._queued += 1  # decides between two that are due at once
+            due = record.accepted_at + record.plan[record.done + 1].after
+            heapq.heappush(self._queue, (due, self._queued, record))
+
+    def advance(self) -> float | None:
+        """Take all steps that are due; tell how many seconds are left to the next, None where there is none."""
+        with self._lock:
+            return self._advance()
+
+    def _advance(self) -> float | None:
+        now = self.clock()
+        while self._queue and self._queue[0][0] <= now:
+            _, _, record = heapq.heappop(self._queue)
+            record.done += 1
+            if record.notify.addresses:
+                self._changes.append((record, record.step))
+            self._push(record)
+        return (self._queue[0][0] - now).total_seconds() if self._queue else None
+
+    def take_changes(self) -> list[tuple[Record, Step]]:
+        """Give the changes of messages with notification addresses since the last call, in order."""
+        with self._lock:
+            changes = list(self._changes)
+            self._changes.clear()
+            return changes
+
+    def status(self, message_id: str) -> Record | None:
+        """Give a message whose status can still be queried."""
+        with self._lock:
+            self._advance()
+            record = self._messages.get(message_id)
+            return record if record and self.clock() - record.accepted_at <= KEPT_FOR else None
+
+    def add_list(self, list_id: str, message_ids: tuple[str, ...]) -> None:
+        with self._lock:
+            self._lists[list_id] = self.clock(), message_ids
+            while len(self._lists) > self._max_messages:
+                del self._lists[next(iter(self._lists))]
+
+    def list_status(self, list_id: str) -> list[Record] | None:
+        with self._lock:
+            self._advance()
+            created_at, message_ids = self._lists.get(list_id, (None, ()))
+            if created_at is None or self.clock() - created_at > KEPT_FOR:
+                return None
+            return [record for message_id in message_ids if (record := self._messages.get(message_id))]
+
+    def snapshot(self) -> list[Message]:
+        with self._lock:
+            self._advance()
+            records = [(record, record.done) for record in self._messages.values()]
+        return [Message.of(record, done) for record, done in records]
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @contextmanager
+    def write_media(self, media_id: str) -> Generator[BinaryIO]:
+        """Open a new file; it counts as stored when the block ends well, else it is gone."""
+        with self._lock:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="ecall-sandbox-"))
+                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            path = self._folder / media_id
+        try:
+            with path.open("wb") as file:
+                yield file
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        with self._lock:
+            self._media[media_id] = path
+            while len(self._media) > self._max_media:
+                self._media.pop(next(iter(self._media))).unlink(missing_ok=True)
+
+    def has_media(self, media_id: str) -> bool:
+        return media_id in self._media
+
+    def open_media(self, media_id: str) -> BinaryIO | None:
+        with self._lock:
+            path = self._media.get(media_id)
+            return path.open("rb") if path else None

@@ -1,0 +1,90 @@
+"""Measure texts before they are sent: encoding, length in the network's units, SMS pages."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import attrs
+
+from ecall_facade.errors import InvalidText
+
+SMS_PAGE_LIMIT = 10
+"""The most pages an SMS may have (documented)."""
+LENGTH_LIMITS = {"Whatsapp": 4096, "Rcs": 1000}
+"""The longest texts of the other channels (documented), in code points (inferred: the unit is not documented)."""
+
+# ESC is left out: on the wire it announces an extension character, and stands for none itself.
+_BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENDED = re.compile(r"[\f^{}\\\[~\]|€]")
+_NOT_GSM = re.compile(rf"[^{re.escape(_BASIC)}\f^{{}}\\\[~\]|€]")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+Encoding = Literal["GSM-7", "UCS-2"]
+"""How an SMS travels: in the GSM 03.38 alphabet, or in UCS-2 as soon as one character is not in it."""
+
+
+@attrs.frozen
+class Measurement:
+    r"""The size of a text as an SMS.
+
+    `units` are septets in GSM-7, where `€ [ ] { } ~ \ ^ |` and form feed take two, and UTF-16 code units in UCS-2,
+    where most emoji take two. `units_left` is what still fits before another page is needed.
+    """
+
+    encoding: Encoding
+    units: int
+    pages: int
+    units_left: int
+
+
+def measure(text: str) -> Measurement:
+    """Measure a text as an SMS: one page of 160 GSM-7 or 70 UCS-2 units, or several of 153 or 67 each (documented).
+
+    No character is split over two pages, so that a page may end a unit early (3GPP TS 23.040; inferred for eCall). An
+    empty text has no pages. Half a surrogate pair counts as one unit.
+    """
+    in_gsm = _NOT_GSM.search(text) is None
+    encoding: Encoding = "GSM-7" if in_gsm else "UCS-2"
+    single, several = (160, 153) if in_gsm else (70, 67)
+    # An escape with its septet is as wide and as indivisible as a surrogate pair, so UTF-16 packs both encodings alike.
+    packed = (_EXTENDED.sub("\U00010000", text) if in_gsm else text).encode("utf-16-le", "surrogatepass")
+    units = len(packed) // 2
+    if units <= single:
+        return Measurement(encoding, units, min(units, 1), single - units)
+    pages, end = 1, several
+    while end < units:
+        would_cut_a_pair = packed[2 * end - 1] & 0xFC == 0xD8
+        end += several - would_cut_a_pair
+        pages += 1
+    return Measurement(encoding, units, pages, end - units)
+
+
+def check_text(text: object, channel_name: str, page_limit: int | None = None) -> Measurement | None:
+    """Refuse with `InvalidText` what a channel cannot carry: nothing at all, half characters, more than its limit.
+
+    `channel_name` is "Sms", "Whatsapp" or "Rcs"; another one has no limit here. `page_limit` is for an SMS, 1 to 10,
+    default 10. Gives the measurement of an SMS, else None. No message of an error holds the text.
+    """
+    if not isinstance(text, str) or not text or text.isspace():
+        raise InvalidText("The text must be a str that is not empty or only white space")
+    if half := _HALF_PAIR.search(text):
+        raise InvalidText(f"Character {half.start() + 1} of the text is half a surrogate pair: decode the text anew")
+    if channel_name != "Sms":
+        limit = LENGTH_LIMITS.get(channel_name, len(text))
+        if len(text) > limit:
+            raise InvalidText(f"The text has {len(text)} characters, {channel_name} takes {limit}: shorten it")
+        return None
+    limit = SMS_PAGE_LIMIT if page_limit is None else page_limit
+    if type(limit) is not int or not 1 <= limit <= SMS_PAGE_LIMIT:
+        raise InvalidText(f"page_limit must be a whole number from 1 to {SMS_PAGE_LIMIT}")
+    size = measure(text)
+    if size.pages > limit:
+        outside = _NOT_GSM.search(text)
+        why = f", as character {outside.start() + 1} is not in the GSM alphabet" if outside else ""
+        needs = f"{size.pages} SMS pages ({size.units} units of {size.encoding}{why})"
+        raise InvalidText(f"The text needs {needs}, page_limit is {limit}: shorten or divide it")
+    return size

@@ -1,0 +1,244 @@
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from ...client import AuthenticatedClient, Client
+from ...models.api_version import ApiVersion
+from ...models.error import Error
+from ...models.media_upload_result import MediaUploadResult
+from ...types import UNSET, File, Response, Unset
+
+
+def _get_kwargs(
+    *,
+    body: File,
+    x_api_version: ApiVersion | Unset = UNSET,
+    content_length: int | Unset = UNSET,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(x_api_version, Unset):
+        headers["X-API-Version"] = str(x_api_version)
+
+    if not isinstance(content_length, Unset):
+        headers["Content-Length"] = str(content_length)
+
+    _kwargs: dict[str, Any] = {
+        "method": "post",
+        "url": "/api/media",
+    }
+
+    _kwargs["content"] = body.payload
+    headers["Content-Type"] = "application/octet-stream"
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Error | MediaUploadResult:
+    if response.status_code == 400:
+        response_400 = Error.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 401:
+        response_401 = Error.from_dict(response.json())
+
+        return response_401
+
+    if response.status_code == 403:
+        response_403 = Error.from_dict(response.json())
+
+        return response_403
+
+    if response.status_code == 404:
+        response_404 = Error.from_dict(response.json())
+
+        return response_404
+
+    if response.status_code == 413:
+        response_413 = Error.from_dict(response.json())
+
+        return response_413
+
+    if response.status_code == 415:
+        response_415 = Error.from_dict(response.json())
+
+        return response_415
+
+    if response.status_code == 429:
+        response_429 = Error.from_dict(response.json())
+
+        return response_429
+
+    if response.status_code == 500:
+        response_500 = Error.from_dict(response.json())
+
+        return response_500
+
+    if response.status_code == 503:
+        response_503 = Error.from_dict(response.json())
+
+        return response_503
+
+    if 200 <= response.status_code <= 299:
+        response_2xx = MediaUploadResult.from_dict(response.json())
+
+        return response_2xx
+
+    response_default = Error.from_dict(response.json())
+
+    return response_default
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Error | MediaUploadResult]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    body: File,
+    x_api_version: ApiVersion | Unset = UNSET,
+    content_length: int | Unset = UNSET,
+) -> Response[Error | MediaUploadResult]:
+    """Upload a file.
+
+     Stores a picture, document, audio or video, to be named in messages by its id. That the body is a
+    binary file is documented; the path, the content type and whether a form is expected are inferred.
+
+    Args:
+        x_api_version (ApiVersion | Unset): A version of the API, as the header writes it.
+        content_length (int | Unset):
+        body (File):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Error | MediaUploadResult]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        x_api_version=x_api_version,
+        content_length=content_length,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    *,
+    client: AuthenticatedClient | Client,
+    body: File,
+    x_api_version: ApiVersion | Unset = UNSET,
+    content_length: int | Unset = UNSET,
+) -> Error | MediaUploadResult | None:
+    """Upload a file.
+
+     Stores a picture, document, audio or video, to be named in messages by its id. That the body is a
+    binary file is documented; the path, the content type and whether a form is expected are inferred.
+
+    Args:
+        x_api_version (ApiVersion | Unset): A version of the API, as the header writes it.
+        content_length (int | Unset):
+        body (File):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Error | MediaUploadResult
+    """
+
+    return sync_detailed(
+        client=client,
+        body=body,
+        x_api_version=x_api_version,
+        content_length=content_length,
+    ).parsed
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    body: File,
+    x_api_version: ApiVersion | Unset = UNSET,
+    content_length: int | Unset = UNSET,
+) -> Response[Error | MediaUploadResult]:
+    """Upload a file.
+
+     Stores a picture, document, audio or video, to be named in messages by its id. That the body is a
+    binary file is documented; the path, the content type and whether a form is expected are inferred.
+
+    Args:
+        x_api_version (ApiVersion | Unset): A version of the API, as the header writes it.
+        content_length (int | Unset):
+        body (File):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Error | MediaUploadResult]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        x_api_version=x_api_version,
+        content_length=content_length,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    *,
+    client: AuthenticatedClient | Client,
+    body: File,
+    x_api_version: ApiVersion | Unset = UNSET,
+    content_length: int | Unset = UNSET,
+) -> Error | MediaUploadResult | None:
+    """Upload a file.
+
+     Stores a picture, document, audio or video, to be named in messages by its id. That the body is a
+    binary file is documented; the path, the content type and whether a form is expected are inferred.
+
+    Args:
+        x_api_version (ApiVersion | Unset): A version of the API, as the header writes it.
+        content_length (int | Unset):
+        body (File):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Error | MediaUploadResult
+    """
+
+    return (
+        await asyncio_detailed(
+            client=client,
+            body=body,
+            x_api_version=x_api_version,
+            content_length=content_length,
+        )
+    ).parsed

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, cast
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+T = TypeVar("T", bound="ImageContent")
+
+
+@_attrs_define(repr=False)
+class ImageContent:
+    """A picture that was uploaded before.
+
+    Attributes:
+        type_ (Literal['Image']): Tells the kinds of content apart. Default: 'Image'.
+        media_id (str): The id that the upload answered.
+    """
+
+    media_id: str
+    type_: Literal["Image"] = "Image"
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        type_ = self.type_
+
+        media_id = self.media_id
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "type": type_,
+                "mediaId": media_id,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        type_ = cast(Literal["Image"], d.pop("type"))
+        if type_ != "Image":
+            raise ValueError(f"type must match const 'Image', got '{type_}'")
+
+        media_id = d.pop("mediaId")
+
+        image_content = cls(
+            type_=type_,
+            media_id=media_id,
+        )
+
+        image_content.additional_properties = d
+        return image_content
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class NotificationEvent(StrEnum):
+    """Open: a value that is not listed keeps itself, so that a new one of the service breaks nobody."""
+
+    ALL = "All"
+    ERROR_ONLY = "ErrorOnly"
+    FINAL_ONLY = "FinalOnly"
+    SUCCESS_ONLY = "SuccessOnly"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NotificationEvent:
+        member = str.__new__(cls, value)
+        member._name_ = str(value)
+        member._value_ = value  # type: ignore[assignment]  # a number stays a number
+        return member
+
+    def __str__(self) -> str:
+        return str(self.value)

@@ -1,0 +1,119 @@
+"""Makes the project's environment on first use, and puts the calling script into it.
+
+A script begins with
+
+    from _setup import inside_environment
+
+    inside_environment()
+
+and may import whatever the project needs after that. Standard library only.
+"""
+
+import sys
+
+# Before anything else, and in words that an old Python can still read.
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit("This project needs Python 3.11 or later; this is Python %d.%d." % sys.version_info[:2])  # noqa: UP031
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+CONSTRAINTS = ROOT / "constraints.txt"
+LINT = ROOT / "spec" / "lint"
+STAMP = ".made-of"
+
+
+def inside_environment() -> None:
+    """Go on inside `.venv`, which is made first if it is missing, half made or out of date."""
+    python = make_environment(VENV, getattr(sys, "_base_executable", sys.executable), sys.version, "dev")
+    os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    if Path(sys.prefix).resolve() == VENV.resolve():
+        return
+    command = [str(python), *sys.orig_argv[1:]]
+    if os.name == "nt":  # where exec gives the prompt back before the script has ended
+        sys.exit(subprocess.call(command))
+    os.execv(python, command)
+
+
+def make_environment(folder: Path, interpreter: str, version: str, group: str) -> Path:
+    """Make the environment `folder` with a dependency group, unless it stands; return its Python."""
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    wanted = _fingerprint(version, group)
+    if python.exists() and _stamp(folder) == wanted:
+        return python
+    with _lock(folder):
+        if python.exists() and _stamp(folder) == wanted:  # somebody else made it while we waited
+            return python
+        print(f"Making {folder.name} for Python {version.split()[0]} (about half a minute) ...", flush=True)
+        begun = time.monotonic()
+        pip = [str(python), "-m", "pip"]
+        if folder == VENV:
+            _run(interpreter, "-m", "venv", "--clear", str(folder))
+            # The pip that comes with Python may be too old to know --group.
+            _run(*pip, "install", "-qq", "--no-input", "--disable-pip-version-check", "-c", str(CONSTRAINTS), "pip")
+        else:  # .venv stands already, and its pip serves here too
+            _run(interpreter, "-m", "venv", "--clear", "--without-pip", str(folder))
+            pip = [sys.executable, "-m", "pip", "--python", str(python)]
+        # --no-compile: most of what is installed is never imported.
+        _run(
+            *pip, "install", "-qq", "--no-input", "--disable-pip-version-check", "--no-compile",
+            "-c", str(CONSTRAINTS), "--build-constraint", str(CONSTRAINTS), "--group", group, "-e", ".[all]",
+        )  # fmt: skip
+        (folder / STAMP).write_text(wanted, encoding="utf-8")  # last, so that a half-made one has none
+        print(f"Made {folder.name} in {time.monotonic() - begun:.0f} s.", flush=True)
+    return python
+
+
+def make_lint_tools() -> None:
+    """Install the linter for the spec with npm, unless it is there."""
+    npm = shutil.which("npm")
+    if npm is None:
+        print("There is no npm on the PATH, so redocly will not look at the spec.", flush=True)
+        return
+    modules = LINT / "node_modules"
+    wanted = hashlib.sha256((LINT / "package-lock.json").read_bytes()).hexdigest()
+    if _stamp(modules) != wanted:
+        print("Installing the linter for the spec with npm ...", flush=True)
+        _run(npm, "ci", "--silent", cwd=LINT)  # removes node_modules first, the stamp with it
+        (modules / STAMP).write_text(wanted, encoding="utf-8")
+
+
+def _fingerprint(version: str, group: str) -> str:
+    """What an environment is made of. Moving the project counts: an environment holds absolute paths."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = [project["build-system"], project["project"], project["dependency-groups"], project["tool"]["hatch"]]
+    own_version = (ROOT / "ecall_facade" / "_version.py").read_text(encoding="utf-8")
+    parts = [settings, CONSTRAINTS.read_text(encoding="utf-8"), own_version, str(ROOT), version, group]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _stamp(folder: Path) -> str:
+    try:
+        return (folder / STAMP).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _run(*command: str, cwd: Path = ROOT) -> None:
+    if subprocess.call(command, cwd=cwd, stdin=subprocess.DEVNULL) != 0:
+        sys.exit(f"This failed; its own words are above: {' '.join(command)}")
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time make an environment (where the system has such locks)."""
+    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,536 @@
+from __future__ import annotations
+
+import contextlib
+import pickle
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import phonenumbers
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecall_facade.errors import InvalidConfiguration, InvalidNumber, InvalidSender
+from ecall_facade.numbers import (
+    RawAddress,
+    check_region,
+    mask,
+    mask_numbers_in,
+    normalize,
+    normalize_all,
+    normalize_sender,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NUMBER = "+41791234567"
+REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
+SEPARATORS = [
+    " ",
+    "\t",
+    "\u00a0",
+    "\u2007",
+    "\u2009",
+    "\u202f",
+    "\u3000",
+    ".",
+    "-",
+    "\u2010",
+    "\u2011",
+    "\u2013",
+    "\u2212",
+    "/",
+    " / ",
+]
+
+
+class TestNormalize:
+    """What people write becomes E.164, or is refused with the reason."""
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            "+41791234567",
+            "+41 79 123 45 67",
+            "0041791234567",
+            "0041 79 123 45 67",
+            "41791234567",
+            "079 123 45 67",
+            "0791234567",
+            "791234567",
+            "079/123 45 67",
+            "079.123.45.67",
+            "079-123-45-67",
+            "079 \u2013 123 45 67",
+            "079\u2011123\u201145\u221267",
+            "(079) 123 45 67",
+            "+41 (0)79 123 45 67",
+            "0041 (0) 79 123 45 67",
+            "(+41) 79 123 45 67",
+            "+(41) 79 123 45 67",
+            "079\u00a0123\u202f45\u200967",
+            "\u2007079\u3000123\u20024567",
+            "  079 123 45 67\r\n",
+            "\u202a+41 79 123 45 67\u202c",
+            "\u200e079 123 45 67\u200f",
+            "\ufeff079\u2060123\u200b45\u00ad67",
+            "+41 79 123 45 67.",
+            "tel:+41-79-123-45-67",
+            "tel: 079 123 45 67",
+            "\uff10\uff17\uff19\uff11\uff12\uff13\uff14\uff15\uff16\uff17",
+            "\uff0b\uff14\uff11\uff08\uff10\uff09\uff17\uff19\uff0f\uff11\uff12\uff13\uff0d\uff14\uff15\uff0d\uff16\uff17",
+            "\u0660\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667",
+        ],
+    )
+    def test_what_people_write(self, written: str) -> None:
+        assert normalize(written) == NUMBER
+
+    @pytest.mark.parametrize(
+        ("written", "region", "number"),
+        [
+            ("044 123 45 67", "CH", "+41441234567"),
+            ("0800 123 456", "CH", "+41800123456"),
+            ("+49 151 12345678", "CH", "+4915112345678"),
+            ("0049 (0)151 12345678", "CH", "+4915112345678"),
+            ("0151 12345678", "DE", "+4915112345678"),
+            ("0151 12345678", "de", "+4915112345678"),
+            ("06 12345678", "IT", "+390612345678"),  # an Italian zero belongs to the number
+            ("+39 06 1234 5678", "CH", "+390612345678"),
+            ("(201) 555-0123", "US", "+12015550123"),
+            ("1 201 555 0123", "US", "+12015550123"),
+            ("011 41 79 123 45 67", "US", NUMBER),
+            ("+41 79 123 45 67", "US", NUMBER),
+            ("0041 79 123 45 67", "US", NUMBER),  # the service's own form, also where people dial 011
+            ("+423 660 12 34 56", "CH", "+423660123456"),
+            ("+883 510 000 012 345", "CH", "+883510000012345"),  # of no country
+            ("079 000 00 00", "CH", "+41790000000"),  # possible, whether assigned or not
+        ],
+    )
+    def test_regions_and_countries(self, written: str, region: str, number: str) -> None:
+        assert normalize(written, region) == number
+
+    @pytest.mark.parametrize(
+        ("written", "reason"),
+        [
+            ("", "empty"),
+            (" \u200e\n", "empty"),
+            ("tel:", "empty"),
+            ("+", "signs that no number has"),
+            ("SOS", "letters"),
+            ("0800 FLOWERS", "letters"),
+            ("1-800-FLOWERS", "letters"),
+            ("079 123 45 6O", "letters"),
+            ("Tel. 079 123 45 67", "letters"),
+            ("079 123 45 67 ext 5", "extension"),
+            ("079 123 45 67 x5", "extension"),
+            ("079 123 45 67#5", "extension"),
+            ("079 123 45 67,5", "extension"),
+            ("tel:+41791234567;ext=5", "extension"),
+            ("tel:0791234567;phone-context=+41", "signs"),
+            ("079 123 45 67; 078 765 43 21", "signs"),
+            ("079 123 45 67\n078 765 43 21", "signs"),
+            ("079*123*45*67", "signs"),
+            ("079_123_45_67", "signs"),
+            ("079 123 45 6²", "signs"),
+            ("079 123 45 67 🙂", "signs"),
+            ("00+41 79 123 45 67", "signs"),
+            ("++41 79 123 45 67", "signs"),
+            ("4.1791234567E10", "letters"),
+            ("5", "too short"),
+            ("117", "too short for CH"),
+            ("1414", "too short for CH"),
+            ("079 123 45 6", "a digit too few or too many"),
+            ("079 123 45 67 8", "of a length that is not in use for CH"),
+            ("079 123 45 67 / 078 765 43 21", "too long"),
+            ("0151 123 456 789 0", "too long for CH"),
+            ("+41 79 123 45", "too short for its country"),
+            ("+41 79 123 45 67 89 01", "too long for its country"),
+            ("+999 123 456 789", "no country has its code"),
+            ("00999 123 456 789", "no country has its code"),
+            ("+0041 79 123 45 67", "no country has its code"),
+            ("000 41 79 123 45 67", "no country has its code"),
+            ("+4", "too short"),
+            ("00", "too short"),
+            ("1" * 400, "too long"),
+            ("079 123 45 67 89", "a digit too few or too many"),
+            ("+41 (0)79 123 45 6", "a digit too few or too many"),
+            ("+43 0 0 1 234 567", "a digit too few or too many"),
+            ("+55 0 909 2975 5128", "a digit too few or too many"),  # 90 could be a trunk prefix once more
+        ],
+    )
+    def test_refused_with_the_reason(self, written: str, reason: str) -> None:
+        with pytest.raises(InvalidNumber) as caught:
+            normalize(written)
+
+        assert reason in str(caught.value)
+        assert reason in caught.value.problems[0].reason
+
+    def test_lacks_area_code(self) -> None:
+        with pytest.raises(InvalidNumber, match="without area code for US"):
+            normalize("555-0123", "US")
+
+    @pytest.mark.parametrize(
+        "value", [None, 41791234567, 79.0, True, b"+41791234567", ["+41791234567"], {"to": NUMBER}]
+    )
+    def test_refuses_what_is_not_a_str(self, value: Any) -> None:
+        with pytest.raises(InvalidNumber, match=f"type {type(value).__name__}, not str") as caught:
+            normalize(value)
+
+        assert "1791234567" not in str(caught.value)
+
+    @given(st.sampled_from(REGIONS), st.text("0123456789", min_size=1, max_size=17), st.data())
+    @settings(deadline=None, max_examples=500)
+    def test_is_idempotent(self, region: str, digits: str, data: st.DataObject) -> None:
+        code = str(phonenumbers.country_code_for_region(region))
+        start = data.draw(
+            st.sampled_from(["", "0", "00", "000", "8", "1", "06", "+", f"+{code}", f"+{code}0", f"00{code}"])
+        )
+        try:
+            number = normalize(start + digits, region)
+        except InvalidNumber:
+            return
+
+        other = data.draw(st.sampled_from(REGIONS))
+        assert normalize(number, other) == number
+        assert normalize(f"00{number[1:]}", other) == number
+        assert phonenumbers.is_possible_number(phonenumbers.parse(number))
+
+    @given(st.sampled_from(REGIONS), st.lists(st.sampled_from(SEPARATORS), min_size=20, max_size=20))
+    @settings(deadline=None)
+    def test_separators_make_no_difference(self, region: str, separators: list[str]) -> None:
+        example = phonenumbers.example_number(region) or phonenumbers.parse(NUMBER)
+        number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+
+        written = "".join(character + separator for character, separator in zip(number, separators, strict=False))
+        assert normalize(written, region) == number
+
+    @given(st.text())
+    @settings(deadline=None)
+    def test_raises_nothing_else(self, written: str) -> None:
+        with contextlib.suppress(InvalidNumber):
+            assert re.fullmatch(r"\+[1-9][0-9]{4,16}", normalize(written))
+
+
+class TestNormalizeAll:
+    """A call's recipients: each once, in order, or one error that names all that are bad."""
+
+    def test_keeps_the_order_and_names_what_came_again(self) -> None:
+        written: list[str | RawAddress] = [
+            "078 765 43 21",
+            "+41 79 123 45 67",
+            "0041787654321",
+            RawAddress("1414"),
+            "079/123 45 67",
+            "078 765 43 21",
+        ]
+
+        recipients, duplicates = normalize_all(written)
+
+        assert recipients == ("+41787654321", "+41791234567", "1414")
+        assert sorted(duplicates) == ["+41787654321", "+41787654321", "+41791234567"]
+
+    def test_takes_any_iterable(self) -> None:
+        assert normalize_all(iter(["079 123 45 67"])) == ((NUMBER,), ())
+        assert normalize_all({"079 123 45 67": "Anna"}) == ((NUMBER,), ())
+
+    def test_raw_addresses_are_compared_as_they_are_sent(self) -> None:
+        recipients, duplicates = normalize_all([RawAddress("0791234567"), "079 123 45 67", RawAddress(NUMBER)])
+
+        assert recipients == ("0791234567", NUMBER)
+        assert duplicates == (NUMBER,)
+
+    def test_names_all_that_are_bad(self) -> None:
+        with pytest.raises(InvalidNumber) as caught:
+            normalize_all(["079 123 45 67", "079 123 45 67 8", "+41 79 123 45 67", "abc", ""])
+
+        assert [(bad.position, bad.value) for bad in caught.value.problems] == [
+            (1, "079 123 45 67 8"),
+            (3, "abc"),
+            (4, ""),
+        ]
+        assert str(caught.value) == (
+            "3 of 5 recipients cannot be used: 079…78 (position 1): it is of a length that is not in use for CH; "
+            "… (position 3): it has letters, an extension or other signs that no number has; "
+            "… (position 4): it is empty. "
+            "A foreign number needs + and its country code, a short code is a RawAddress"
+        )
+
+    def test_message_of_many_stays_short(self) -> None:
+        with pytest.raises(InvalidNumber) as caught:
+            normalize_all(["079 123 45"] * 10_000)
+
+        assert len(caught.value.problems) == 10_000
+        assert str(caught.value).startswith("10000 of 10000 recipients")
+        assert len(str(caught.value)) < 2_000
+
+    def test_error_shows_no_whole_number(self) -> None:
+        with pytest.raises(InvalidNumber) as caught:
+            normalize_all(["079 123 45 678", "call +41 79 123 45 67 now"])
+
+        for shown in (str(caught.value), repr(caught.value), repr(caught.value.problems)):
+            assert "123" not in shown
+
+    @pytest.mark.parametrize("values", ["079 123 45 67", b"0791234567", RawAddress("1414"), None, 41791234567])
+    def test_refuses_what_is_not_a_list(self, values: Any) -> None:
+        with pytest.raises(InvalidNumber, match="must be a list"):
+            normalize_all(values)
+
+    @pytest.mark.parametrize("values", [[], (), iter([])])
+    def test_refuses_nobody(self, values: Iterable[str]) -> None:
+        with pytest.raises(InvalidNumber, match="There are no recipients"):
+            normalize_all(values)
+
+    @given(
+        st.lists(st.sampled_from(["079 123 45 67", NUMBER, "0041791234567", "078 765 43 21", "+41787654321", "1414"]))
+    )
+    @settings(deadline=None)
+    def test_nobody_is_lost(self, written: list[str]) -> None:
+        values: list[str | RawAddress] = [RawAddress(value) if value == "1414" else value for value in written]
+        if not values:
+            return
+
+        recipients, duplicates = normalize_all(values)
+
+        assert sorted(recipients + duplicates) == sorted(normalize(value) for value in values)
+        assert len(set(recipients)) == len(recipients)
+
+
+class TestRawAddress:
+    """Recipients that are not numbers are sent as they are."""
+
+    @pytest.mark.parametrize("value", ["1414", "117", "Pager 12", "0791234567", "x" * 64, "pager@example.com"])
+    def test_is_not_changed(self, value: str) -> None:
+        assert RawAddress(value).value == value
+        assert normalize(RawAddress(value)) == value
+
+    @pytest.mark.parametrize(
+        "value", ["", " ", " 1414", "1414\n", "14\n14", "14\x0014", "14\u202e14", "\ud83d", "x" * 65]
+    )
+    def test_refuses(self, value: str) -> None:
+        with pytest.raises(InvalidNumber, match="1 to 64 printable characters"):
+            RawAddress(value)
+
+    @pytest.mark.parametrize("value", [None, 1414, b"1414"])
+    def test_refuses_what_is_not_a_str(self, value: Any) -> None:
+        with pytest.raises(InvalidNumber, match="RawAddress"):
+            RawAddress(value)
+
+    def test_is_a_value(self) -> None:
+        address = RawAddress("0791234567")
+
+        assert address == RawAddress("0791234567")
+        assert len({address, RawAddress("0791234567")}) == 1
+        assert pickle.loads(pickle.dumps(address)) == address
+        with pytest.raises(AttributeError):
+            address.value = "117"  # type: ignore[misc]
+
+    def test_repr_is_masked(self) -> None:
+        assert repr(RawAddress("0791234567")) == "RawAddress(value=079…67)"
+        assert repr(RawAddress("1414")) == "RawAddress(value=…)"
+
+
+class TestNormalizeSender:
+    """Each channel has rules of its own for who a message is from."""
+
+    @pytest.mark.parametrize(
+        ("written", "sender"),
+        [
+            ("+41 79 123 45 67", "0041791234567"),
+            ("079 123 45 67", "0041791234567"),
+            ("0041791234567", "0041791234567"),
+            ("tel:+41791234567", "0041791234567"),
+            ("0800 123 456", "0041800123456"),
+            ("+883 510 000 012 34", "0088351000001234"),  # 16 digits, as many as there may be
+            ("1414", "1414"),
+            ("117", "117"),
+            ("1234567890123456", "1234567890123456"),
+            ("ACME", "ACME"),
+            (" ACME\n", "ACME"),
+            ("ACME Zurich", "ACME Zurich"),
+            ("Fire & Co.~", "Fire & Co.~"),
+            ("24/7", "24/7"),
+            ("+plus", None),
+            ("+1414", None),
+            ("+41 79 123", None),
+            ("+883 510 000 012 345", None),
+            ("12345678901234567", None),
+            ("ACME Schweiz", None),
+            ("Zürich", None),
+            ("A\tB", None),
+            ("A\x7fB", None),
+            ("\u0663\u0664\u0665", None),
+            ("", None),
+            (" ", None),
+            (None, None),
+            (1414, None),
+        ],
+    )
+    def test_sms(self, written: object, sender: str | None) -> None:
+        if sender is None:
+            with pytest.raises(InvalidSender):
+                normalize_sender(written, "Sms")
+        else:
+            assert normalize_sender(written, "Sms") == sender
+
+    def test_short_code_is_no_number_where_numbers_may_be_short(self) -> None:
+        assert normalize("72345", "DE") == "+4972345"
+        assert normalize_sender("72345", "Sms", "DE") == "72345"
+
+    @pytest.mark.parametrize("written", ["+41 79 123 45 67", "079 123 45 67", "0041791234567", "41791234567"])
+    def test_whatsapp(self, written: str) -> None:
+        assert normalize_sender(written, "Whatsapp") == "0041791234567"
+
+    @pytest.mark.parametrize(
+        ("written", "reason"),
+        [
+            ("ACME", "letters"),
+            ("1414", "too short"),
+            ("+883 510 000 012 345", "too long"),
+            ("", "empty"),
+            (None, "not a str"),
+        ],
+    )
+    def test_whatsapp_takes_numbers_only(self, written: object, reason: str) -> None:
+        with pytest.raises(InvalidSender, match=reason):
+            normalize_sender(written, "Whatsapp")
+
+    @pytest.mark.parametrize("written", ["acme_agent_7x", "079 123 45 67", "Zürich"])
+    def test_rcs_is_sent_as_it_is(self, written: str) -> None:
+        assert normalize_sender(written, "Rcs") == written
+
+    @pytest.mark.parametrize("written", ["", "  ", None])
+    def test_rcs_needs_one(self, written: object) -> None:
+        with pytest.raises(InvalidSender, match="The sender for Rcs is empty"):
+            normalize_sender(written, "Rcs")
+
+    @pytest.mark.parametrize(
+        ("written", "region", "sender"),
+        [("0151 12345678", "DE", "004915112345678"), ("(201) 555-0123", "us", "0012015550123")],
+    )
+    def test_region(self, written: str, region: str, sender: str) -> None:
+        assert normalize_sender(written, "Sms", region) == sender
+
+    def test_error_shows_no_number(self) -> None:
+        with pytest.raises(InvalidSender) as caught:
+            normalize_sender("+41 79 123 45 67 89", "Whatsapp")
+
+        assert "123" not in str(caught.value)
+
+
+class TestCheckRegion:
+    """Numbers without country code need a country that exists."""
+
+    @pytest.mark.parametrize(("region", "known"), [("CH", "CH"), ("ch", "CH"), ("DE", "DE"), ("li", "LI")])
+    def test_known(self, region: str, known: str) -> None:
+        assert check_region(region) == known
+
+    @pytest.mark.parametrize("region", ["", "XX", "CHE", "Schweiz", "+41", "41", "001", "ZZ", None, 41])
+    def test_unknown(self, region: Any) -> None:
+        with pytest.raises(InvalidConfiguration, match="two letters, such as CH"):
+            check_region(region)
+        with pytest.raises(InvalidConfiguration):
+            normalize("+41791234567", region)
+        with pytest.raises(InvalidConfiguration):
+            normalize_sender("079 123 45 67", "Sms", region)
+
+
+class TestMask:
+    """Whole numbers are shown nowhere."""
+
+    @pytest.mark.parametrize(
+        ("value", "masked"),
+        [
+            ("+41791234567", "+41…67"),
+            ("+41 (0)79 123 45 67", "+41…67"),
+            ("079 123 45 67", "079…67"),
+            ("0041791234567", "004…67"),
+            ("123456789", "123…89"),
+            ("12345678", "…78"),
+            ("12345", "…45"),
+            ("1414", "…"),
+            ("117", "…"),
+            ("", "…"),
+            ("Anna Muster", "…"),
+            ("Your code is 481 516 23 42", "…"),
+            ("079 123 45 67\n078 765 43 21", "…"),
+        ],
+    )
+    def test_mask(self, value: str, masked: str) -> None:
+        assert mask(value) == masked
+
+    @given(st.from_regex(r"\+?[0-9]{1,20}", fullmatch=True))
+    def test_hides_at_least_three_digits(self, value: str) -> None:
+        shown = mask(value)
+
+        assert value not in shown
+        assert sum(map(str.isdigit, shown)) <= max(0, len(value) - 3)
+
+    @pytest.mark.parametrize(
+        ("text", "masked"),
+        [
+            ("To 0041791234567 is an invalid receiver", "To 004…67 is an invalid receiver"),
+            ("To0041791234567, +41 79 123 45 67", "To004…67, +41…67"),
+            ("receiver_0041791234567", "receiver_004…67"),
+            ("(079) 123-45-67", "(079…67"),
+            ("079.123.45.67", "079…67"),
+            ("+41\u00a079\u2009123\u201145\u201167!", "+41…67!"),
+            (
+                "\uff0b\uff14\uff11\uff17\uff19\uff11\uff12\uff13\uff14\uff15\uff16\uff17",
+                "\uff0b\uff14\uff11…\uff16\uff17",
+            ),
+            ("1234567", "…67"),
+            ("abcdef0041791234567fff", "abcdef004…67fff"),
+            ("on 2026-11-23 0791234567", "on 2026-11-23 079…67"),
+        ],
+    )
+    def test_numbers_in_text(self, text: str, masked: str) -> None:
+        assert mask_numbers_in(text) == masked
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "InvalidContent",
+            "Code 481 516 at 14:00",
+            "11102 AdrAdCMissing",
+            "at most 1530",
+            "3f2b8c1e-1234-4567-8901-123456789012",
+            "12345678-1234-1234-1234-123456789012",
+            "DEADBEEF00112233AABBCCDD",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "2026-11-23T12:00:00.1234567Z",
+            "2026-11-23 12:00:00",
+            "from 2026-11-23T12:00 on",
+            "23.11.2026 12:00:00",
+        ],
+    )
+    def test_what_is_left_alone(self, text: str) -> None:
+        assert mask_numbers_in(text) == text
+
+    @given(
+        st.lists(st.sampled_from(["", *SEPARATORS, " (", ") "]), min_size=11, max_size=11),
+        st.sampled_from(["", "to ", "nr:", "<"]),
+    )
+    def test_no_way_of_writing_gets_through(self, separators: list[str], before: str) -> None:
+        written = "".join(digit + separator for digit, separator in zip(NUMBER[1:], separators, strict=True))
+
+        assert "1234567" not in "".join(filter(str.isdigit, mask_numbers_in(f"{before}{written}")))
+
+    @pytest.mark.parametrize(
+        "text", ["a" * 50_000, "1 " * 50_000, "-1-" * 30_000, "abcdef12-" * 10_000, "20 " * 30_000]
+    )
+    def test_takes_time_in_proportion_to_length(self, text: str) -> None:
+        started = time.perf_counter()
+        mask_numbers_in(text)
+
+        assert time.perf_counter() - started < 2
+
+
+def test_phonenumbers_is_loaded_late() -> None:
+    code = "import sys, ecall_facade.numbers as n; n.check_region('CH'); sys.exit('phonenumbers' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

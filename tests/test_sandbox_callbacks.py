@@ -1,0 +1,203 @@
+"""The sandbox's status notifications, at a receiver of the standard library."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from test_sandbox import SMS, connect, validator
+
+from ecall_facade.sandbox import Notification, Sandbox
+
+
+class Receiver(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.calls: list[tuple[str, str, Any]] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        self._take("GET", {name: values[0] for name, values in parse_qs(parts.query).items()})
+
+    def do_POST(self) -> None:
+        assert self.headers["Content-Type"] == "application/json"
+        self._take("POST", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def _take(self, method: str, data: Any) -> None:
+        path = urlsplit(self.path).path
+        if path == "/slow":
+            time.sleep(0.2)
+        self.server.calls.append((method, path, data))
+        self.send_response(int(path[1:]) if path[1:].isdigit() else 200)
+        self.send_header("Location", "/redirected")
+        self.send_header("Set-Cookie", "a=b")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def notification(*addresses: tuple[str, str], **more: str) -> dict[str, object]:
+    return {"addresses": [{"type": kind, "address": address} for kind, address in addresses], **more}
+
+
+def send(sandbox: Sandbox, path: str = "message", body: dict[str, object] | None = None, **more: object) -> Any:
+    with connect(sandbox) as client:
+        response = client.post(f"/api/v2/{path}", json={**(SMS if body is None else body), **more})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def wait_for(sandbox: Sandbox, number: int) -> list[Notification]:
+    deadline = time.monotonic() + 5
+    while len(sandbox.notifications) < number and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.05)  # one too many would come by now
+    assert len(sandbox.notifications) == number
+    return sandbox.notifications
+
+
+def test_url_post_and_url_are_called_in_order(receiver: Receiver) -> None:
+    with Sandbox(sent_after=0.01, delivered_after=0.02) as sandbox:
+        addresses = notification(("UrlPost", f"{receiver.url}/slow"), ("Url", f"{receiver.url}/get?key=1"))
+        message_id = send(sandbox, notification=addresses)["messageId"]
+        attempts = wait_for(sandbox, 4)
+        history = sandbox.messages[0].history
+    assert [(method, path, data["state"]) for method, path, data in receiver.calls] == [
+        ("POST", "/slow", "Sent"),
+        ("GET", "/get", "Sent"),
+        ("POST", "/slow", "Delivered"),
+        ("GET", "/get", "Delivered"),
+    ]
+    for _, path, data in receiver.calls:
+        if path == "/slow":
+            validator("StatusNotification").validate(data)
+        else:
+            assert data.pop("key") == "1"
+        assert data.keys() == {"messageId", "state", "to", "timestamp"}
+        assert (data["messageId"], data["to"]) == (message_id, "+41791234567")
+        assert data["timestamp"].endswith("Z")
+    assert {(each.outcome, each.status_code, each.message_id) for each in attempts} == {("answered", 200, message_id)}
+    assert [each.at for each in attempts] == [history[1].at] * 2 + [history[2].at] * 2
+    assert receiver.url not in repr(attempts)
+
+
+@pytest.mark.parametrize(
+    ("event", "states"),
+    [
+        (None, ["Sent", "Delivered"]),
+        ("All", ["Sent", "Delivered"]),
+        ("FinalOnly", ["Delivered"]),
+        ("SuccessOnly", ["Delivered"]),
+        ("ErrorOnly", []),
+    ],
+)
+def test_events_are_filtered(receiver: Receiver, event: str | None, states: list[str]) -> None:
+    more = {} if event is None else {"forEvent": event}
+    with Sandbox() as sandbox:
+        send(sandbox, notification=notification(("UrlPost", receiver.url), **more))
+        if not states:
+            time.sleep(0.25)
+        assert [each.state for each in wait_for(sandbox, len(states))] == states
+    assert [data["state"] for _, _, data in receiver.calls] == states
+
+
+def test_a_list_and_a_broadcast_tell_of_each_message(receiver: Receiver) -> None:
+    told = notification(("UrlPost", receiver.url), forEvent="FinalOnly")
+    with Sandbox() as sandbox:
+        ids = [
+            entry["messageId"]
+            for entry in send(sandbox, "messagelist", {"messages": [SMS, SMS], "notification": told})["messages"]
+        ]
+        to_list = [{"type": "Number", "address": "+41791234567"}, {"type": "Number", "address": "+41781234567"}]
+        ids += send(sandbox, to=None, toList=to_list, notification=told)["messageIdList"]
+        wait_for(sandbox, 4)
+    assert sorted(data["messageId"] for _, _, data in receiver.calls) == sorted(ids)
+
+
+def test_only_this_machine_is_called_and_people_are_not() -> None:
+    with Sandbox() as sandbox:
+        for kind, address in (
+            ("UrlPost", "https://app.example/hook"),
+            ("Url", "http://0.0.0.0/"),
+            ("UrlPost", "http://127.0.0.1.example/"),
+            ("UrlPost", "http://user@192.0.2.1/"),
+            ("Email", "anna@example.ch"),
+            ("Sms", "+41791234567"),
+        ):
+            send(sandbox, notification=notification((kind, address), forEvent="FinalOnly"))
+        attempts = {each.address: each for each in wait_for(sandbox, 6)}
+    assert {each.outcome for each in attempts.values() if each.type.startswith("Url")} == {"skipped"}
+    assert "app.example is not this machine" in str(attempts["https://app.example/hook"].reason)
+    assert {each.outcome for each in attempts.values() if not each.type.startswith("Url")} == {"recorded"}
+
+
+def test_named_hosts_are_called() -> None:
+    # Nothing there: a name under .invalid never resolves, so it was tried and no one was disturbed.
+    with Sandbox(callback_hosts={"APP.invalid"}) as sandbox:
+        send(sandbox, notification=notification(("UrlPost", "http://app.invalid/"), forEvent="FinalOnly"))
+        (attempt,) = wait_for(sandbox, 1)
+    assert attempt.outcome == "failed"
+    assert "Error" in str(attempt.reason)
+    assert Sandbox(callback_hosts="app.test")._callbacks._hosts == {"app.test"}
+
+
+def test_what_a_receiver_does_disturbs_nobody(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with Sandbox() as sandbox:
+        addresses = [f"{receiver.url}/500", f"{receiver.url}/302", "http://127.0.0.1:9/"]
+        send(sandbox, notification=notification(*(("UrlPost", each) for each in addresses), forEvent="FinalOnly"))
+        attempts = wait_for(sandbox, 3)
+        assert [each.outcome for each in attempts] == ["answered", "answered", "failed"]
+        assert [each.status_code for each in attempts] == [500, 302, None]
+        assert "ConnectError" in str(attempts[2].reason)
+        assert sandbox.messages[0].state == "Delivered"
+    assert [path for _, path, _ in receiver.calls] == ["/500", "/302"]
+
+
+def test_stop_does_not_wait_for_a_receiver_and_start_goes_on(receiver: Receiver) -> None:
+    sandbox = Sandbox(sent_after=0, delivered_after=0)
+    with sandbox:
+        for _ in range(15):
+            send(sandbox, notification=notification(("UrlPost", f"{receiver.url}/slow")))
+        time.sleep(0.1)
+        began = time.perf_counter()
+    assert time.perf_counter() - began < 0.15
+    with sandbox:
+        known = len(sandbox.notifications)
+        send(sandbox, notification=notification(("UrlPost", receiver.url)))
+        assert [each.outcome for each in wait_for(sandbox, known + 2)[-2:]] == ["answered"] * 2
+
+
+def test_the_time_that_a_receiver_has_is_limited(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecall_facade.sandbox._callbacks.TIMEOUT", 0.05)
+    with Sandbox() as sandbox, httpx.Client():
+        send(sandbox, notification=notification(("UrlPost", f"{receiver.url}/slow"), forEvent="FinalOnly"))
+        (attempt,) = wait_for(sandbox, 1)
+    assert (attempt.outcome, attempt.status_code) == ("failed", None)
+    assert "Timeout" in str(attempt.reason)
