@@ -10,70 +10,30 @@ with ECall() as ecall:  # credentials and sender from the environment
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+# fmt: off
+# isort: off
+from ecall_client.models.delivery_state import DeliveryState
 from ecall_facade import text
 from ecall_facade._calls import Notify
 from ecall_facade._sync import ECall
 from ecall_facade._version import __version__
-
-# fmt: off
 from ecall_facade.errors import (
-    APIError,
-    AuthenticationError,
-    BadRequest,
-    ECallError,
-    ErrorDetail,
-    InvalidConfiguration,
-    InvalidMedia,
-    InvalidNumber,
-    InvalidSender,
-    InvalidText,
-    MalformedEvent,
-    MissingCredentials,
-    NotFound,
-    NotSent,
-    NumberProblem,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    ServerError,
-    ServiceUnreachable,
-    TooLarge,
-    UnreadableResponse,
-    UntrustedSource,
-    UsageError,
-    WaitTimeout,
-    WebhookError,
+    APIError, AuthenticationError, BadRequest, ECallError, ErrorDetail, InvalidConfiguration, InvalidMedia,
+    InvalidNumber, InvalidSender, InvalidText, MalformedEvent, MissingCredentials, NotFound, NotSent, NumberProblem,
+    OutcomeUnknown, PermissionDenied, RateLimited, ServerError, ServiceUnreachable, TooLarge, UnreadableResponse, UntrustedSource,
+    UsageError, WaitTimeout, WebhookError,
 )
 from ecall_facade.numbers import RawAddress
 from ecall_facade.results import (
-    DeliveryState,
-    ListEntry,
-    ListStatus,
-    Media,
-    MessageStatus,
-    Problem,
-    RawAnswer,
-    SentBroadcast,
-    SentList,
-    SentMessage,
+    ListEntry, ListStatus, Media, MessageStatus, Problem, RawAnswer, SentBroadcast, SentList, SentMessage,
 )
 
 if TYPE_CHECKING:
-    from ecall_client.models import (
-        AudioContent,
-        Channel,
-        DocumentContent,
-        ImageContent,
-        MessageListItem,
-        NotificationAddress,
-        NotificationAddressType,
-        NotificationEvent,
-        StickerContent,
-        TextContent,
-        TextOptions,
-        VideoContent,
-    )
     from ecall_facade._async import AsyncECall
+    from ecall_client.models import (
+        AudioContent, Channel, DocumentContent, ImageContent, MessageListItem, NotificationAddress,
+        NotificationAddressType, NotificationEvent, StickerContent, TextContent, TextOptions, VideoContent,
+    )
 
 __all__ = [  # noqa: RUF022  # by topic
     # clients

@@ -8,14 +8,15 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
+import attrs
 import httpx
 
 from ecall_client import Client, models
 from ecall_facade import _calls
-from ecall_facade._base import ChatComposer, Setup, TextComposer
+from ecall_facade._base import ChatComposer, FileInfo, Setup, TextComposer
 from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
 from ecall_facade._media import AsyncChunks, Download, Progress, Source, Target, Upload, in_thread
-from ecall_facade._policy import JSON, Reply, make_stream_error
+from ecall_facade._policy import JSON, make_stream_error
 from ecall_facade._settings import DEFAULT_TIMEOUT, Account, ApiVersion, Senders, Timeout, VersionIn, make_options
 from ecall_facade._transport import AsyncSession, Connections, async_pool, event_loop, sleep_async
 from ecall_facade._wait import Until, Wait
@@ -40,7 +41,7 @@ class AsyncRunner:
             response = await call.asyncio(client=self._api)
         except ECallError:
             raise
-        except Exception as error:  # noqa: BLE001  # nothing but our own errors gets out
+        except Exception as error:  # nothing but our own errors gets out
             raise call.failure(error) from error
         return call.read(response)
 
@@ -79,7 +80,7 @@ class AsyncECall:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         account = Account.of(username, password, base_url)
-        options = make_options(api_version, version_in, sender, region, timeout, retry)
+        options = make_options(None, api_version, version_in, sender, region, timeout, retry)
         connections = Connections(partial(async_pool, account), transport, event_loop)
         self._assemble(AsyncRunner(Setup(account, options, connections)), owns=True)
 
@@ -107,8 +108,9 @@ class AsyncECall:
         The copy shares the connections and never closes them. Credentials and `base_url` cannot be changed.
         """
         copy = type(self).__new__(type(self))
-        setup = self._runner.setup.having(api_version, version_in, sender, region, timeout, retry)
-        copy._assemble(AsyncRunner(setup), owns=False)
+        old = self._runner.setup
+        options = make_options(old.options, api_version, version_in, sender, region, timeout, retry)
+        copy._assemble(AsyncRunner(attrs.evolve(old, options=options)), owns=False)
         return copy
 
     async def request(self, method: str, path: str, *, json: JSON = None) -> RawAnswer:
@@ -314,16 +316,8 @@ class AsyncMessages:
         return await self._runner.run(_calls.list_status(list_id))
 
 
-class AsyncMediaStream:
+class AsyncMediaStream(FileInfo):
     """The chunks of a file on its way; `content_type`, and `size` in bytes, are None where they are not known."""
-
-    def __init__(self, reply: Reply, response: httpx.Response) -> None:
-        self._reply = reply
-        self._response = response
-        self.request_id = reply.request_id
-        self.content_type: str | None = reply.headers.get("content-type")
-        length = reply.headers.get("content-length", "")
-        self.size = int(length) if length.isdecimal() and "content-encoding" not in reply.headers else None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:

@@ -9,8 +9,8 @@ import httpx
 
 from ecall_client import models
 from ecall_facade._calls import Content, Draft, Extra, Recipient, compose
-from ecall_facade._policy import Policy
-from ecall_facade._settings import Account, ApiVersion, Options, Senders, Timeout, VersionIn, make_options
+from ecall_facade._policy import Policy, Reply
+from ecall_facade._settings import Account, Options
 from ecall_facade._transport import Connections
 
 Transport = TypeVar("Transport", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
@@ -31,30 +31,21 @@ class Setup(Generic[Transport]):
     def until(self, deadline: float) -> Setup[Transport]:
         return attrs.evolve(self, options=attrs.evolve(self.options, deadline=deadline, retry=False))
 
-    def having(
-        self,
-        api_version: ApiVersion | None,
-        version_in: VersionIn | None,
-        sender: Senders | None,
-        region: str | None,
-        timeout: Timeout | None,
-        retry: bool | None,
-    ) -> Setup[Transport]:
-        old = self.options
-        options = make_options(
-            api_version or old.api_version,
-            version_in or old.version_in,
-            sender,
-            region or old.region,
-            old.timeout if timeout is None else timeout,
-            old.retry if retry is None else retry,
-            old.senders,
-        )
-        return attrs.evolve(self, options=options)
-
     def describe(self, name: str) -> str:
         version = f"api_version={self.options.api_version!r}, version_in={self.options.version_in!r}"
         return f"{name}(base_url={self.account.base_url!r}, {version})"
+
+
+class FileInfo:
+    """What is known of a file that is being downloaded: `content_type`, and `size` in bytes; None where it is not."""
+
+    def __init__(self, reply: Reply, response: httpx.Response) -> None:
+        self._reply = reply
+        self._response = response
+        self.request_id = reply.request_id
+        self.content_type: str | None = reply.headers.get("content-type")
+        length = reply.headers.get("content-length", "")
+        self.size = int(length) if length.isdecimal() and "content-encoding" not in reply.headers else None
 
 
 class Composer:

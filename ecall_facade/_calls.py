@@ -16,30 +16,12 @@ import attrs
 
 from ecall_client import models
 from ecall_client.tables import REQUEST_NAMES
-from ecall_client.types import UNSET, File
-from ecall_facade._policy import JSON, REQUEST_ID, Kind, as_dict, as_list, caused_by, spell
-from ecall_facade.errors import (
-    ECallError,
-    InvalidMedia,
-    OutcomeUnknown,
-    ServiceUnreachable,
-    UnreadableResponse,
-    UsageError,
-)
+from ecall_client.types import UNSET, File, Unset
+from ecall_facade import errors, results
+from ecall_facade._policy import JSON, REQUEST_ID, Kind, as_dict, as_list, caused_by, spell, unreadable
+from ecall_facade.errors import ECallError, InvalidMedia, UsageError
 from ecall_facade.numbers import RawAddress, normalize, normalize_all
-from ecall_facade.results import (
-    ListEntry,
-    ListStatus,
-    Media,
-    MessageStatus,
-    SentBroadcast,
-    SentList,
-    SentMessage,
-    read_error,
-    read_id,
-    read_state,
-    read_time,
-)
+from ecall_facade.results import read_error, read_id, read_state, read_time
 from ecall_facade.text import check_text
 
 if TYPE_CHECKING:
@@ -75,12 +57,12 @@ class Call(Generic[T]):
         except ECallError:
             raise
         except Exception as error:
-            raise _unreadable(response, f"in a way that cannot be read ({type(error).__name__})", self.kind) from error
+            raise unreadable(f"its answer cannot be read ({type(error).__name__})", response, self.kind) from error
 
     def failure(self, error: Exception) -> ECallError:
         """Give an error of ours for one that nobody foresaw; of a send it is not known what became of it."""
         words = f"Something that was not foreseen went wrong ({type(error).__name__})"
-        cls = ServiceUnreachable if self.kind.is_read else OutcomeUnknown
+        cls = errors.ServiceUnreachable if self.kind.is_read else errors.OutcomeUnknown
         return caused_by(error, cls(words, may_have_been_sent=self.kind in {Kind.SEND, Kind.STATUS}))
 
 
@@ -117,41 +99,43 @@ def compose(draft: Draft, to: Recipient, extra: Extra | None) -> models.MessageL
     return _with_extra(models.MessageListItem(to=recipient, **draft.parts), extra)
 
 
-def send(draft: Draft, to: Recipient, notify: Notifiable, extra: Extra | None) -> Call[SentMessage]:
+def send(draft: Draft, to: Recipient, notify: Notifiable, extra: Extra | None) -> Call[results.SentMessage]:
     from ecall_client.api.message import send_message
 
     recipient = normalize_all([to], draft.options.region)[0][0]
     body = _with_extra(models.MessageRequest(to=recipient, **draft.notifying(notify)), extra)
 
-    def read(response: Response[Any]) -> SentMessage:
+    def read(response: Response[Any]) -> results.SentMessage:
         ids, sent_at = _sent(response, "messageId")
-        return SentMessage(ids[0][0], sent_at, draft.pages, **_about(response))
+        return results.SentMessage(ids[0][0], sent_at, draft.pages, **_about(response))
 
     return _call(Kind.SEND, send_message, read, body=body)
 
 
-def broadcast(draft: Draft, to: Iterable[Recipient], notify: Notifiable, extra: Extra | None) -> Call[SentBroadcast]:
+def broadcast(
+    draft: Draft, to: Iterable[Recipient], notify: Notifiable, extra: Extra | None
+) -> Call[results.SentBroadcast]:
     from ecall_client.api.message import send_message
 
     recipients, duplicates = normalize_all(to, draft.options.region)
     addresses = [models.ToAddressNumber(address=recipient) for recipient in recipients]
     body = _with_extra(models.MessageRequest(to_list=addresses, **draft.notifying(notify)), extra)
 
-    def read(response: Response[Any]) -> SentBroadcast:
+    def read(response: Response[Any]) -> results.SentBroadcast:
         ids, sent_at = _sent(response, "messageIdList")
         matched = {_same_form(address): message_id for message_id, address in ids if address is not None}
         if not matched and len(ids) == len(recipients):
             matched = {recipient: message_id for recipient, (message_id, _) in zip(recipients, ids, strict=True)}
         by_recipient = {recipient: matched[recipient] for recipient in recipients if recipient in matched}
         message_ids = tuple(message_id for message_id, _ in ids)
-        return SentBroadcast(message_ids, recipients, duplicates, sent_at, by_recipient, **_about(response))
+        return results.SentBroadcast(message_ids, recipients, duplicates, sent_at, by_recipient, **_about(response))
 
     return _call(Kind.SEND, send_message, read, body=body)
 
 
 def send_list(
     options: Options, messages: Iterable[models.MessageListItem], notify: Notifiable, extra: Extra | None
-) -> Call[SentList]:
+) -> Call[results.SentList]:
     from ecall_client.api.message_list import send_message_list
 
     given: list[object] = list(messages)
@@ -163,18 +147,18 @@ def send_list(
     body = models.MessageListRequest(messages=items, notification=notification(notify, options.region))
     body = _with_extra(body, extra)
 
-    def read(response: Response[Any]) -> SentList:
+    def read(response: Response[Any]) -> results.SentList:
         list_id = read_id(_parsed(response, models.MessageListResult, Kind.SEND).message_list_id)
         if list_id is None:
-            raise _unreadable(response, "without a messageListId", Kind.SEND)
+            raise unreadable("its answer is without a messageListId", response, Kind.SEND)
         found = [models.MessageListEntry.from_dict(item) for item in _items(response)]
         # Matched by their order (inferred); another number of entries cannot be matched, and `raw` has them.
         outcomes = found if len(found) == len(items) else [models.MessageListEntry() for _ in items]
         entries = [
-            ListEntry(item, read_id(outcome.message_id), read_error(_plain(outcome.error)))
+            results.ListEntry(item, read_id(outcome.message_id), read_error(_plain(outcome.error)))
             for item, outcome in zip(items, outcomes, strict=True)
         ]
-        return SentList(list_id, tuple(entries), **_about(response))
+        return results.SentList(list_id, tuple(entries), **_about(response))
 
     return _call(Kind.SEND, send_message_list, read, body=body)
 
@@ -182,49 +166,49 @@ def send_list(
 # Reading
 
 
-def status(message_id: str) -> Call[MessageStatus]:
+def status(message_id: str) -> Call[results.MessageStatus]:
     from ecall_client.api.message import get_message_status
 
     check_id(message_id, "message_id")
 
-    def read(response: Response[Any]) -> MessageStatus:
+    def read(response: Response[Any]) -> results.MessageStatus:
         answer = _parsed(response, models.MessageStatusResult, Kind.STATUS)
         return _status(answer, message_id, _about(response))
 
     return _call(Kind.STATUS, get_message_status, read, message_id=message_id)
 
 
-def list_status(list_id: str) -> Call[ListStatus]:
+def list_status(list_id: str) -> Call[results.ListStatus]:
     from ecall_client.api.message_list import get_message_list_status
 
     check_id(list_id, "list_id")
 
-    def read(response: Response[Any]) -> ListStatus:
+    def read(response: Response[Any]) -> results.ListStatus:
         request_id = _about(response)["request_id"]
         found = [
             _status(models.MessageStatusResult.from_dict(item), "", {"request_id": request_id, "answer": item})
             for item in _items(response)
         ]
-        return ListStatus(list_id, tuple(found), **_about(response))
+        return results.ListStatus(list_id, tuple(found), **_about(response))
 
     return _call(Kind.STATUS, get_message_list_status, read, message_list_id=list_id)
 
 
-def _status(answer: models.MessageStatusResult, asked: str, about: dict[str, Any]) -> MessageStatus:
+def _status(answer: models.MessageStatusResult, asked: str, about: dict[str, Any]) -> results.MessageStatus:
     state, is_final = read_state(answer.state)
     updated_at = read_time(answer.timestamp, answer.additional_properties)
     message_id = read_id(answer.message_id) or asked
-    return MessageStatus(message_id, state, is_final, updated_at, read_error(_plain(answer.error)), **about)
+    return results.MessageStatus(message_id, state, is_final, updated_at, read_error(_plain(answer.error)), **about)
 
 
-def upload(source: Upload, payload: object) -> Call[Media]:
+def upload(source: Upload, payload: object) -> Call[results.Media]:
     from ecall_client.api.media import upload_media
 
-    def read(response: Response[Any]) -> Media:
+    def read(response: Response[Any]) -> results.Media:
         media_id = read_id(_parsed(response, models.MediaUploadResult, Kind.UPLOAD).media_id)
         if media_id is None:
-            raise _unreadable(response, "without a mediaId", Kind.UPLOAD)
-        return Media(media_id, source.content_type, source.done, **_about(response))
+            raise unreadable("its answer is without a mediaId", response, Kind.UPLOAD)
+        return results.Media(media_id, source.content_type, source.done, **_about(response))
 
     file = File(payload=cast("Any", payload))  # httpx sends any iterable, the generated type knows only files
     return _call(
@@ -316,8 +300,8 @@ def _content(channel: models.Channel, content: Content, page_limit: int | None) 
     if isinstance(content, models.TextContent):
         if page_limit is not None:
             content = attrs.evolve(content, options=models.TextOptions(page_limit=page_limit))
-        limit = content.options.page_limit if content.options else None
-        size = check_text(content.text, channel.value, limit or None)
+        limit = content.options.page_limit if content.options else UNSET
+        size = check_text(content.text, channel.value, None if isinstance(limit, Unset) else limit)
         return content, size.pages if size else None
     if not isinstance(content, media_contents()):
         raise UsageError("content is a str, or one of the contents such as TextContent or ImageContent")
@@ -380,21 +364,10 @@ def _about(response: Response[Any]) -> dict[str, Any]:
     return {"request_id": response.headers.get(REQUEST_ID) or None, "answer": response.content}
 
 
-def _unreadable(response: Response[Any], how: str, kind: Kind) -> UnreadableResponse:
-    consequence = "; the message was most likely accepted, do not repeat it" if kind is Kind.SEND else ""
-    return UnreadableResponse(
-        f"The service answered {int(response.status_code)}, but {how}{consequence}",
-        status_code=int(response.status_code),
-        body=response.content,
-        request_id=response.headers.get(REQUEST_ID) or None,
-        may_have_been_sent=kind in {Kind.SEND, Kind.STATUS},
-    )
-
-
 def _parsed(response: Response[Any], model: type[M], kind: Kind) -> M:
     if isinstance(response.parsed, model):
         return response.parsed
-    raise _unreadable(response, "not as the operation is described", kind)
+    raise unreadable("its answer is not the one that is described", response, kind)
 
 
 def _sent(response: Response[Any], name: str) -> tuple[list[tuple[str, str | None]], datetime | None]:
@@ -405,7 +378,7 @@ def _sent(response: Response[Any], name: str) -> tuple[list[tuple[str, str | Non
     if one is not None and (name == "messageId" or not many):
         ids = [(one, None)]
     if not ids:
-        raise _unreadable(response, f"without a {name}", Kind.SEND)
+        raise unreadable(f"its answer is without a {name}", response, Kind.SEND)
     return ids, read_time(answer.timestamp, answer.additional_properties)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import mimetypes
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self, TypeAlias, TypeVar, cast
 
@@ -65,29 +64,22 @@ class Upload:
             self.size = None
             self._first = file.read(CHUNK)
 
-    @contextlib.contextmanager
-    def _opened(self) -> Generator[BinaryIO, None, None]:
-        self.done = 0
-        if isinstance(self._file, Path):
-            with self._file.open("rb") as file:
-                yield file
-        else:
-            if self.size is not None:
-                self._file.seek(self._start)
-            yield self._file
-
-    def _report(self, chunk: bytes) -> None:
-        self.done += len(chunk)
-        if self._on_progress is not None:
-            self._on_progress(self.done, self.size)
-
     def __iter__(self) -> Iterator[bytes]:
-        with self._opened() as file:
+        file = self._file.open("rb") if isinstance(self._file, Path) else self._file
+        try:
+            self.done = 0
+            if file is self._file and self.size is not None:
+                file.seek(self._start)
             chunk = self._first or file.read(CHUNK)
             while chunk:
                 yield chunk
-                self._report(chunk)  # only now it is on its way
+                self.done += len(chunk)  # only now it is on its way
+                if self._on_progress is not None:
+                    self._on_progress(self.done, self.size)
                 chunk = file.read(CHUNK)
+        finally:
+            if file is not self._file:
+                file.close()
 
 
 class AsyncChunks:

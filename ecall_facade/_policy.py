@@ -20,6 +20,7 @@ import attrs
 import httpx
 
 from ecall_client.tables import JSON_NAMES, OPERATIONS
+from ecall_client.types import Response
 from ecall_facade import errors
 from ecall_facade._settings import Account, Options
 from ecall_facade._version import __version__
@@ -137,12 +138,7 @@ class Policy:
             else:
                 stated["X-API-Version"] = version.removeprefix("v")
         request = httpx.Request(
-            method,
-            self._url(path),
-            headers=stated,
-            content=content,
-            json=json,
-            extensions={"timeout": self._phases()},
+            method, self._url(path), headers=stated, content=content, json=json, extensions={"timeout": self._phases()}
         )
         return Plan(request, resource, kind_of(method, resource), form)
 
@@ -285,13 +281,14 @@ def make_stream_error(cause: Exception, reply: Reply) -> errors.ECallError:
     return errors.ServiceUnreachable(f"The download broke off: {_reason(cause)}", request_id=reply.request_id)
 
 
-def unreadable(problem: str, reply: Reply, kind: Kind) -> errors.UnreadableResponse:
-    consequence = "; the message may have been sent" if kind is Kind.SEND else ""
+def unreadable(problem: str, answer: Reply | Response[Any], kind: Kind) -> errors.UnreadableResponse:
+    consequence = "; the message was most likely accepted, do not repeat it" if kind is Kind.SEND else ""
+    status = int(answer.status_code)
     return errors.UnreadableResponse(
-        f"The service answered {reply.status_code}, but {problem}{consequence}",
-        status_code=reply.status_code,
-        body=reply.content,
-        request_id=reply.request_id,
+        f"The service answered {status}, but {problem}{consequence}",
+        status_code=status,
+        body=answer.content,
+        request_id=answer.headers.get(REQUEST_ID) or None,
         may_have_been_sent=kind in {Kind.SEND, Kind.STATUS},
     )
 
@@ -352,8 +349,8 @@ def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
     except (ValueError, RecursionError):
         code, message, details = None, None, ()
     parts = [f"{detail.parameter}: {' '.join(detail.messages)}" for detail in details]
-    said = " · ".join(text for text in (code, message, *parts) if text)[:500]
-    explanation = f"The service answered {status}" + (f": {_without_people(said, plan)}" if said else "")
+    said = " · ".join(text for text in (code, message, *parts) if text)
+    explanation = f"The service answered {status}" + (f": {_without_people(said, plan)[:500]}" if said else "")
     hints = [] if status not in _HINTS or (status == 404 and plan.kind is not Kind.STATUS) else [_HINTS[status]]
     if 300 <= status <= 399:
         hints.append("It wants the request elsewhere, and redirects are never followed; look at base_url.")

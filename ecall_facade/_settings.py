@@ -39,7 +39,6 @@ class Account:
     """The part of the settings that a copy of a client cannot change: where requests go, and as whom."""
 
     base_url: str
-    path: str  # of the base URL, without a slash at its end
     is_loopback: bool
     authorization: str = attrs.field(repr=False)
 
@@ -54,8 +53,8 @@ class Account:
         if ":" in username or not (username + password).isprintable():
             raise InvalidConfiguration("A username holds no colon, and neither it nor the password control characters")
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
-        url, path, is_loopback = _check_base_url(base_url or os.environ.get("ECALL_BASE_URL") or DEFAULT_BASE_URL)
-        return cls(url, path, is_loopback, f"Basic {token}")
+        url, is_loopback = _check_base_url(base_url or os.environ.get("ECALL_BASE_URL") or DEFAULT_BASE_URL)
+        return cls(url, is_loopback, f"Basic {token}")
 
 
 @attrs.frozen
@@ -85,34 +84,39 @@ class Options:
 
 
 def make_options(
-    api_version: str | None,
-    version_in: str,
+    old: Options | None,
+    api_version: ApiVersion | None,
+    version_in: VersionIn | None,
     sender: Senders | None,
-    region: str,
-    timeout: Timeout,
-    retry: bool,
-    senders: Mapping[ChannelName, str] | None = None,
+    region: str | None,
+    timeout: Timeout | None,
+    retry: bool | None,
 ) -> Options:
+    """Check options; what is None is as in the old ones, or in the environment."""
     from ecall_facade.numbers import check_region
 
-    version = api_version or os.environ.get("ECALL_API_VERSION") or "v2"
-    version = f"v{version}" if version in {"1", "2"} else version
-    if version not in get_args(ApiVersion):
-        raise InvalidConfiguration(f"api_version is {version!r}; it is 'v1' or 'v2'")
-    if version_in not in get_args(VersionIn):
-        raise InvalidConfiguration(f"version_in is {version_in!r}; it is 'path' or 'header'")
-    return Options(
-        cast("ApiVersion", version),
-        cast("VersionIn", version_in),
-        read_senders(sender, _senders_of_environment() if senders is None else senders),
-        check_region(region),
-        read_timeout(timeout),
-        bool(retry),
+    old = old or _of_environment()
+    new = Options(
+        api_version or old.api_version,
+        version_in or old.version_in,
+        read_senders(sender, old.senders),
+        check_region(old.region if region is None else region),
+        read_timeout(old.timeout if timeout is None else timeout),
+        old.retry if retry is None else bool(retry),
     )
+    if new.api_version not in get_args(ApiVersion):
+        raise InvalidConfiguration(f"api_version is {new.api_version!r}; it is 'v1' or 'v2'")
+    if new.version_in not in get_args(VersionIn):
+        raise InvalidConfiguration(f"version_in is {new.version_in!r}; it is 'path' or 'header'")
+    return new
 
 
-def _senders_of_environment() -> dict[ChannelName, str]:
-    return {channel: value for channel in CHANNELS if (value := os.environ.get(SENDER_VARIABLES[channel]))}
+def _of_environment() -> Options:
+    version = os.environ.get("ECALL_API_VERSION") or "v2"
+    senders: dict[ChannelName, str] = {
+        channel: value for channel in CHANNELS if (value := os.environ.get(SENDER_VARIABLES[channel]))
+    }
+    return Options(cast("ApiVersion", version), "path", senders, "CH", DEFAULT_TIMEOUT, retry=True)
 
 
 def read_senders(sender: object, senders: Mapping[ChannelName, str]) -> dict[ChannelName, str]:
@@ -134,7 +138,7 @@ def read_timeout(timeout: object) -> tuple[float, float]:
     return good[0], good[1]
 
 
-def _check_base_url(base_url: str) -> tuple[str, str, bool]:
+def _check_base_url(base_url: str) -> tuple[str, bool]:
     # What is wrong is told without the URL itself: it may hold a password.
     try:
         parts = urlsplit(base_url.strip())
@@ -151,7 +155,7 @@ def _check_base_url(base_url: str) -> tuple[str, str, bool]:
     if parts.scheme == "http" and not is_loopback:
         raise InvalidConfiguration("base_url has to begin with https://; plain http:// is for this machine only")
     url = httpx.URL(base_url.strip())  # in the spelling that requests will have
-    return str(url).rstrip("/"), url.path.rstrip("/"), is_loopback
+    return str(url).rstrip("/"), is_loopback
 
 
 def is_loopback_host(host: str) -> bool:

@@ -17,20 +17,6 @@ from ecall_facade.errors import ErrorDetail
 if TYPE_CHECKING:
     from ecall_client.models import MessageListItem
 
-__all__ = [
-    "DeliveryState",
-    "ListEntry",
-    "ListStatus",
-    "Media",
-    "MessageStatus",
-    "Problem",
-    "RawAnswer",
-    "Result",
-    "SentBroadcast",
-    "SentList",
-    "SentMessage",
-]
-
 # The send states of the sibling interfaces; that REST uses them is inferred.
 _STATE_NUMBERS = {
     0: DeliveryState.PENDING,

@@ -57,10 +57,11 @@ Handler: TypeAlias = "Callable[[Call], Awaitable[Response]]"
 
 @attrs.frozen
 class Call:
-    """A request that came through the door: its version, and the id in its path."""
+    """A request that came through the door: when, for which version, and the id in its path."""
 
     request: Request
     request_id: str
+    at: datetime
     version: int
     id: str
 
@@ -153,23 +154,22 @@ class App:
         method, handler = self._handlers[match[2].lower(), match[3] is not None]
         if request.method != method:
             raise _refused(405, f"Only {method} is allowed here.", {"Allow": method})
-        return await handler(Call(request, request_id, version, match[3] or ""))
+        return await handler(Call(request, request_id, self._store.clock(), version, match[3] or ""))
 
     async def _send_message(self, call: Call) -> Response:
         body = await _read_json(call.request)
         _, request = rules.parse(body)
         draft, notify = rules.check_message(request, self._store.has_media)
-        now = self._store.clock()
-        records = self._records(draft, notify, body, now, call)
+        records = self._records(draft, notify, body, call)
         self._store.add(records)
         ids: list[JSON] = [record.id for record in records]
         named: dict[str, JSON] = {"messageIdList": ids} if draft.many else {"messageId": ids[0]}
-        return _json({**named, "timestamp": write_time(now, call.version)})
+        return _json({**named, "timestamp": write_time(call.at, call.version)})
 
     async def _send_list(self, call: Call) -> Response:
         raw, request = rules.parse(await _read_json(call.request))
         items, notify = rules.check_list(request)
-        now, list_id = self._store.clock(), self._store.new_id("list")
+        list_id = self._store.new_id("list")
         records: list[Record] = []
         entries: list[JSON] = []
         for item, raw_item in zip(items, _raw_messages(raw), strict=True):
@@ -178,7 +178,7 @@ class App:
             except RefusedError as error:
                 entries.append({"error": error.json})
                 continue
-            added = self._records(draft, notify, json.dumps(raw_item).encode(), now, call, list_id)
+            added = self._records(draft, notify, json.dumps(raw_item).encode(), call, list_id)
             ids: list[JSON] = [record.id for record in added]
             # How the service answers a toList within a list is not known; this is what it answers to one outside.
             entries.append({"messageIdList": ids} if draft.many else {"messageId": ids[0]})
@@ -188,16 +188,10 @@ class App:
         return _json({"messageListId": list_id, "messages": entries})
 
     def _records(
-        self,
-        draft: rules.Draft,
-        notify: Notify,
-        body: bytes,
-        now: datetime,
-        call: Call,
-        list_id: str | None = None,
+        self, draft: rules.Draft, notify: Notify, body: bytes, call: Call, list_id: str | None = None
     ) -> list[Record]:
         new, (channel, sender, recipients, _) = self._store.new_id, draft
-        rest = (body, now, call.request_id, list_id, self._store.plan, notify)
+        rest = (body, call.at, call.request_id, list_id, self._store.plan, notify)
         return [Record(new("message"), channel, sender, recipient, *rest) for recipient in recipients]
 
     async def _message_status(self, call: Call) -> Response:
@@ -245,7 +239,7 @@ def _status(record: Record, version: int) -> dict[str, JSON]:
     status: dict[str, JSON] = {
         "messageId": record.id,
         "state": step.state,
-        "timestamp": write_time(record.changed_at, version),
+        "timestamp": write_time(record.accepted_at + step.after, version),
     }
     return status if step.error is None else {**status, "error": step.error}
 

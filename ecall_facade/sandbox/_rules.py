@@ -87,21 +87,12 @@ class _Problems(dict[str, list[str]]):
             return value
         return None
 
-    def choice(
-        self,
-        parent: Mapping[str, JSON],
-        name: str,
-        parameter: str,
-        choices: tuple[str, ...],
-        default: str | None = None,
-    ) -> str | None:
-        if default is not None and name not in parent:
-            return default
+    def choice(self, parent: Mapping[str, JSON], name: str, parameter: str, choices: tuple[str, ...]) -> str | None:
         value = self.text(parent, name, parameter)
-        if value is not None and value not in choices:
-            self.add(parameter, f"It must be one of {', '.join(choices)}, in this letter case.")
-            return None
-        return value
+        if value is None or value in choices:
+            return value
+        self.add(parameter, f"It must be one of {', '.join(choices)}, in this letter case.")
+        return None
 
 
 def parse(body: bytes) -> tuple[dict[str, JSON], dict[str, JSON]]:
@@ -270,7 +261,9 @@ def _check_notification(request: dict[str, JSON], problems: _Problems) -> Notify
     if not isinstance(notification, dict):
         problems.add("Notification", "It must be an object.")
         return Notify()
-    event = problems.choice(notification, "forEvent", "Notification.ForEvent", EVENTS, default="All") or "All"
+    event: str | None = "All"  # inferred
+    if "forEvent" in notification:
+        event = problems.choice(notification, "forEvent", "Notification.ForEvent", EVENTS)
     items = notification.get("addresses", [])
     if not isinstance(items, list) or (not items and "addresses" in notification):
         problems.add("Notification.Addresses", "It must be an array that is not empty.")
@@ -289,7 +282,7 @@ def _check_notification(request: dict[str, JSON], problems: _Problems) -> Notify
                 problems.add(f"{where}.Address", reason)
     if sum(len(address) for _, address in addresses) >= 100:  # observed
         problems.add("Notification.Addresses", "Together they must have less than 100 characters.")
-    return Notify(tuple(addresses), event)
+    return Notify(tuple(addresses), event or "All")
 
 
 def _why_no_address(kind: str, address: str) -> str | None:

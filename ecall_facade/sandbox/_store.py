@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import heapq
 import json
+import os
 import shutil
 import tempfile
 import threading
 import uuid
 import weakref
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, TypeAlias, cast
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import attrs
 
 from ecall_facade._policy import JSON, spell
 from ecall_facade.numbers import mask
 
+T = TypeVar("T")
 Clock: TypeAlias = Callable[[], datetime]
 State: TypeAlias = Literal["Pending", "Scheduled", "Sent", "Delivered", "Undelivered", "Failed", "Unknown"]
 Address: TypeAlias = tuple[str, str]  # its type, itself
@@ -76,10 +78,6 @@ class Record:
     def step(self) -> Step:
         return self.plan[self.done]
 
-    @property
-    def changed_at(self) -> datetime:
-        return self.accepted_at + self.step.after
-
 
 @attrs.frozen
 class Message:
@@ -128,6 +126,19 @@ class Message:
         return text if isinstance(text, str) else None
 
 
+class _Bounded(OrderedDict[str, T]):
+    """The last entries, so many as there is room for."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
+    def put(self, key: str, value: T) -> T | None:
+        """Add an entry; give the one that had to go."""
+        self[key] = value
+        return self.popitem(last=False)[1] if len(self) > self._room else None
+
+
 class Store:
     """Everything that is remembered, behind one lock; the methods may be called from any thread."""
 
@@ -138,11 +149,10 @@ class Store:
         self.plan = plan
         self._seed = seed
         self._counters = dict.fromkeys(("message", "list", "media", "request"), 0)
-        self._max_messages, self._max_media = max_messages, max_media
         self._lock = threading.Lock()
-        self._messages: dict[str, Record] = {}
-        self._lists: dict[str, tuple[datetime, tuple[str, ...]]] = {}
-        self._media: dict[str, Path] = {}
+        self._messages: _Bounded[Record] = _Bounded(max_messages)
+        self._lists: _Bounded[tuple[datetime, tuple[str, ...]]] = _Bounded(max_messages)
+        self._media: _Bounded[Path] = _Bounded(max_media)
         self._folder: Path | None = None
         self._queue: list[tuple[datetime, int, Record]] = []
         self._queued = 0
@@ -160,10 +170,8 @@ class Store:
     def add(self, records: list[Record]) -> None:
         with self._lock:
             for record in records:
-                self._messages[record.id] = record
+                self._messages.put(record.id, record)
                 self._push(record)
-            while len(self._messages) > self._max_messages:
-                del self._messages[next(iter(self._messages))]
 
     def _push(self, record: Record) -> None:
         if record.done + 1 < len(record.plan):
@@ -202,9 +210,7 @@ class Store:
 
     def add_list(self, list_id: str, message_ids: tuple[str, ...]) -> None:
         with self._lock:
-            self._lists[list_id] = self.clock(), message_ids
-            while len(self._lists) > self._max_messages:
-                del self._lists[next(iter(self._lists))]
+            self._lists.put(list_id, (self.clock(), message_ids))
 
     def list_status(self, list_id: str) -> list[Record] | None:
         with self._lock:
@@ -229,7 +235,7 @@ class Store:
         with self._lock:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="ecall-sandbox-"))
-                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+                weakref.finalize(self, _remove, self._folder, os.getpid())
             path = self._folder / media_id
         try:
             with path.open("wb") as file:
@@ -238,9 +244,9 @@ class Store:
             path.unlink(missing_ok=True)
             raise
         with self._lock:
-            self._media[media_id] = path
-            while len(self._media) > self._max_media:
-                self._media.pop(next(iter(self._media))).unlink(missing_ok=True)
+            dropped = self._media.put(media_id, path)
+            if dropped is not None:
+                dropped.unlink(missing_ok=True)
 
     def has_media(self, media_id: str) -> bool:
         return media_id in self._media
@@ -249,3 +255,8 @@ class Store:
         with self._lock:
             path = self._media.get(media_id)
             return path.open("rb") if path else None
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # not at the end of a fork
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,300 @@
+"""Servers for the tests: real sockets on this machine that do what a script says, and count what reaches them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import ssl
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import BinaryIO, Self, TypeAlias
+
+REQUEST_ID = "6f1c9a52-req"
+_CHUNK = 256 * 1024
+
+
+class Hangup(Exception):
+    """Raised by an answer: the connection ends here."""
+
+
+@dataclass
+class Request:
+    """What arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    connection: int  # counted from 1
+    body: bytes = b""
+    size: int = 0
+    checksum: int = 0  # CRC 32 of the body
+
+
+@dataclass
+class Exchange:
+    """One request, and the means to answer it."""
+
+    request: Request
+    socket: socket.socket
+    server: Server
+    secured: ssl.SSLContext | None = field(default=None)
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def wait_for_end(self) -> None:
+        """Wait until the client or the test has had enough."""
+        with contextlib.suppress(OSError):
+            while self.socket.recv(_CHUNK):
+                pass
+
+
+Answer: TypeAlias = bytes | Callable[[Exchange], None]
+
+
+def reply(
+    status: int = 200,
+    body: object = None,
+    *,
+    request_id: str | None = REQUEST_ID,
+    retry_after: str | None = None,
+    **headers: str,
+) -> bytes:
+    """Make an answer; a body that is not bytes is written as JSON. Header names are written with `_` for `-`."""
+    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    named = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    named.update({name.replace("_", "-"): value for name, value in headers.items()})
+    if request_id is not None:
+        named["x-f24-request-id"] = request_id
+    if retry_after is not None:
+        named["Retry-After"] = retry_after
+    if status in {204, 304}:
+        del named["Content-Length"]
+    reason = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Something"
+    lines = [f"HTTP/1.1 {status} {reason}", *[f"{name}: {value}" for name, value in named.items()]]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
+
+
+def sent(message_id: str = "m-1") -> bytes:
+    """Answer a send, to one or to many, a list, or an upload: each finds the id it looks for."""
+    return reply(
+        200,
+        {
+            "messageId": message_id,
+            "messageIdList": [message_id],
+            "messageListId": "l-1",
+            "messages": [{"messageId": message_id}],
+            "mediaId": "f-1",
+            "state": "Delivered",
+            "timestamp": "2026-01-15T09:30:00Z",
+        },
+    )
+
+
+def drop(exchange: Exchange) -> None:
+    """Close the connection without a word."""
+    raise Hangup
+
+
+def reset(exchange: Exchange) -> None:
+    """Break the connection off."""
+    exchange.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    raise Hangup
+
+
+def hang(exchange: Exchange) -> None:
+    """Never answer."""
+    exchange.wait_for_end()
+    raise Hangup
+
+
+def cut(data: bytes) -> Answer:
+    """Send this much, and close the connection."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send(data)
+        raise Hangup
+
+    return answer
+
+
+def then(data: bytes, following: Callable[[Exchange], None]) -> Answer:
+    """Send this much, and do something else."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send(data)
+        following(exchange)
+
+    return answer
+
+
+class Server:
+    """A server on a free port. Each request takes the next answer of the script; the last one serves for all others.
+
+    `reads` says whether bodies are read before the answer; `keeps` whether they are kept.
+    """
+
+    def __init__(
+        self,
+        *script: Answer,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        reads: bool = True,
+        keeps: bool = True,
+    ) -> None:
+        self._script = script or (sent(),)
+        self._tls = tls
+        self._reads = reads
+        self._keeps = keeps
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._open: set[socket.socket] = set()
+        self._stopped = False
+        self.requests: list[Request] = []
+        self.connections = 0
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=128)
+        self.host, self.port = host, int(self._listener.getsockname()[1])
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{'https' if tls else 'http'}://{shown}:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._stopped = True
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # wakes the thread that accepts
+            socket.create_connection((self.host, self.port), timeout=1).close()
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive()
+        self._listener.close()
+
+    def bodies(self) -> Iterable[bytes]:
+        return [request.body for request in self.requests]
+
+    def _start(self, function: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            with self._lock:
+                if self._stopped:
+                    connection.close()
+                    return
+                self.connections += 1
+                self._open.add(connection)
+            self._start(self._serve, connection, self.connections)
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        tls, plain = self._tls, connection
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(plain)
+            stack.callback(self._forget, plain)
+            stack.enter_context(contextlib.suppress(OSError, Hangup))
+            while True:
+                if tls is not None:
+                    connection = stack.enter_context(tls.wrap_socket(connection, server_side=True))
+                    self._exchange_sockets(plain, connection)
+                    plain = connection
+                    stack.callback(self._forget, connection)
+                with connection.makefile("rb") as reader:
+                    tls = self._converse(connection, reader, number)
+                if tls is None:
+                    return
+
+    def _exchange_sockets(self, old: socket.socket, new: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(old)
+            self._open.add(new)
+            if self._stopped:
+                raise Hangup
+
+    def _forget(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(connection)
+
+    def _converse(self, connection: socket.socket, reader: BinaryIO, number: int) -> ssl.SSLContext | None:
+        """Answer requests until the connection ends, or is to go on in TLS."""
+        while request := self._read(reader, number):
+            with self._lock:
+                answer = self._script[min(len(self.requests), len(self._script) - 1)]
+                self.requests.append(request)
+            exchange = Exchange(request, connection, self)
+            if isinstance(answer, bytes):
+                exchange.send(answer)
+            else:
+                answer(exchange)
+            if exchange.secured is not None:
+                return exchange.secured
+        return None
+
+    def _read(self, reader: BinaryIO, number: int) -> Request | None:
+        first = reader.readline()
+        if not first:
+            return None
+        method, path, _ = first.decode("latin-1").split(" ", 2)
+        headers: dict[str, str] = {}
+        while line := reader.readline().strip().decode("latin-1"):
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        request = Request(method, path, headers, number)
+        if self._reads:
+            parts: list[bytes] = []
+            for part in _body(reader, headers):
+                request.size += len(part)
+                request.checksum = zlib.crc32(part, request.checksum)
+                if self._keeps:
+                    parts.append(part)
+            request.body = b"".join(parts)
+        return request
+
+
+def _body(reader: BinaryIO, headers: dict[str, str]) -> Iterable[bytes]:
+    if headers.get("transfer-encoding") == "chunked":
+        while size := int(reader.readline(), 16):
+            yield from _exactly(reader, size)
+            reader.readline()
+        reader.readline()
+    else:
+        yield from _exactly(reader, int(headers.get("content-length", "0")))
+
+
+def _exactly(reader: BinaryIO, size: int) -> Iterable[bytes]:
+    while size:
+        part = reader.read(min(size, _CHUNK))
+        if not part:
+            raise Hangup
+        size -= len(part)
+        yield part
+
+
+def free_port() -> int:
+    """Give a port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def no_room() -> Iterable[str]:  # type: ignore[misc]
+    yield ""
+
+
+def digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
