@@ -10,29 +10,28 @@ with ECall() as ecall:  # credentials and sender from the environment
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ecall_facade._version import __version__
+
 # fmt: off
 # isort: off
-from ecall_client.models.delivery_state import DeliveryState
-from ecall_facade import text
-from ecall_facade._calls import Notify
-from ecall_facade._sync import ECall
-from ecall_facade._version import __version__
-from ecall_facade.errors import (
-    APIError, AuthenticationError, BadRequest, ECallError, ErrorDetail, InvalidConfiguration, InvalidMedia,
-    InvalidNumber, InvalidSender, InvalidText, MalformedEvent, MissingCredentials, NotFound, NotSent, NumberProblem,
-    OutcomeUnknown, PermissionDenied, RateLimited, ServerError, ServiceUnreachable, TooLarge, UnreadableResponse, UntrustedSource,
-    UsageError, WaitTimeout, WebhookError,
-)
-from ecall_facade.numbers import RawAddress
-from ecall_facade.results import (
-    ListEntry, ListStatus, Media, MessageStatus, Problem, RawAnswer, SentBroadcast, SentList, SentMessage,
-)
-
 if TYPE_CHECKING:
-    from ecall_facade._async import AsyncECall
     from ecall_client.models import (
-        AudioContent, Channel, DocumentContent, ImageContent, MessageListItem, NotificationAddress,
+        AudioContent, Channel, DeliveryState, DocumentContent, ImageContent, MessageListItem, NotificationAddress,
         NotificationAddressType, NotificationEvent, StickerContent, TextContent, TextOptions, VideoContent,
+    )
+    from ecall_facade import text
+    from ecall_facade._async import AsyncECall
+    from ecall_facade._calls import Notify
+    from ecall_facade._sync import ECall
+    from ecall_facade.errors import (
+        APIError, AuthenticationError, BadRequest, ECallError, ErrorDetail, InvalidConfiguration, InvalidMedia,
+        InvalidNumber, InvalidSender, InvalidText, MalformedEvent, MissingCredentials, NotFound, NotSent,
+        NumberProblem, OutcomeUnknown, PermissionDenied, RateLimited, ServerError, ServiceUnreachable, TooLarge,
+        UnreadableResponse, UntrustedSource, UsageError, WaitTimeout, WebhookError,
+    )
+    from ecall_facade.numbers import RawAddress
+    from ecall_facade.results import (
+        ListEntry, ListStatus, Media, MessageStatus, Problem, RawAnswer, SentBroadcast, SentList, SentMessage,
     )
 
 __all__ = [  # noqa: RUF022  # by topic
@@ -51,16 +50,24 @@ __all__ = [  # noqa: RUF022  # by topic
     "NumberProblem", "OutcomeUnknown", "PermissionDenied", "RateLimited", "ServerError", "ServiceUnreachable",
     "TooLarge", "UnreadableResponse", "UntrustedSource", "UsageError", "WaitTimeout", "WebhookError",
 ]
+
+_HOMES = (
+    "ecall_facade.errors", "ecall_facade.results", "ecall_facade.numbers", "ecall_facade._calls", "ecall_facade._sync",
+    "ecall_facade._async", "ecall_client.models",
+)
+# isort: on
 # fmt: on
 
 
 def __getattr__(name: str) -> object:
-    # What not every program needs, each loaded when it is first asked for: the async client, the generated models.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module("ecall_facade._async" if name == "AsyncECall" else "ecall_client.models")
-    value = globals()[name] = getattr(module, name)
-    return value
+    """Load what is asked for when it is first asked for, so that an import costs what is used of it."""
+    if name == "text":
+        return import_module("ecall_facade.text")
+    for home in _HOMES if name in __all__ else ():
+        if (value := getattr(import_module(home), name, None)) is not None:
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

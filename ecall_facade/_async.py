@@ -8,7 +8,6 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
-import attrs
 import httpx
 
 from ecall_client import Client, models
@@ -18,7 +17,7 @@ from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
 from ecall_facade._media import AsyncChunks, Download, Progress, Source, Target, Upload, in_thread
 from ecall_facade._policy import JSON, make_stream_error
 from ecall_facade._settings import DEFAULT_TIMEOUT, Account, ApiVersion, Senders, Timeout, VersionIn, make_options
-from ecall_facade._transport import AsyncSession, Connections, async_pool, event_loop, sleep_async
+from ecall_facade._transport import AsyncSession, Connections, async_pool, checked, event_loop, sleep_async
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
 from ecall_facade.results import ListStatus, Media, MessageStatus, RawAnswer, SentBroadcast, SentList, SentMessage
@@ -81,7 +80,9 @@ class AsyncECall:
     ) -> None:
         account = Account.of(username, password, base_url)
         options = make_options(None, api_version, version_in, sender, region, timeout, retry)
-        connections = Connections(partial(async_pool, account), transport, event_loop)
+        connections = Connections(
+            partial(async_pool, account), checked(transport, httpx.AsyncBaseTransport), event_loop
+        )
         self._assemble(AsyncRunner(Setup(account, options, connections)), owns=True)
 
     def _assemble(self, runner: AsyncRunner, *, owns: bool) -> None:
@@ -110,7 +111,7 @@ class AsyncECall:
         copy = type(self).__new__(type(self))
         old = self._runner.setup
         options = make_options(old.options, api_version, version_in, sender, region, timeout, retry)
-        copy._assemble(AsyncRunner(attrs.evolve(old, options=options)), owns=False)
+        copy._assemble(AsyncRunner(old._replace(options=options)), owns=False)
         return copy
 
     async def request(self, method: str, path: str, *, json: JSON = None) -> RawAnswer:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-import attrs
 import httpx
 
 from ecall_client import models
@@ -16,8 +15,7 @@ from ecall_facade._transport import Connections
 Transport = TypeVar("Transport", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
 
 
-@attrs.frozen
-class Setup(Generic[Transport]):
+class Setup(NamedTuple, Generic[Transport]):
     """What a client is made of; a copy with other options shares the account and the connections."""
 
     account: Account
@@ -29,7 +27,7 @@ class Setup(Generic[Transport]):
         return Policy(self.account, self.options)
 
     def until(self, deadline: float) -> Setup[Transport]:
-        return attrs.evolve(self, options=attrs.evolve(self.options, deadline=deadline, retry=False))
+        return self._replace(options=self.options._replace(deadline=deadline, retry=False))
 
     def describe(self, name: str) -> str:
         version = f"api_version={self.options.api_version!r}, version_in={self.options.version_in!r}"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from urllib.parse import quote
 
 import attrs
@@ -41,19 +41,18 @@ Content: TypeAlias = "str | models.TextContent | MediaContent"
 Extra: TypeAlias = Mapping[str, JSON]
 
 
-@attrs.frozen
-class Call(Generic[T]):
+class Call(NamedTuple, Generic[T]):
     """One operation with its arguments: the generated functions that perform it, and how its answer is read."""
 
     kind: Kind
     sync: Callable[..., Response[Any]]
     asyncio: Callable[..., Awaitable[Response[Any]]]
-    _read: Callable[[Response[Any]], T]
+    reading: Callable[[Response[Any]], T]
 
     def read(self, response: Response[Any]) -> T:
         """Give the result that an answer stands for."""
         try:
-            return self._read(response)
+            return self.reading(response)
         except ECallError:
             raise
         except Exception as error:
@@ -74,8 +73,7 @@ def _call(kind: Kind, operation: Any, read: Callable[[Response[Any]], T], **argu
 # Sending
 
 
-@attrs.frozen
-class Draft:
+class Draft(NamedTuple):
     """A message but for its recipients, checked."""
 
     options: Options

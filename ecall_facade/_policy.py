@@ -12,11 +12,11 @@ import random
 import re
 import time
 from collections.abc import Generator, Mapping
+from datetime import UTC
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
-import attrs
 import httpx
 
 from ecall_client.tables import JSON_NAMES, OPERATIONS
@@ -65,18 +65,20 @@ class Kind(Enum):
         return self in {Kind.STATUS, Kind.FETCH}
 
 
-@attrs.frozen
-class Reply:
+class Reply(NamedTuple):
     """An answer that has been read. The generated parsing takes it for an httpx response.
 
     Its JSON is in the spelling of the spec. A streamed one has no content; its `response` is still open.
     """
 
     status_code: int
-    headers: httpx.Headers = attrs.field(repr=False)
-    content: bytes = attrs.field(default=b"", repr=False)
-    response: httpx.Response | None = attrs.field(default=None, repr=False)
-    data: dict[str, JSON] | None = attrs.field(default=None, repr=False)
+    headers: httpx.Headers
+    content: bytes = b""
+    response: httpx.Response | None = None
+    data: dict[str, JSON] | None = None
+
+    def __repr__(self) -> str:
+        return f"Reply({self.status_code})"
 
     @property
     def is_success(self) -> bool:
@@ -90,8 +92,7 @@ class Reply:
         return self.data
 
 
-@attrs.frozen
-class Attempt:
+class Attempt(NamedTuple):
     """What came of one try: an answer, an error of the transport, or both where the answer broke off."""
 
     reply: Reply | None
@@ -99,8 +100,7 @@ class Attempt:
     believed: bool = True  # whether the transport is known to call only that a connection error which is one
 
 
-@attrs.frozen
-class Plan:
+class Plan(NamedTuple):
     """One request, and what it means."""
 
     request: httpx.Request
@@ -109,13 +109,13 @@ class Plan:
     form: Form
 
 
-@attrs.frozen
 class Policy:
     """The rules, for one account and one set of options."""
 
-    account: Account
-    options: Options
-    _urls: dict[str, httpx.URL] = attrs.field(init=False, factory=dict[str, httpx.URL])
+    def __init__(self, account: Account, options: Options) -> None:
+        self.account = account
+        self.options = options
+        self._urls: dict[str, httpx.URL] = {}
 
     def plan(
         self,
@@ -188,7 +188,7 @@ def _accept(plan: Plan, reply: Reply) -> Reply:
         if isinstance(data, dict):
             # The generated code takes no status without a name.
             status = reply.status_code if reply.status_code in _NAMED_STATUSES else 200
-            return attrs.evolve(reply, status_code=status, data=cast("dict[str, JSON]", spell(data)))
+            return reply._replace(status_code=status, data=cast("dict[str, JSON]", spell(data)))
         problem = "not a JSON object"
     except (ValueError, RecursionError) as error:
         problem = f"not JSON ({type(error).__name__})" if reply.content else "empty"
@@ -229,12 +229,14 @@ def retry_pause(kind: Kind, several: bool, attempt: Attempt, number: int) -> flo
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Read `Retry-After`, a number of seconds or an HTTP date, as seconds from now; None where there is none."""
     value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
-        return float(value)
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return min(float(value), 1e9)
     from email.utils import parsedate_to_datetime
 
     try:
-        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+        date = parsedate_to_datetime(value)
+        # The form of asctime names no zone; every HTTP date is in GMT.
+        return max((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time(), 0.0)
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -356,12 +358,14 @@ def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
         hints.append("It wants the request elsewhere, and redirects are never followed; look at base_url.")
     if status == 404 and (path := _inferred_path(plan)):
         hints.append(f"The path {path} is inferred, not documented; request(…) can call another one.")
+    if status == 404 and "/api/v1/" in plan.request.url.path:
+        hints.append("That v1 is at /api/v1/ is inferred; version_in='header' states it in the documented way.")
     asked = retry_after(reply.headers)
     if asked is not None:
         hints.append(f"The service asks for a pause of {asked:.0f} s.")
     cls = errors.ServerError if 500 <= status <= 599 else _STATUS_ERRORS.get(status, errors.APIError)
     return cls(
-        ". ".join([explanation.rstrip("."), *hints]),
+        " ".join([explanation.rstrip(".") + ".", *hints]) if hints else explanation,
         status_code=status,
         code=code,
         message=message,

@@ -7,10 +7,9 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast, get_args
 from urllib.parse import urlsplit
 
-import attrs
 import httpx
 
 from ecall_facade.errors import InvalidConfiguration, InvalidSender, MissingCredentials
@@ -34,13 +33,15 @@ DEFAULT_BASE_URL = "https://rest.ecall.ch"
 DEFAULT_TIMEOUT = (5.0, 30.0)  # seconds: to connect, and of each read
 
 
-@attrs.frozen
-class Account:
+class Account(NamedTuple):
     """The part of the settings that a copy of a client cannot change: where requests go, and as whom."""
 
     base_url: str
     is_loopback: bool
-    authorization: str = attrs.field(repr=False)
+    authorization: str
+
+    def __repr__(self) -> str:
+        return f"Account({self.base_url!r})"
 
     @classmethod
     def of(cls, username: str | None, password: str | None, base_url: str | None) -> Account:
@@ -57,13 +58,12 @@ class Account:
         return cls(url, is_loopback, f"Basic {token}")
 
 
-@attrs.frozen
-class Options:
+class Options(NamedTuple):
     """The part of the settings that `with_options` can change."""
 
     api_version: ApiVersion
     version_in: VersionIn
-    senders: Mapping[ChannelName, str] = attrs.field(repr=False)
+    senders: Mapping[ChannelName, str]
     region: str
     timeout: tuple[float, float]  # to connect, and of each read, in seconds
     retry: bool
@@ -147,14 +147,15 @@ def _check_base_url(base_url: str) -> tuple[str, bool]:
         raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch") from None
     if parts.username is not None or parts.password is not None:
         raise InvalidConfiguration("base_url holds credentials; pass them as username and password")
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
+    if parts.scheme not in {"http", "https"} or not host or "?" in base_url or "#" in base_url:
         raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch, without query and fragment")
     if re.search(r"[\s\\]|[^ -~]", base_url.strip()):
         raise InvalidConfiguration("base_url holds a character that has no place in a URL")
     is_loopback = is_loopback_host(host)
     if parts.scheme == "http" and not is_loopback:
         raise InvalidConfiguration("base_url has to begin with https://; plain http:// is for this machine only")
-    url = httpx.URL(base_url.strip())  # in the spelling that requests will have
+    # In the spelling that requests will have; twice, as HTTPS://…:443 loses first its capitals and then its port.
+    url = httpx.URL(str(httpx.URL(base_url.strip())))
     return str(url).rstrip("/"), is_loopback
 
 

@@ -9,7 +9,6 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
-import attrs
 import httpx
 
 from ecall_client import Client, models
@@ -19,7 +18,7 @@ from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
 from ecall_facade._media import Download, Progress, Source, Target, Upload
 from ecall_facade._policy import JSON, make_stream_error
 from ecall_facade._settings import DEFAULT_TIMEOUT, Account, ApiVersion, Senders, Timeout, VersionIn, make_options
-from ecall_facade._transport import Connections, Session, sleep, sync_pool
+from ecall_facade._transport import Connections, Session, checked, sleep, sync_pool
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
 from ecall_facade.results import ListStatus, Media, MessageStatus, RawAnswer, SentBroadcast, SentList, SentMessage
@@ -82,7 +81,7 @@ class ECall:
     ) -> None:
         account = Account.of(username, password, base_url)
         options = make_options(None, api_version, version_in, sender, region, timeout, retry)
-        connections = Connections(partial(sync_pool, account), transport, os.getpid)
+        connections = Connections(partial(sync_pool, account), checked(transport, httpx.BaseTransport), os.getpid)
         self._assemble(Runner(Setup(account, options, connections)), owns=True)
 
     def _assemble(self, runner: Runner, *, owns: bool) -> None:
@@ -111,7 +110,7 @@ class ECall:
         copy = type(self).__new__(type(self))
         old = self._runner.setup
         options = make_options(old.options, api_version, version_in, sender, region, timeout, retry)
-        copy._assemble(Runner(attrs.evolve(old, options=options)), owns=False)
+        copy._assemble(Runner(old._replace(options=options)), owns=False)
         return copy
 
     def request(self, method: str, path: str, *, json: JSON = None) -> RawAnswer:

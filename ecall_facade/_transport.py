@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
-import attrs
 import httpx
 
 from ecall_facade._policy import Attempt, Form, Policy, Reply
@@ -64,6 +63,13 @@ class Connections(Generic[T]):
         """End the use, and give what is to be closed here."""
         self._closed = True
         return self._given if self._given is not None else self._pools.pop(self._place(), None)
+
+
+def checked(transport: T | None, kind: type[T]) -> T | None:
+    """Refuse a transport of the other kind, sync for async, which would fail at the first request."""
+    if transport is not None and not isinstance(cast("object", transport), kind):
+        raise InvalidConfiguration(f"transport is not an httpx.{kind.__name__}")
+    return transport
 
 
 def event_loop() -> object:
@@ -155,7 +161,7 @@ def _attempt(pool: httpx.BaseTransport, request: httpx.Request, form: Form) -> A
         if form == "stream" and reply.is_success:
             return Attempt(reply)
         try:
-            if "content-encoding" in response.headers:
+            if response.is_stream_consumed or "content-encoding" in response.headers:
                 content = response.read()
             else:
                 content = b"".join(cast("httpx.SyncByteStream", response.stream))
@@ -163,7 +169,7 @@ def _attempt(pool: httpx.BaseTransport, request: httpx.Request, form: Form) -> A
             response.close()
     except Exception as error:  # noqa: BLE001  # whatever a transport raises, the caller gets an error of ours
         return Attempt(reply, error, believed)
-    return Attempt(attrs.evolve(reply, content=content, response=None))
+    return Attempt(reply._replace(content=content, response=None))
 
 
 class AsyncSession:
@@ -199,7 +205,7 @@ async def _attempt_async(pool: httpx.AsyncBaseTransport, request: httpx.Request,
         if form == "stream" and reply.is_success:
             return Attempt(reply)
         try:
-            if "content-encoding" in response.headers:
+            if response.is_stream_consumed or "content-encoding" in response.headers:
                 content = await response.aread()
             else:
                 content = b"".join([part async for part in cast("httpx.AsyncByteStream", response.stream)])
@@ -207,4 +213,4 @@ async def _attempt_async(pool: httpx.AsyncBaseTransport, request: httpx.Request,
             await response.aclose()
     except Exception as error:  # noqa: BLE001
         return Attempt(reply, error, believed)
-    return Attempt(attrs.evolve(reply, content=content, response=None))
+    return Attempt(reply._replace(content=content, response=None))

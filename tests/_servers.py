@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import socket
 import ssl
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import BinaryIO, Self, TypeAlias
 
@@ -43,7 +42,7 @@ class Exchange:
     request: Request
     socket: socket.socket
     server: Server
-    secured: ssl.SSLContext | None = field(default=None)
+    secured: ssl.SSLContext | None = None  # set by an answer: the connection goes on in TLS
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -182,9 +181,6 @@ class Server:
             assert not thread.is_alive()
         self._listener.close()
 
-    def bodies(self) -> Iterable[bytes]:
-        return [request.body for request in self.requests]
-
     def _start(self, function: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments, daemon=True)
         self._threads.append(thread)
@@ -202,29 +198,31 @@ class Server:
             self._start(self._serve, connection, self.connections)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        tls, plain = self._tls, connection
+        tls = self._tls
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.ExitStack() as stack:
-            stack.enter_context(plain)
-            stack.callback(self._forget, plain)
+            stack.enter_context(connection)
+            stack.callback(self._forget, connection)
             stack.enter_context(contextlib.suppress(OSError, Hangup))
             while True:
                 if tls is not None:
-                    connection = stack.enter_context(tls.wrap_socket(connection, server_side=True))
-                    self._exchange_sockets(plain, connection)
-                    plain = connection
+                    connection = self._secure(connection, tls)
+                    stack.enter_context(connection)
                     stack.callback(self._forget, connection)
+                    connection.do_handshake()
                 with connection.makefile("rb") as reader:
                     tls = self._converse(connection, reader, number)
                 if tls is None:
                     return
 
-    def _exchange_sockets(self, old: socket.socket, new: socket.socket) -> None:
+    def _secure(self, plain: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
         with self._lock:
-            self._open.discard(old)
-            self._open.add(new)
             if self._stopped:
                 raise Hangup
+            self._open.discard(plain)
+            secured = tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+            self._open.add(secured)
+            return secured
 
     def _forget(self, connection: socket.socket) -> None:
         with self._lock:
@@ -292,9 +290,14 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def no_room() -> Iterable[str]:  # type: ignore[misc]
-    yield ""
-
-
-def digits(text: str) -> str:
-    return re.sub(r"\D", "", text)
+def full_house() -> Iterator[str]:
+    """Give the URL of a server that has no room for another connection: who tries gets no answer at all."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            guest = stack.enter_context(socket.socket())
+            guest.setblocking(False)
+            guest.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -1,22 +1,14 @@
-"""A fake eCall in process, and a client for it that is sync on the outside in both its forms."""
+"""A fake eCall in process: it answers what it is told, and keeps what it was asked."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 
-from ecall_facade import AsyncECall, ECall
-
-USERNAME, PASSWORD = "jane", "s3cret-of-jane"
 REQUEST_ID = "req-0815"
-
-ClientMaker = Callable[..., ECall]
 
 
 class FakeService:
@@ -27,6 +19,7 @@ class FakeService:
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
+        self.transport = httpx.MockTransport(self._handle)
         self._outcomes: list[Callable[[], httpx.Response]] = []
 
     def answer(
@@ -47,14 +40,11 @@ class FakeService:
 
         self._outcomes.append(outcome)
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def _handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        assert self._outcomes, f"{request.method} {request.url} was not expected"
+        if not self._outcomes:
+            raise AssertionError(f"{request.method} {request.url} was not expected")
         return self._outcomes[min(len(self.requests), len(self._outcomes)) - 1]()
-
-    @property
-    def transport(self) -> httpx.MockTransport:
-        return httpx.MockTransport(self)
 
     @property
     def request(self) -> httpx.Request:
@@ -63,42 +53,6 @@ class FakeService:
         return request
 
     @property
-    def body(self) -> object:
+    def body(self) -> Any:
         """The JSON of the one request there was."""
         return json.loads(self.request.content)
-
-
-class _Blocking:
-    """Stands for an async object: what it would give to an `await` is given at once."""
-
-    def __init__(self, target: object, run: Callable[[Any], Any]) -> None:
-        self._target = target
-        self._run = run
-
-    def __getattr__(self, name: str) -> Any:
-        return self._outside(getattr(self._target, name))
-
-    def __repr__(self) -> str:
-        return repr(self._target)
-
-    def _outside(self, value: Any) -> Any:
-        if inspect.iscoroutinefunction(value):
-            return lambda *args, **kwargs: self._run(value(*args, **kwargs))
-        if inspect.ismethod(value):
-            return lambda *args, **kwargs: self._outside(value(*args, **kwargs))
-        return _Blocking(value, self._run) if type(value).__module__ == AsyncECall.__module__ else value
-
-
-@contextmanager
-def blocking_client(service: FakeService, *, is_async: bool) -> Iterator[ClientMaker]:
-    """Give a function that makes clients of the service; all its arguments are those of the client."""
-    with asyncio.Runner() as runner:
-
-        def make(*args: Any, **kwargs: Any) -> ECall:
-            defaults = {"username": USERNAME, "password": PASSWORD} if not args else {}
-            kwargs = {"transport": service.transport, **defaults, **kwargs}
-            if is_async:
-                return cast("ECall", _Blocking(AsyncECall(*args, **kwargs), runner.run))
-            return ECall(*args, **kwargs)
-
-        yield make

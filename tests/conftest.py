@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from _service import FakeService, blocking_client
+from _clients import Opener
+from _service import FakeService
 from hypothesis import settings
 
-from ecall_facade import ECall
+from ecall_facade import ECall, _async, _sync, _transport
 
 if TYPE_CHECKING:
-    from _service import ClientMaker
+    from _clients import OpenClient
 
 # A slow machine is no failure.
 settings.register_profile("tests", deadline=None)
@@ -33,13 +34,29 @@ def service() -> FakeService:
 
 
 @pytest.fixture(params=["sync", "async"])
-def make_client(request: pytest.FixtureRequest, service: FakeService) -> Iterator[ClientMaker]:
-    """Make clients of the fake service: in one run of the test sync ones, in the other async ones with the same face."""
-    with blocking_client(service, is_async=request.param == "async") as make:
-        yield make
+def open_client(request: pytest.FixtureRequest) -> Iterator[OpenClient]:
+    """Open clients of a server: in one run of the test sync ones, in the other async ones with the same face."""
+    opener = Opener(is_async=request.param == "async")
+    yield opener
+    opener.close()
 
 
 @pytest.fixture
-def ecall(make_client: ClientMaker) -> ECall:
-    """A client of the fake service, with a sender for each channel."""
-    return make_client(sender={"sms": "ACME", "whatsapp": "+41 79 100 00 01", "rcs": "acme-rcs"})
+def ecall(open_client: OpenClient, service: FakeService) -> ECall:
+    """A client of the fake service, in both forms, with a sender for each channel."""
+    return open_client("https://rest.ecall.ch", transport=service.transport)
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let no time pass between tries, and give the pauses that were asked for."""
+    asked: list[float] = []
+
+    async def sleep_async(seconds: float) -> None:
+        asked.append(seconds)
+
+    for module in (_transport, _sync):
+        monkeypatch.setattr(module, "sleep", asked.append)
+    for module in (_transport, _async):
+        monkeypatch.setattr(module, "sleep_async", sleep_async)
+    return asked

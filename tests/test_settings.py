@@ -1,0 +1,425 @@
+"""What a client is told once: from arguments first, then from the environment, and refused where it cannot work."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from ecall_client.models import Channel
+from ecall_facade import AsyncECall, ECall
+from ecall_facade._policy import Policy
+from ecall_facade._settings import Account, Options, is_loopback_host, make_options
+from ecall_facade.errors import InvalidConfiguration, InvalidSender, MissingCredentials
+
+if TYPE_CHECKING:
+    from _clients import OpenClient
+    from _service import FakeService
+
+CLIENTS: list[Any] = [ECall, AsyncECall]
+
+
+def account(username: str | None = "jane", password: str | None = "s3cret", base_url: str | None = None) -> Account:
+    return Account.of(username, password, base_url)
+
+
+def options(old: Options | None = None, **given: Any) -> Options:
+    names = ["api_version", "version_in", "sender", "region", "timeout", "retry"]
+    return make_options(old, **{**dict.fromkeys(names), **given})
+
+
+def credentials(account: Account) -> tuple[str, str]:
+    username, _, password = base64.b64decode(account.authorization.removeprefix("Basic ")).decode().partition(":")
+    return username, password
+
+
+class TestCredentials:
+    """They come as arguments or from the environment; arguments win."""
+
+    def test_from_arguments(self) -> None:
+        assert credentials(account("jane", "s3cret")) == ("jane", "s3cret")
+
+    def test_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ECALL_USERNAME", "joe")
+        monkeypatch.setenv("ECALL_PASSWORD", "from:the environment")
+        assert credentials(account(None, None)) == ("joe", "from:the environment")
+        assert credentials(account("jane", None)) == ("jane", "from:the environment")
+        assert credentials(account(None, "s3cret")) == ("joe", "s3cret")
+        assert credentials(account("jane", "s3cret")) == ("jane", "s3cret")
+
+    def test_in_any_language(self) -> None:
+        assert credentials(account("zoë", "pässwört 🔑")) == ("zoë", "pässwört 🔑")
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    @pytest.mark.parametrize(
+        ("username", "password", "message"),
+        [
+            (
+                None,
+                None,
+                "No username and no password: pass it to the client, or set ECALL_USERNAME and ECALL_PASSWORD",
+            ),
+            ("jane", None, "No password: pass it to the client, or set ECALL_PASSWORD"),
+            (None, "s3cret", "No username: pass it to the client, or set ECALL_USERNAME"),
+            ("", "s3cret", "No username: pass it to the client, or set ECALL_USERNAME"),
+            ("jane", "", "No password: pass it to the client, or set ECALL_PASSWORD"),
+        ],
+    )
+    def test_that_are_missing_are_named(
+        self, client: Any, username: str | None, password: str | None, message: str
+    ) -> None:
+        with pytest.raises(MissingCredentials) as caught:
+            client(username, password)
+        assert str(caught.value) == message
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    def test_that_are_empty_are_missing_even_where_the_environment_has_some(
+        self, monkeypatch: pytest.MonkeyPatch, client: Any
+    ) -> None:
+        monkeypatch.setenv("ECALL_USERNAME", "joe")
+        monkeypatch.setenv("ECALL_PASSWORD", "other")
+        with pytest.raises(MissingCredentials, match="No password"):
+            client("jane", "")
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    @pytest.mark.parametrize(
+        ("username", "password"),
+        [
+            ("ja:ne", "s3cret"),
+            ("jane\n", "s3cret"),
+            ("jane", "s3cret\r\nX-Injected: 1"),
+            ("jane", "s3\0cret"),
+            ("jane", "s3\x7fcret"),
+            ("jane", "s3\udc80cret"),  # as bytes that are not UTF-8 come out of the environment
+        ],
+    )
+    def test_that_basic_cannot_carry_are_refused_without_being_told(
+        self, client: Any, username: str, password: str
+    ) -> None:
+        with pytest.raises(InvalidConfiguration, match="no colon, and neither it nor the password control") as caught:
+            client(username, password)
+        assert "ja" not in str(caught.value)
+        assert "s3" not in str(caught.value)
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    def test_are_in_no_repr(self, client: Any) -> None:
+        ecall = client("jane-of-acme", "s3cret", sender={"sms": "ACME"})
+        objects = [ecall, ecall._runner.setup, ecall._runner.setup.policy, account(), options(sender="ACME")]
+        for shown in map(repr, objects):
+            assert "s3cret" not in shown
+            assert "jane-of-acme" not in shown
+            assert "Basic" not in shown
+        assert (
+            repr(ecall) == f"{client.__name__}(base_url='https://rest.ecall.ch', api_version='v2', version_in='path')"
+        )
+
+
+class TestBaseUrl:
+    """https, unless it is this machine; without credentials, query and fragment; in one spelling."""
+
+    @pytest.mark.parametrize(
+        ("base_url", "expected", "is_loopback"),
+        [
+            (None, "https://rest.ecall.ch", False),
+            ("", "https://rest.ecall.ch", False),
+            ("https://rest.ecall.ch", "https://rest.ecall.ch", False),
+            ("https://rest.ecall.ch/", "https://rest.ecall.ch", False),
+            ("  https://rest.ecall.ch\n", "https://rest.ecall.ch", False),
+            ("HTTPS://Rest.ECALL.ch:443/", "https://rest.ecall.ch", False),
+            ("https://rest.ecall.ch:8443", "https://rest.ecall.ch:8443", False),
+            ("https://gateway.example/Ecall/", "https://gateway.example/Ecall", False),
+            ("https://gateway.example/a/b%20c//", "https://gateway.example/a/b%20c", False),
+            ("https://[2001:db8::1]:8443/x", "https://[2001:db8::1]:8443/x", False),
+            ("https://localhost", "https://localhost", True),
+            ("http://localhost:8080", "http://localhost:8080", True),
+            ("http://LOCALHOST:80/", "http://localhost", True),
+            ("http://localhost.:8080", "http://localhost.:8080", True),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", True),
+            ("http://127.5.6.7", "http://127.5.6.7", True),
+            ("http://[::1]:8080/x/", "http://[::1]:8080/x", True),
+            ("http://[::1]:80", "http://[::1]", True),
+        ],
+    )
+    def test_is_normalised(self, base_url: str | None, expected: str, *, is_loopback: bool) -> None:
+        found = account(base_url=base_url)
+        assert (found.base_url, found.is_loopback) == (expected, is_loopback)
+        # Requests have the same spelling.
+        policy = Policy(found, options(version_in="header"))
+        assert str(policy.plan("GET", "/api/message", "json").request.url) == f"{expected}/api/message"
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    @pytest.mark.parametrize(
+        ("base_url", "message"),
+        [
+            ("http://rest.ecall.ch", "has to begin with https://; plain http:// is for this machine only"),
+            ("HTTP://rest.ecall.ch", "has to begin with https://"),
+            ("http://localhost.evil.example", "has to begin with https://"),
+            ("http://127.0.0.1.evil.example", "has to begin with https://"),
+            ("http://192.168.1.10:8080", "has to begin with https://"),
+            ("http://0.0.0.0:8080", "has to begin with https://"),
+            ("http://[2001:db8::1]", "has to begin with https://"),
+            ("http://2130706433", "has to begin with https://"),  # 127.0.0.1, as some read it
+            ("https://jane:s3cret@rest.ecall.ch", "holds credentials; pass them as username and password"),
+            ("https://jane@rest.ecall.ch", "holds credentials"),
+            ("https://@rest.ecall.ch", "holds credentials"),
+            ("https://:s3cret@rest.ecall.ch", "holds credentials"),
+            ("http://jane:s3cret@127.0.0.1", "holds credentials"),
+            ("https://rest.ecall.ch?key=s3cret", "without query and fragment"),
+            ("https://rest.ecall.ch/?", "without query and fragment"),
+            ("https://rest.ecall.ch/#s3cret", "without query and fragment"),
+            ("https://rest.ecall.ch/#", "without query and fragment"),
+            ("rest.ecall.ch", "is not a URL such as https://rest.ecall.ch"),
+            ("//rest.ecall.ch", "is not a URL"),
+            ("https://", "is not a URL"),
+            ("https:///api", "is not a URL"),
+            ("ftp://rest.ecall.ch", "is not a URL"),
+            ("https://rest.ecall.ch:https", "is not a URL"),
+            ("https://rest.ecall.ch:99999", "is not a URL"),
+            ("https://[::1", "is not a URL"),
+            ("https://rest.ecall.ch/a b", "holds a character that has no place in a URL"),
+            ("https://rest.ecall.ch/\\evil.example", "holds a character"),
+            ("https://rest.ecäll.ch", "holds a character"),
+            ("https://rest.ecall.ch/\x7f", "holds a character"),
+            (5, "is not a URL"),
+            (b"https://rest.ecall.ch", "is not a URL"),
+        ],
+    )
+    def test_is_refused_without_being_told(self, client: Any, base_url: Any, message: str) -> None:
+        with pytest.raises(InvalidConfiguration) as caught:
+            client("jane", "pw", base_url=base_url)
+        assert str(caught.value).startswith("base_url ")
+        assert message in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+    def test_comes_from_the_environment_where_it_is_not_given(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ECALL_BASE_URL", "https://gateway.example/ecall/")
+        assert account().base_url == "https://gateway.example/ecall"
+        assert account(base_url="https://other.example").base_url == "https://other.example"
+        monkeypatch.setenv("ECALL_BASE_URL", "http://gateway.example")
+        with pytest.raises(InvalidConfiguration, match="https://"):
+            account()
+
+    @pytest.mark.parametrize(
+        ("host", "is_loopback"),
+        [
+            ("localhost", True),
+            ("LocalHost.", True),
+            ("127.0.0.1", True),
+            ("127.255.255.254", True),
+            ("::1", True),
+            ("128.0.0.1", False),
+            ("127.1", False),
+            ("::2", False),
+            ("localhost.example", False),
+            ("notlocalhost", False),
+            ("", False),
+        ],
+    )
+    def test_of_this_machine(self, host: str, *, is_loopback: bool) -> None:
+        assert is_loopback_host(host) is is_loopback
+
+
+class TestVersion:
+    """v2 by path, unless something else is asked for."""
+
+    def test_by_default(self) -> None:
+        assert (options().api_version, options().version_in) == ("v2", "path")
+
+    @pytest.mark.parametrize("version", ["v1", "v2"])
+    def test_from_the_environment(self, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+        monkeypatch.setenv("ECALL_API_VERSION", version)
+        assert options().api_version == version
+        assert options(api_version="v1").api_version == "v1"
+
+    @pytest.mark.parametrize("version", ["v3", "1.0", "V2", "2", "latest"])
+    @pytest.mark.parametrize("client", CLIENTS)
+    def test_that_is_not_known_is_refused(self, monkeypatch: pytest.MonkeyPatch, client: Any, version: str) -> None:
+        with pytest.raises(InvalidConfiguration, match=f"api_version is '{version}'; it is 'v1' or 'v2'"):
+            client("jane", "pw", api_version=version)
+        monkeypatch.setenv("ECALL_API_VERSION", version)
+        with pytest.raises(InvalidConfiguration, match=f"api_version is '{version}'; it is 'v1' or 'v2'"):
+            client("jane", "pw")
+
+    @pytest.mark.parametrize("place", ["query", "Path", 1])
+    def test_in_a_place_that_is_not_known_is_refused(self, place: Any) -> None:
+        with pytest.raises(InvalidConfiguration, match="it is 'path' or 'header'"):
+            ECall("jane", "pw", version_in=place)
+
+
+class TestSenders:
+    """A string is for SMS; a mapping names the channels; the environment has one variable for each."""
+
+    SENT_BY = {Channel.SMS: "ACME", Channel.WHATSAPP: "0041791000001", Channel.RCS: "acme-rcs"}
+
+    @staticmethod
+    def senders(options: Options) -> dict[Channel, str | None]:
+        found: dict[Channel, str | None] = {}
+        for channel in Channel:
+            try:
+                found[channel] = options.sender(channel, None)
+            except InvalidSender:
+                found[channel] = None
+        return found
+
+    def test_as_a_string(self) -> None:
+        assert self.senders(options(sender="ACME")) == {Channel.SMS: "ACME", Channel.WHATSAPP: None, Channel.RCS: None}
+
+    def test_as_a_mapping(self) -> None:
+        given = {"sms": "ACME", "whatsapp": "+41 79 100 00 01", "rcs": "acme-rcs"}
+        assert self.senders(options(sender=given)) == self.SENT_BY
+
+    def test_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ECALL_SENDER", "ACME")
+        monkeypatch.setenv("ECALL_SENDER_WHATSAPP", "079 100 00 01")
+        monkeypatch.setenv("ECALL_SENDER_RCS", "acme-rcs")
+        assert self.senders(options()) == self.SENT_BY
+
+    def test_arguments_win_channel_by_channel(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("ECALL_SENDER", "ECALL_SENDER_WHATSAPP", "ECALL_SENDER_RCS"):
+            monkeypatch.setenv(name, "+41791000009")
+        found = options(sender={"sms": "ACME", "whatsapp": "+41791000001"})
+        assert self.senders(found) == {**self.SENT_BY, Channel.RCS: "+41791000009"}
+        assert self.senders(options(sender="ACME"))[Channel.WHATSAPP] == "0041791000009"
+
+    def test_of_one_call_win_over_all(self) -> None:
+        assert options(sender="ACME").sender(Channel.SMS, "Other") == "Other"
+        with pytest.raises(InvalidSender, match="empty"):
+            options(sender="ACME").sender(Channel.SMS, "")
+
+    def test_that_are_empty_in_the_environment_are_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ECALL_SENDER", "")
+        with pytest.raises(InvalidSender, match="No sender for Sms"):
+            options().sender(Channel.SMS, None)
+
+    @pytest.mark.parametrize(
+        ("channel", "variable"),
+        [(Channel.SMS, "ECALL_SENDER"), (Channel.WHATSAPP, "ECALL_SENDER_WHATSAPP"), (Channel.RCS, "ECALL_SENDER_RCS")],
+    )
+    def test_that_are_missing_are_named_with_the_remedy(self, channel: Channel, variable: str) -> None:
+        with pytest.raises(InvalidSender) as caught:
+            options().sender(channel, None)
+        expected = f"No sender for {channel}: pass sender=…, give the client one for it, or set {variable}"
+        assert str(caught.value) == expected
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    @pytest.mark.parametrize("sender", [5, ["ACME"], b"ACME", {"viber": "x"}, {"SMS": "ACME"}, {None: "ACME"}])
+    def test_of_another_shape_are_refused(self, client: Any, sender: Any) -> None:
+        with pytest.raises(InvalidConfiguration, match="sender is a str .* or a mapping from sms, whatsapp, rcs"):
+            client("jane", "pw", sender=sender)
+
+    def test_by_number_are_read_in_the_region(self) -> None:
+        assert options(sender="0151 23456789", region="DE").sender(Channel.SMS, None) == "004915123456789"
+
+
+class TestTimeout:
+    """Seconds for both, or a pair: to connect, and of each read."""
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [(None, (5.0, 30.0)), (3, (3.0, 3.0)), (0.5, (0.5, 0.5)), ((1, 60), (1.0, 60.0)), ((0.1, 0.2), (0.1, 0.2))],
+    )
+    def test_is_read(self, given: Any, expected: tuple[float, float]) -> None:
+        assert options(timeout=given).timeout == expected
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    @pytest.mark.parametrize(
+        "timeout",
+        [0, -1, 0.0, float("nan"), float("inf"), 1e6, "5", (5,), (), (1, 2, 3), (0, 5), (5, 0), (5, None), [5, 5],
+         httpx.Timeout(5)],
+    )  # fmt: skip
+    def test_that_cannot_work_is_refused(self, client: Any, timeout: Any) -> None:
+        with pytest.raises(InvalidConfiguration, match="timeout is a positive number of seconds, or a pair"):
+            client("jane", "pw", timeout=timeout)
+
+
+class TestRegion:
+    """The country in which numbers without one are read."""
+
+    @pytest.mark.parametrize(("given", "expected"), [(None, "CH"), ("CH", "CH"), ("de", "DE"), ("LI", "LI")])
+    def test_is_read(self, given: str | None, expected: str) -> None:
+        assert options(region=given).region == expected
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    @pytest.mark.parametrize("region", ["", "XX", "CHE", "Schweiz", "41", 41])
+    def test_that_is_no_country_is_refused(self, client: Any, region: Any) -> None:
+        with pytest.raises(InvalidConfiguration, match="region must be a country's two letters, such as CH or DE"):
+            client("jane", "pw", region=region)
+
+
+class TestWithOptions:
+    """A copy has other options; what is not named stays as it was, whatever the environment says by then."""
+
+    def test_what_is_not_named_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        old = options(
+            api_version="v1", version_in="header", sender={"sms": "ACME"}, region="DE", timeout=(1, 2), retry=False
+        )
+        for name in ("ECALL_API_VERSION", "ECALL_SENDER", "ECALL_SENDER_RCS"):
+            monkeypatch.setenv(name, "v2")
+        assert options(old) == old
+
+    @pytest.mark.parametrize(
+        ("name", "value", "expected"),
+        [
+            ("api_version", "v1", "v1"),
+            ("version_in", "header", "header"),
+            ("region", "AT", "AT"),
+            ("timeout", 1.5, (1.5, 1.5)),
+            ("retry", False, False),
+        ],
+    )
+    def test_what_is_named_changes(self, name: str, value: Any, expected: object) -> None:
+        assert getattr(options(options(), **{name: value}), name) == expected
+
+    def test_senders_change_channel_by_channel(self) -> None:
+        old = options(sender={"sms": "ACME", "rcs": "acme-rcs"})
+        new = options(old, sender={"rcs": "other-rcs"})
+        assert (new.senders, old.senders) == ({"sms": "ACME", "rcs": "other-rcs"}, {"sms": "ACME", "rcs": "acme-rcs"})
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"api_version": "v9"}, {"version_in": "body"}, {"sender": 5}, {"region": "XX"}, {"timeout": 0}],
+        ids=lambda wrong: next(iter(wrong)),
+    )
+    def test_is_checked_like_the_client(self, ecall: ECall, wrong: Any) -> None:
+        with pytest.raises(InvalidConfiguration):
+            ecall.with_options(**wrong)
+
+    def test_is_seen_on_the_wire(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageId": "m-1"})
+        copy = ecall.with_options(api_version="v1", sender="Other", region="DE")
+        copy.with_options(version_in="header").sms.send("0151 23456789", "Hi")
+        copy.sms.send("0151 23456789", "Hi")
+        ecall.sms.send("079 123 45 67", "Hi")
+        by_header, by_path, old = service.requests
+        assert (by_header.url.path, by_header.headers["X-API-Version"]) == ("/api/message", "1")
+        assert by_path.url.path == "/api/v1/message"
+        assert json.loads(by_path.content).items() >= {"from": "Other", "to": "+4915123456789"}.items()
+        assert old.url.path == "/api/v2/message"
+        assert json.loads(old.content).items() >= {"from": "ACME", "to": "+41791234567"}.items()
+
+    @pytest.mark.parametrize("name", ["username", "password", "base_url", "transport"])
+    def test_cannot_change_where_requests_go_and_as_whom(self, ecall: ECall, name: str) -> None:
+        with pytest.raises(TypeError, match=name):
+            ecall.with_options(**{name: "x"})  # type: ignore[arg-type]
+
+    def test_keeps_the_kind_of_client(self, ecall: ECall, service: FakeService) -> None:
+        assert repr(ecall.with_options(api_version="v1")) == repr(ecall).replace("'v2'", "'v1'")
+
+    @pytest.mark.parametrize(("retry", "attempts"), [(None, 3), (True, 3), (False, 1)])
+    def test_can_switch_retries_off(
+        self, open_client: OpenClient, service: FakeService, pauses: list[float], *, retry: bool | None, attempts: int
+    ) -> None:
+        service.answer({"messageId": "m-1"}, 429)
+        given = {} if retry is None else {"retry": retry}
+        for client in (
+            open_client("https://rest.ecall.ch", transport=service.transport, **given),
+            open_client("https://rest.ecall.ch", transport=service.transport).with_options(**given),
+        ):
+            service.requests.clear()
+            with pytest.raises(Exception, match="429"):
+                client.messages.status("m-1")
+            assert len(service.requests) == attempts
