@@ -12,11 +12,11 @@ import httpx
 
 from ecall_client import Client, models
 from ecall_facade import _calls
-from ecall_facade._base import ChatComposer, FileInfo, Setup, TextComposer
+from ecall_facade._base import ChatComposer, ClientBase, FileInfo, Setup, TextComposer
 from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
-from ecall_facade._media import AsyncChunks, Download, Progress, Source, Target, Upload, in_thread
+from ecall_facade._media import AsyncChunks, Progress, Source, Target, Upload, in_thread, writing
 from ecall_facade._policy import JSON, make_stream_error
-from ecall_facade._settings import DEFAULT_TIMEOUT, Account, ApiVersion, Senders, Timeout, VersionIn, make_options
+from ecall_facade._settings import Account
 from ecall_facade._transport import AsyncSession, Connections, async_pool, checked, event_loop, sleep_async
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
@@ -45,7 +45,7 @@ class AsyncRunner:
         return call.read(response)
 
 
-class AsyncECall:
+class AsyncECall(ClientBase[httpx.AsyncBaseTransport]):
     """An async client of eCall.
 
     What is not given comes from the environment: `ECALL_USERNAME`, `ECALL_PASSWORD`, `ECALL_API_VERSION`,
@@ -64,55 +64,19 @@ class AsyncECall:
     One client serves many tasks and threads. Raises `MissingCredentials` and `InvalidConfiguration`.
     """
 
-    def __init__(
-        self,
-        username: str | None = None,
-        password: str | None = None,
-        *,
-        api_version: ApiVersion | None = None,
-        version_in: VersionIn = "path",
-        base_url: str | None = None,
-        sender: Senders | None = None,
-        region: str = "CH",
-        timeout: Timeout = DEFAULT_TIMEOUT,
-        retry: bool = True,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        account = Account.of(username, password, base_url)
-        options = make_options(None, api_version, version_in, sender, region, timeout, retry)
-        connections = Connections(
-            partial(async_pool, account), checked(transport, httpx.AsyncBaseTransport), event_loop
-        )
-        self._assemble(AsyncRunner(Setup(account, options, connections)), owns=True)
+    def _connections(
+        self, account: Account, transport: httpx.AsyncBaseTransport | None
+    ) -> Connections[httpx.AsyncBaseTransport]:
+        return Connections(partial(async_pool, account), checked(transport, httpx.AsyncBaseTransport), event_loop)
 
-    def _assemble(self, runner: AsyncRunner, *, owns: bool) -> None:
-        self._runner = runner
-        self._owns = owns
+    def _assemble(self, setup: Setup[httpx.AsyncBaseTransport]) -> None:
+        self._setup = setup
+        self._runner = runner = AsyncRunner(setup)
         self.sms = AsyncSms(runner)
         self.whatsapp = AsyncChat(runner, models.Channel.WHATSAPP)
         self.rcs = AsyncChat(runner, models.Channel.RCS)
         self.messages = AsyncMessages(runner)
         self.media = AsyncMediaFiles(runner)
-
-    def with_options(
-        self,
-        *,
-        api_version: ApiVersion | None = None,
-        version_in: VersionIn | None = None,
-        sender: Senders | None = None,
-        region: str | None = None,
-        timeout: Timeout | None = None,
-        retry: bool | None = None,
-    ) -> Self:
-        """Give a copy with other options; what is not named stays.
-
-        The copy shares the connections and never closes them. Credentials and `base_url` cannot be changed.
-        """
-        copy = type(self).__new__(type(self))
-        old = self._runner.setup
-        options = make_options(old.options, api_version, version_in, sender, region, timeout, retry)
-        copy._assemble(AsyncRunner(old._replace(options=options)), owns=False)
-        return copy
 
     async def request(self, method: str, path: str, *, json: JSON = None) -> RawAnswer:
         """Call any path of the service, with the client's credentials, version, errors and rules for sending.
@@ -127,7 +91,7 @@ class AsyncECall:
 
     async def aclose(self) -> None:
         """Close the connections; a copy made by `with_options` leaves them open."""
-        if self._owns and (pool := self._runner.setup.connections.close()) is not None:
+        if not self._is_copy and (pool := self._setup.connections.close()) is not None:
             await pool.aclose()
 
     async def __aenter__(self) -> Self:
@@ -137,9 +101,6 @@ class AsyncECall:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
-
-    def __repr__(self) -> str:
-        return self._runner.setup.describe(type(self).__name__)
 
 
 class AsyncSms(TextComposer):
@@ -369,12 +330,11 @@ class AsyncMediaFiles:
         else as `stream` does; an `OSError` of the disk comes through.
         """
         done = 0
-        with Download(to) as target:
+        with writing(to) as file:
             async with self.stream(media_id) as chunks:
                 async for chunk in chunks:
-                    await in_thread(partial(target.write, chunk))
+                    await in_thread(partial(file.write, chunk))
                     done += len(chunk)
                     if on_progress is not None:
                         on_progress(done, chunks.size)
-            target.finish()
         return Media(media_id, chunks.content_type, done, request_id=chunks.request_id)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypeVar
+from abc import ABC, abstractmethod
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import httpx
 
 from ecall_client import models
-from ecall_facade._calls import Content, Draft, Extra, Recipient, compose
+from ecall_facade._calls import Content, Draft, Extra, Recipient, check_content, compose
 from ecall_facade._policy import Policy, Reply
-from ecall_facade._settings import Account, Options
+from ecall_facade._settings import (
+    DEFAULT_TIMEOUT,
+    Account,
+    ApiVersion,
+    Options,
+    Senders,
+    Timeout,
+    VersionIn,
+    make_options,
+)
 from ecall_facade._transport import Connections
 
 Transport = TypeVar("Transport", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
@@ -29,9 +39,63 @@ class Setup(NamedTuple, Generic[Transport]):
     def until(self, deadline: float) -> Setup[Transport]:
         return self._replace(options=self.options._replace(deadline=deadline, retry=False))
 
-    def describe(self, name: str) -> str:
-        version = f"api_version={self.options.api_version!r}, version_in={self.options.version_in!r}"
-        return f"{name}(base_url={self.account.base_url!r}, {version})"
+
+class ClientBase(ABC, Generic[Transport]):
+    """The settings of a client, and its copies."""
+
+    _setup: Setup[Transport]
+    _is_copy = False
+
+    def __init__(
+        self,
+        username: str | None = None,
+        password: str | None = None,
+        *,
+        api_version: ApiVersion | None = None,
+        version_in: VersionIn = "path",
+        base_url: str | None = None,
+        sender: Senders | None = None,
+        region: str = "CH",
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retry: bool = True,
+        transport: Transport | None = None,
+    ) -> None:
+        account = Account.of(username, password, base_url)
+        options = make_options(None, api_version, version_in, sender, region, timeout, retry)
+        self._assemble(Setup(account, options, self._connections(account, transport)))
+
+    @abstractmethod
+    def _connections(self, account: Account, transport: Transport | None) -> Connections[Transport]: ...
+
+    @abstractmethod
+    def _assemble(self, setup: Setup[Transport]) -> None: ...
+
+    def with_options(
+        self,
+        *,
+        api_version: ApiVersion | None = None,
+        version_in: VersionIn | None = None,
+        sender: Senders | None = None,
+        region: str | None = None,
+        timeout: Timeout | None = None,
+        retry: bool | None = None,
+    ) -> Self:
+        """Give a copy with other options; what is not named stays.
+
+        The copy shares the connections and never closes them. Credentials and `base_url` cannot be changed. Raises
+        `InvalidConfiguration`.
+        """
+        old = self._setup
+        options = make_options(old.options, api_version, version_in, sender, region, timeout, retry)
+        copy = type(self).__new__(type(self))
+        copy._is_copy = True
+        copy._assemble(old._replace(options=options))
+        return copy
+
+    def __repr__(self) -> str:
+        options = self._setup.options
+        version = f"api_version={options.api_version!r}, version_in={options.version_in!r}"
+        return f"{type(self).__name__}(base_url={self._setup.account.base_url!r}, {version})"
 
 
 class FileInfo:
@@ -54,7 +118,9 @@ class Composer:
         self._channel = channel
 
     def _draft(self, content: Content, sender: str | None, page_limit: int | None = None) -> Draft:
-        return Draft.of(self._options, self._channel, content, sender, page_limit)
+        model, pages = check_content(self._channel, content, page_limit)
+        parts = {"channel": self._channel, "from_": self._options.sender(self._channel, sender), "content": model}
+        return Draft(self._options, parts, pages)
 
 
 class TextComposer(Composer):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import attrs
 
@@ -80,14 +81,6 @@ class Draft(NamedTuple):
     parts: dict[str, Any]
     pages: int | None
 
-    @classmethod
-    def of(
-        cls, options: Options, channel: models.Channel, content: Content, sender: str | None, page_limit: int | None
-    ) -> Draft:
-        model, pages = _content(channel, content, page_limit)
-        parts = {"channel": channel, "from_": options.sender(channel, sender), "content": model}
-        return cls(options, parts, pages)
-
     def notifying(self, notify: Notifiable) -> dict[str, Any]:
         return {**self.parts, "notification": notification(notify, self.options.region)}
 
@@ -136,6 +129,8 @@ def send_list(
 ) -> Call[results.SentList]:
     from ecall_client.api.message_list import send_message_list
 
+    if not isinstance(cast("object", messages), Iterable):
+        raise UsageError("messages is a list of what was made by compose(…)")
     given: list[object] = list(messages)
     items = [item for item in given if isinstance(item, models.MessageListItem)]
     if not given:
@@ -230,6 +225,8 @@ def check_request(method: object, path: object, body: object) -> None:
         raise UsageError("path begins with one slash, as in /api/message; another host cannot be called")
     if not path.isprintable() or not isinstance(method, str) or not method.isalpha() or not method.isascii():
         raise UsageError("The method or path holds a character that has no place in it")
+    if {".", ".."} & set(unquote(path.partition("?")[0]).split("/")):  # it would not be what it is judged by
+        raise UsageError("path leads straight to its end, without . and ..")
     _check_json(body, "json")
 
 
@@ -267,6 +264,8 @@ def notification(notify: Notifiable, region: str) -> Any:
     if notify is None:
         return UNSET
     if not isinstance(notify, Notify):
+        if not isinstance(cast("object", notify), Iterable):
+            raise UsageError("notify is a URL, an e-mail address, a number, several of them, or Notify(…)")
         notify = Notify(*([notify] if isinstance(notify, str) else notify))
     addresses = [_notification_address(address, region) for address in notify.addresses]
     if not addresses:
@@ -276,10 +275,14 @@ def notification(notify: Notifiable, region: str) -> Any:
     return models.Notification(addresses=addresses, for_event=notify.for_event or UNSET)
 
 
-def _notification_address(address: str | models.NotificationAddress, region: str) -> models.NotificationAddress:
+def _notification_address(address: object, region: str) -> models.NotificationAddress:
     kinds = models.NotificationAddressType
     if isinstance(address, models.NotificationAddress):
+        if not isinstance(cast("object", address.address), str) or not address.address.strip():
+            raise UsageError("An address in notify is empty, or not a str")
         return address
+    if not isinstance(address, str):
+        raise UsageError("An address in notify is a str, or a NotificationAddress")
     if address.lower().startswith(("http://", "https://")):
         kind, name, parts = kinds.URL_POST, "URL", address.split("/")[2:3]
     elif "@" in address:
@@ -291,13 +294,16 @@ def _notification_address(address: str | models.NotificationAddress, region: str
     return models.NotificationAddress(kind, address)
 
 
-def _content(channel: models.Channel, content: Content, page_limit: int | None) -> tuple[Any, int | None]:
+def check_content(channel: models.Channel, content: Content, page_limit: int | None) -> tuple[Any, int | None]:
     """Give the generated content, and how many pages an SMS has."""
     if isinstance(content, str):
         content = models.TextContent(text=content)
     if isinstance(content, models.TextContent):
+        if not isinstance(cast("object", content.options), (models.TextOptions, Unset)):
+            raise UsageError("options of a TextContent is a TextOptions")
         if page_limit is not None:
-            content = attrs.evolve(content, options=models.TextOptions(page_limit=page_limit))
+            content = copy(content)  # evolve would lose additional_properties
+            content.options = models.TextOptions(page_limit=page_limit)
         limit = content.options.page_limit if content.options else UNSET
         size = check_text(content.text, channel.value, None if isinstance(limit, Unset) else limit)
         return content, size.pages if size else None
@@ -327,7 +333,7 @@ def content_for(upload: Upload) -> MediaContent:
         raise InvalidMedia("The kind of the file is not known; pass content_type=…, such as 'image/jpeg'")
     kinds: dict[str, type[MediaContent]]
     kinds = {"image": models.ImageContent, "audio": models.AudioContent, "video": models.VideoContent}
-    return kinds.get(upload.content_type.partition("/")[0], models.DocumentContent)(media_id="to come")
+    return kinds.get(upload.content_type.lower().partition("/")[0], models.DocumentContent)(media_id="to come")
 
 
 def _with_extra(body: B, extra: Extra | None) -> B:

@@ -6,9 +6,10 @@ import io
 import mimetypes
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Self, TypeAlias, TypeVar, cast
+from typing import BinaryIO, TypeAlias, TypeVar, cast
 
 from ecall_facade.errors import InvalidMedia
 
@@ -37,7 +38,7 @@ class Upload:
         name: object = None
         if isinstance(source, (bytes, bytearray, memoryview)):
             self._file = io.BytesIO(source)
-            self.size = len(source)
+            self.size = memoryview(source).nbytes
         elif isinstance(source, (str, os.PathLike)):
             self._file = Path(source)
             name = self._file.name
@@ -45,17 +46,17 @@ class Upload:
         else:
             self._file, name = source, getattr(source, "name", None)
             self._measure_stream(source)
-        if self.size == 0 or (self.size is None and not self._first):
+        if not self._first if self.size is None else self.size <= 0:  # less than 0 where it was sought beyond its end
             raise InvalidMedia("The file is empty" if name is None else f"The file {name!r} is empty")
         self.content_type = content_type or (_type_of(name) if isinstance(name, str) else None)
 
     def _measure_stream(self, file: BinaryIO) -> None:
         try:
             nothing = cast("object", file.read(0))
-            if not isinstance(nothing, bytes):
-                raise InvalidMedia("The file was opened as text; open it with mode 'rb'")
-        except (AttributeError, OSError, ValueError):
+        except (AttributeError, OSError, TypeError, ValueError):
             raise InvalidMedia("A file is a path, bytes, or an open binary file that can be read") from None
+        if not isinstance(nothing, bytes):
+            raise InvalidMedia("The file was opened as text; open it with mode 'rb'")
         try:
             self._start = file.tell()
             self.size = file.seek(0, os.SEEK_END) - self._start
@@ -121,35 +122,21 @@ def _size_of(path: Path) -> int:
         raise InvalidMedia(f"The file {path.name!r} cannot be read: {reason}") from None
 
 
-class Download:
-    """Where a download is written: beside a file first, which it replaces only when it is complete."""
-
-    def __init__(self, target: Target) -> None:
-        self._part: Path | None = None
-        self._path: Path | None = None
-        if isinstance(target, (str, os.PathLike)):
-            self._path = Path(target)
-            self._part = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.part")
-            try:
-                self._file: BinaryIO = self._part.open("xb")
-            except OSError as error:
-                raise InvalidMedia(f"{self._path.name!r} cannot be written: {error.strerror}") from None
-        else:
-            self._file = target
-
-    def write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
-
-    def finish(self) -> None:
-        if self._part is not None and self._path is not None:
-            self._file.close()
-            self._part.replace(self._path)
-            self._part = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._part is not None:
-            self._file.close()
-            self._part.unlink(missing_ok=True)
+@contextmanager
+def writing(target: Target) -> Generator[BinaryIO, None, None]:
+    """Open what a download is written to: for a path a file beside it, which replaces it only when it is complete."""
+    if not isinstance(target, (str, os.PathLike)):
+        yield target
+        return
+    path = Path(target)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        file = part.open("xb")
+    except OSError as error:
+        raise InvalidMedia(f"{path.name!r} cannot be written: {error.strerror}") from None
+    try:
+        with file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

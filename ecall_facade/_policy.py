@@ -137,16 +137,21 @@ class Policy:
                 path = f"/api/{version}/{path.removeprefix('/api/')}"
             else:
                 stated["X-API-Version"] = version.removeprefix("v")
-        request = httpx.Request(
-            method, self._url(path), headers=stated, content=content, json=json, extensions={"timeout": self._phases()}
-        )
+        url, extensions = self._url(path), {"timeout": self._phases()}
+        try:
+            request = httpx.Request(method, url, headers=stated, content=content, json=json, extensions=extensions)
+        except (TypeError, ValueError) as error:
+            raise errors.UsageError(f"The message cannot be written as JSON ({type(error).__name__})") from None
         return Plan(request, resource, kind_of(method, resource), form)
 
     def _url(self, path: str) -> httpx.URL:
         url = self._urls.get(path)
         if url is None:
             # The path begins with a slash, so that it cannot lead to another host than that of the base URL.
-            url = httpx.URL(self.account.base_url + "/" + path.removeprefix("/"))
+            try:
+                url = httpx.URL(self.account.base_url + "/" + path.removeprefix("/"))
+            except httpx.InvalidURL:
+                raise errors.UsageError("The path, or the id in it, is too long for a URL") from None
             if path.rsplit("/", 1)[-1] in _FIXED_PATHS:  # not those with an id, which are many
                 self._urls[path] = url
         return url
@@ -334,16 +339,6 @@ def spell(data: JSON) -> JSON:
     return result
 
 
-_STATUS_ERRORS: dict[int, type[errors.APIError]] = {
-    400: errors.BadRequest,
-    401: errors.AuthenticationError,
-    403: errors.PermissionDenied,
-    404: errors.NotFound,
-    413: errors.TooLarge,
-    429: errors.RateLimited,
-}
-
-
 def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
     status = reply.status_code
     try:
@@ -363,8 +358,7 @@ def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
     asked = retry_after(reply.headers)
     if asked is not None:
         hints.append(f"The service asks for a pause of {asked:.0f} s.")
-    cls = errors.ServerError if 500 <= status <= 599 else _STATUS_ERRORS.get(status, errors.APIError)
-    return cls(
+    return errors.STATUS_ERRORS.get(status, errors.APIError)(
         " ".join([explanation.rstrip(".") + ".", *hints]) if hints else explanation,
         status_code=status,
         code=code,

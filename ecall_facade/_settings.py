@@ -154,8 +154,12 @@ def _check_base_url(base_url: str) -> tuple[str, bool]:
     is_loopback = is_loopback_host(host)
     if parts.scheme == "http" and not is_loopback:
         raise InvalidConfiguration("base_url has to begin with https://; plain http:// is for this machine only")
-    # In the spelling that requests will have; twice, as HTTPS://…:443 loses first its capitals and then its port.
-    url = httpx.URL(str(httpx.URL(base_url.strip())))
+    try:
+        # In the spelling that requests will have; twice, as HTTPS://…:443 loses first its capitals and then its port.
+        url = httpx.URL(str(httpx.URL(base_url.strip())))
+        _ = url.host  # which decodes it
+    except (httpx.InvalidURL, ValueError):
+        raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch") from None
     return str(url).rstrip("/"), is_loopback
 
 

@@ -13,11 +13,11 @@ import httpx
 
 from ecall_client import Client, models
 from ecall_facade import _calls
-from ecall_facade._base import ChatComposer, FileInfo, Setup, TextComposer
+from ecall_facade._base import ChatComposer, ClientBase, FileInfo, Setup, TextComposer
 from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
-from ecall_facade._media import Download, Progress, Source, Target, Upload
+from ecall_facade._media import Progress, Source, Target, Upload, writing
 from ecall_facade._policy import JSON, make_stream_error
-from ecall_facade._settings import DEFAULT_TIMEOUT, Account, ApiVersion, Senders, Timeout, VersionIn, make_options
+from ecall_facade._settings import Account
 from ecall_facade._transport import Connections, Session, checked, sleep, sync_pool
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
@@ -46,7 +46,7 @@ class Runner:
         return call.read(response)
 
 
-class ECall:
+class ECall(ClientBase[httpx.BaseTransport]):
     """A client of eCall.
 
     What is not given comes from the environment: `ECALL_USERNAME`, `ECALL_PASSWORD`, `ECALL_API_VERSION`,
@@ -65,53 +65,17 @@ class ECall:
     One client serves many threads. Raises `MissingCredentials` and `InvalidConfiguration`.
     """
 
-    def __init__(
-        self,
-        username: str | None = None,
-        password: str | None = None,
-        *,
-        api_version: ApiVersion | None = None,
-        version_in: VersionIn = "path",
-        base_url: str | None = None,
-        sender: Senders | None = None,
-        region: str = "CH",
-        timeout: Timeout = DEFAULT_TIMEOUT,
-        retry: bool = True,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        account = Account.of(username, password, base_url)
-        options = make_options(None, api_version, version_in, sender, region, timeout, retry)
-        connections = Connections(partial(sync_pool, account), checked(transport, httpx.BaseTransport), os.getpid)
-        self._assemble(Runner(Setup(account, options, connections)), owns=True)
+    def _connections(self, account: Account, transport: httpx.BaseTransport | None) -> Connections[httpx.BaseTransport]:
+        return Connections(partial(sync_pool, account), checked(transport, httpx.BaseTransport), os.getpid)
 
-    def _assemble(self, runner: Runner, *, owns: bool) -> None:
-        self._runner = runner
-        self._owns = owns
+    def _assemble(self, setup: Setup[httpx.BaseTransport]) -> None:
+        self._setup = setup
+        self._runner = runner = Runner(setup)
         self.sms = Sms(runner)
         self.whatsapp = Chat(runner, models.Channel.WHATSAPP)
         self.rcs = Chat(runner, models.Channel.RCS)
         self.messages = Messages(runner)
         self.media = MediaFiles(runner)
-
-    def with_options(
-        self,
-        *,
-        api_version: ApiVersion | None = None,
-        version_in: VersionIn | None = None,
-        sender: Senders | None = None,
-        region: str | None = None,
-        timeout: Timeout | None = None,
-        retry: bool | None = None,
-    ) -> Self:
-        """Give a copy with other options; what is not named stays.
-
-        The copy shares the connections and never closes them. Credentials and `base_url` cannot be changed.
-        """
-        copy = type(self).__new__(type(self))
-        old = self._runner.setup
-        options = make_options(old.options, api_version, version_in, sender, region, timeout, retry)
-        copy._assemble(Runner(old._replace(options=options)), owns=False)
-        return copy
 
     def request(self, method: str, path: str, *, json: JSON = None) -> RawAnswer:
         """Call any path of the service, with the client's credentials, version, errors and rules for sending.
@@ -126,7 +90,7 @@ class ECall:
 
     def close(self) -> None:
         """Close the connections; a copy made by `with_options` leaves them open."""
-        if self._owns and (pool := self._runner.setup.connections.close()) is not None:
+        if not self._is_copy and (pool := self._setup.connections.close()) is not None:
             pool.close()
 
     def __enter__(self) -> Self:
@@ -136,9 +100,6 @@ class ECall:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return self._runner.setup.describe(type(self).__name__)
 
 
 class Sms(TextComposer):
@@ -365,12 +326,10 @@ class MediaFiles:
         else as `stream` does; an `OSError` of the disk comes through.
         """
         done = 0
-        with Download(to) as target:
-            with self.stream(media_id) as chunks:
-                for chunk in chunks:
-                    target.write(chunk)
-                    done += len(chunk)
-                    if on_progress is not None:
-                        on_progress(done, chunks.size)
-            target.finish()
+        with writing(to) as file, self.stream(media_id) as chunks:
+            for chunk in chunks:
+                file.write(chunk)
+                done += len(chunk)
+                if on_progress is not None:
+                    on_progress(done, chunks.size)
         return Media(media_id, chunks.content_type, done, request_id=chunks.request_id)

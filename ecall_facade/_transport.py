@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ class Connections(Generic[T]):
         self._given = given
         self._place = place
         self._pools: dict[object, T] = {}
+        self._keepers: dict[object, AsyncGenerator[None, None]] = {}
         self._closed = False
 
     def get(self) -> T:
@@ -49,20 +51,39 @@ class Connections(Generic[T]):
         return pool if pool is not None else self._open(place)
 
     def _open(self, place: object) -> T:
-        # Pools of event loops that have ended cannot be closed any more, only let go. The pool of a parent process
+        # The pool of an event loop that was closed without more ado can only be let go. The pool of a parent process
         # stays untouched: closing it here would disturb the parent's TLS connections.
-        for other in [other for other in self._pools if _has_ended(other)]:
-            self._pools.pop(other, None)
+        for other in list(self._pools):  # a copy, as other threads open pools as well
+            if _is_closed_loop(other):
+                self._pools.pop(other, None)
         try:
-            return self._pools.setdefault(place, self._make())
+            pool = self._pools.setdefault(place, self._make())
         except Exception as error:  # noqa: BLE001  # a proxy or certificates that the environment names and that cannot be used
             kind = type(error).__name__
             raise InvalidConfiguration(f"No connection can be made with the environment's settings ({kind})") from None
+        if isinstance(pool, httpx.AsyncBaseTransport):
+            self._keepers[place] = keeper = self._keep(place, pool)
+            with contextlib.suppress(StopIteration):  # it gets to its yield without waiting for anything
+                keeper.__anext__().send(None)
+        return pool
+
+    async def _keep(self, place: object, pool: httpx.AsyncBaseTransport) -> AsyncGenerator[None, None]:
+        """Close a pool when its event loop ends: asyncio and trio both finish the async generators begun in them."""
+        try:
+            yield
+        finally:
+            self._pools.pop(place, None)
+            self._keepers.pop(place, None)
+            await pool.aclose()
 
     def close(self) -> T | None:
-        """End the use, and give what is to be closed here."""
+        """End the use, and give what is to be closed here: a pool, or its keeper, which closes it."""
         self._closed = True
-        return self._given if self._given is not None else self._pools.pop(self._place(), None)
+        if self._given is not None:
+            return self._given
+        place = self._place()
+        pool = self._pools.pop(place, None)
+        return cast("T | None", self._keepers.pop(place, None) or pool)
 
 
 def checked(transport: T | None, kind: type[T]) -> T | None:
@@ -84,12 +105,9 @@ def event_loop() -> object:
         return trio.lowlevel.current_trio_token()
 
 
-def _has_ended(place: object) -> bool:
-    if isinstance(place, int):  # a process
-        return False
-    # A trio token does not tell; one that another loop follows has most likely ended.
-    is_closed = getattr(place, "is_closed", None)
-    return is_closed is None or bool(is_closed())
+def _is_closed_loop(place: object) -> bool:
+    is_closed = getattr(place, "is_closed", None)  # of asyncio's loops; not of trio's, nor of processes
+    return is_closed is not None and bool(is_closed())
 
 
 def sync_pool(account: Account) -> httpx.HTTPTransport:
@@ -101,7 +119,8 @@ def async_pool(account: Account) -> httpx.AsyncHTTPTransport:
 
 
 # A short life of idle connections keeps the chance low that a send goes out on one that the other end has just closed.
-_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
+# As many may be idle as there are: httpcore counts the busy ones as well, and would close each that is given back.
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=5.0)
 
 
 def _tls(account: Account) -> ssl.SSLContext | bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, cast, get_args
 
 from ecall_client.models.delivery_state import DeliveryState
 from ecall_facade import errors
@@ -20,7 +20,7 @@ class Wait:
     """One wait: `see` takes each status or error, and gives the status that ends it; else `pause` says how long."""
 
     def __init__(self, message_id: str, timeout: float, until: Until) -> None:
-        if not 0 < timeout < 1e9:
+        if not isinstance(cast("object", timeout), (int, float)) or not 0 < timeout < 1e9:
             raise errors.UsageError("timeout is a positive number of seconds")
         if until not in get_args(Until):
             raise errors.UsageError("until is 'final' or 'sent'")
@@ -59,6 +59,8 @@ class Wait:
 def _is_passing(error: errors.ECallError, elapsed: float) -> bool:
     if isinstance(error, errors.NotFound):
         return elapsed < _NEW
+    if isinstance(error, errors.APIError) and error.status_code == 408:
+        return True
     return isinstance(
         error, (errors.ServiceUnreachable, errors.ServerError, errors.RateLimited, errors.UnreadableResponse)
     )

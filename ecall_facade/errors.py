@@ -209,6 +209,18 @@ class ServerError(APIError):
     """5xx: the service or a proxy in front of it failed; `retry_after` in seconds, or None."""
 
 
+STATUS_ERRORS: dict[int, type[APIError]] = {
+    400: BadRequest,
+    401: AuthenticationError,
+    403: PermissionDenied,
+    404: NotFound,
+    413: TooLarge,
+    429: RateLimited,
+    **dict.fromkeys(range(500, 600), ServerError),
+}
+"""The class for each status that has one; `APIError` itself is for the others."""
+
+
 class WaitTimeout(ECallError, TimeoutError):
     """`wait` reached its deadline; `status` is the last that was seen, or None where none could be read."""
 
@@ -219,12 +231,20 @@ class WaitTimeout(ECallError, TimeoutError):
 
 
 class WebhookError(ECallError):
-    """A callback was not accepted."""
+    """A callback was not accepted; `status_code` is the HTTP status to answer it with."""
+
+    status_code = 400
+
+    def __init__(self, explanation: str, *, status_code: int | None = None) -> None:
+        super().__init__(explanation)
+        self.status_code = status_code or self.status_code
 
 
 class UntrustedSource(WebhookError):
-    """The callback did not come from an address of the service."""
+    """The callback did not come from where the service calls from, or lacks the secret. 403, or 401 for a password."""
+
+    status_code = 403
 
 
 class MalformedEvent(WebhookError):
-    """The callback's body could not be read at all."""
+    """The callback could not be read at all. 400; 413 where it is too large; 415 for another kind of body."""

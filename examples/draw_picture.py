@@ -1,8 +1,9 @@
 """Draw the picture that the demo sends, with nothing but the standard library.
 
-    python examples/draw_picture.py    # writes ecall_facade/sandbox/picture.png
+python examples/draw_picture.py    # writes ecall_facade/sandbox/picture.png
 """
 
+import itertools
 import math
 import struct
 import zlib
@@ -52,17 +53,15 @@ def scene(x: float, y: float) -> Colour:
     distance = math.hypot(x - SUN_X, y - SUN_Y)
     colour = SUN if distance < SUN_RADIUS else mix(GLOW, colour, min(1, 0.6 + (distance - SUN_RADIUS) / 200))
     for sunny, shade, has_snow, peaks in RANGES:
-        for (left, top), (right, low) in zip(peaks, peaks[1:], strict=False):
+        for (left, top), (right, low) in itertools.pairwise(peaks):
             if left <= x < right:
                 ridge = top + (low - top) * (x - left) / (right - left)
                 ridge += 3 * math.sin(x / 7) * math.sin(x / 17)
                 if y >= ridge:
                     is_lit = (low > top) == ((left + right) / 2 < SUN_X)  # the slope looks towards the sun
                     cap = 102 + 8 * math.sin(x / 5) + 5 * math.sin(x / 3)
-                    if has_snow and y < cap:
-                        colour = SNOW if is_lit else SNOW_SHADE
-                    else:
-                        colour = sunny if is_lit else shade
+                    lit, unlit = (SNOW, SNOW_SHADE) if has_snow and y < cap else (sunny, shade)
+                    colour = lit if is_lit else unlit
     return colour
 
 

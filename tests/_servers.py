@@ -136,7 +136,8 @@ def then(data: bytes, following: Callable[[Exchange], None]) -> Answer:
 class Server:
     """A server on a free port. Each request takes the next answer of the script; the last one serves for all others.
 
-    `reads` says whether bodies are read before the answer; `keeps` whether they are kept.
+    `reads` says whether bodies are read before the answer; `keeps` whether they are kept. A server that `speaks_first`
+    says that, and closes the connection.
     """
 
     def __init__(
@@ -147,11 +148,13 @@ class Server:
         port: int = 0,
         reads: bool = True,
         keeps: bool = True,
+        speaks_first: bytes = b"",
     ) -> None:
         self._script = script or (sent(),)
         self._tls = tls
         self._reads = reads
         self._keeps = keeps
+        self._speaks_first = speaks_first
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
@@ -174,8 +177,8 @@ class Server:
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):  # wakes the thread that accepts
-            socket.create_connection((self.host, self.port), timeout=1).close()
+        with socket.socket(self._listener.family) as caller, contextlib.suppress(OSError):
+            caller.connect((self.host, self.port))  # wakes the thread that accepts
         for thread in self._threads:
             thread.join(10)
             assert not thread.is_alive()
@@ -204,6 +207,10 @@ class Server:
             stack.enter_context(connection)
             stack.callback(self._forget, connection)
             stack.enter_context(contextlib.suppress(OSError, Hangup))
+            if self._speaks_first:
+                connection.recv(_CHUNK)
+                connection.sendall(self._speaks_first)
+                return
             while True:
                 if tls is not None:
                     connection = self._secure(connection, tls)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _clients import Opener
@@ -16,9 +16,17 @@ from ecall_facade import ECall, _async, _sync, _transport
 if TYPE_CHECKING:
     from _clients import OpenClient
 
+pytest.register_assert_rewrite("_scenarios")
+
 # A slow machine is no failure.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+
+def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
+    import _cassettes  # which needs the sandbox
+
+    _cassettes.configure(vcr)
 
 
 @pytest.fixture(autouse=True)

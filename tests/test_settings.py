@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecall_client.models import Channel
 from ecall_facade import AsyncECall, ECall
@@ -57,15 +59,11 @@ class TestCredentials:
     @pytest.mark.parametrize(
         ("username", "password", "message"),
         [
-            (
-                None,
-                None,
-                "No username and no password: pass it to the client, or set ECALL_USERNAME and ECALL_PASSWORD",
-            ),
-            ("jane", None, "No password: pass it to the client, or set ECALL_PASSWORD"),
-            (None, "s3cret", "No username: pass it to the client, or set ECALL_USERNAME"),
-            ("", "s3cret", "No username: pass it to the client, or set ECALL_USERNAME"),
-            ("jane", "", "No password: pass it to the client, or set ECALL_PASSWORD"),
+            (None, None, "No username and no password: {} ECALL_USERNAME and ECALL_PASSWORD"),
+            ("jane", None, "No password: {} ECALL_PASSWORD"),
+            (None, "s3cret", "No username: {} ECALL_USERNAME"),
+            ("", "s3cret", "No username: {} ECALL_USERNAME"),
+            ("jane", "", "No password: {} ECALL_PASSWORD"),
         ],
     )
     def test_that_are_missing_are_named(
@@ -73,7 +71,7 @@ class TestCredentials:
     ) -> None:
         with pytest.raises(MissingCredentials) as caught:
             client(username, password)
-        assert str(caught.value) == message
+        assert str(caught.value) == message.format("pass it to the client, or set")
 
     @pytest.mark.parametrize("client", CLIENTS)
     def test_that_are_empty_are_missing_even_where_the_environment_has_some(
@@ -112,9 +110,8 @@ class TestCredentials:
             assert "s3cret" not in shown
             assert "jane-of-acme" not in shown
             assert "Basic" not in shown
-        assert (
-            repr(ecall) == f"{client.__name__}(base_url='https://rest.ecall.ch', api_version='v2', version_in='path')"
-        )
+        known = "base_url='https://rest.ecall.ch', api_version='v2', version_in='path'"
+        assert repr(ecall) == f"{client.__name__}({known})"
 
 
 class TestBaseUrl:
@@ -183,6 +180,8 @@ class TestBaseUrl:
             ("https://rest.ecall.ch/\\evil.example", "holds a character"),
             ("https://rest.ecäll.ch", "holds a character"),
             ("https://rest.ecall.ch/\x7f", "holds a character"),
+            ("http://[::1]x", "is not a URL"),
+            ("https://xn--L", "is not a URL"),  # no name that IDNA knows
             (5, "is not a URL"),
             (b"https://rest.ecall.ch", "is not a URL"),
         ],
@@ -194,6 +193,17 @@ class TestBaseUrl:
         assert message in str(caught.value)
         assert "s3cret" not in str(caught.value)
         assert caught.value.__cause__ is None
+
+    @given(st.text(max_size=30), st.sampled_from(["https://", "http://", "https://h", "http://127.0.0.1", ""]))
+    def test_is_taken_or_refused_whatever_it_is(self, text: str, start: str) -> None:
+        try:
+            found = account(base_url=start + text)
+        except InvalidConfiguration:
+            return
+        if found.base_url != "https://rest.ecall.ch":
+            url = Policy(found, options()).plan("GET", "/api/message", "json").request.url
+            assert str(url) == f"{found.base_url}/api/v2/message"
+            assert url.scheme == "https" or found.is_loopback
 
     def test_comes_from_the_environment_where_it_is_not_given(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ECALL_BASE_URL", "https://gateway.example/ecall/")
@@ -253,7 +263,7 @@ class TestVersion:
 class TestSenders:
     """A string is for SMS; a mapping names the channels; the environment has one variable for each."""
 
-    SENT_BY = {Channel.SMS: "ACME", Channel.WHATSAPP: "0041791000001", Channel.RCS: "acme-rcs"}
+    SENT_BY: ClassVar = {Channel.SMS: "ACME", Channel.WHATSAPP: "0041791000001", Channel.RCS: "acme-rcs"}
 
     @staticmethod
     def senders(options: Options) -> dict[Channel, str | None]:
@@ -308,7 +318,7 @@ class TestSenders:
     @pytest.mark.parametrize("client", CLIENTS)
     @pytest.mark.parametrize("sender", [5, ["ACME"], b"ACME", {"viber": "x"}, {"SMS": "ACME"}, {None: "ACME"}])
     def test_of_another_shape_are_refused(self, client: Any, sender: Any) -> None:
-        with pytest.raises(InvalidConfiguration, match="sender is a str .* or a mapping from sms, whatsapp, rcs"):
+        with pytest.raises(InvalidConfiguration, match=r"sender is a str .* or a mapping from sms, whatsapp, rcs"):
             client("jane", "pw", sender=sender)
 
     def test_by_number_are_read_in_the_region(self) -> None:
@@ -414,7 +424,7 @@ class TestWithOptions:
         self, open_client: OpenClient, service: FakeService, pauses: list[float], *, retry: bool | None, attempts: int
     ) -> None:
         service.answer({"messageId": "m-1"}, 429)
-        given = {} if retry is None else {"retry": retry}
+        given: Any = {} if retry is None else {"retry": retry}
         for client in (
             open_client("https://rest.ecall.ch", transport=service.transport, **given),
             open_client("https://rest.ecall.ch", transport=service.transport).with_options(**given),

@@ -53,6 +53,7 @@ class Reports:
         self._received = received
 
     def next(self) -> dict[str, Any]:
+        """Give the next report, once it is there."""
         try:
             return self._received.get(timeout=PATIENCE)
         except queue.Empty:
@@ -61,6 +62,7 @@ class Reports:
 
 @contextmanager
 def receive_reports() -> Generator[Reports, None, None]:
+    """Run the web server while the block runs."""
     received: queue.Queue[dict[str, Any]] = queue.Queue()
 
     class Handler(BaseHTTPRequestHandler):
@@ -112,9 +114,7 @@ def run(print_line: Callable[[str], object]) -> bool:
 class _Demo:
     """The steps, in order."""
 
-    def __init__(
-        self, print_line: Callable[[str], object], sandbox: Sandbox, reports: Reports, ecall: ECall
-    ) -> None:
+    def __init__(self, print_line: Callable[[str], object], sandbox: Sandbox, reports: Reports, ecall: ECall) -> None:
         self._print = print_line
         self._sandbox = sandbox
         self._reports = reports

@@ -1,0 +1,632 @@
+"""What each method puts on the wire, to the letter, and what it makes of a plain answer; sync and async alike."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from _service import REQUEST_ID
+
+from ecall_facade import (
+    AudioContent,
+    BadRequest,
+    DeliveryState,
+    DocumentContent,
+    ECall,
+    ImageContent,
+    InvalidMedia,
+    MessageListItem,
+    NotFound,
+    NotificationAddress,
+    NotificationAddressType,
+    NotificationEvent,
+    Notify,
+    OutcomeUnknown,
+    RawAddress,
+    RawAnswer,
+    ServerError,
+    ServiceUnreachable,
+    StickerContent,
+    TextContent,
+    TextOptions,
+    UsageError,
+    VideoContent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _service import FakeService
+
+HI = {"type": "Text", "text": "Hi"}
+ONE = "079 123 45 67"
+SMS = {"channel": "Sms", "from": "ACME", "to": "+41791234567", "content": HI}
+WHATSAPP = {"channel": "Whatsapp", "from": "0041791000001", "to": "+41791234567", "content": HI}
+RCS = {"channel": "Rcs", "from": "acme-rcs", "to": "+41791234567", "content": HI}
+
+
+def channel_of(ecall: ECall, name: str) -> Any:
+    return getattr(ecall, name)
+
+
+def number(address: str) -> dict[str, str]:
+    return {"type": "Number", "address": address}
+
+
+class TestSend:
+    """One message to one recipient is one POST."""
+
+    @pytest.mark.parametrize(
+        ("send", "body"),
+        [
+            (lambda ecall: ecall.sms.send(ONE, "Hi"), SMS),
+            (lambda ecall: ecall.sms.send("0041 79 123 45 67", "Hi"), SMS),
+            (lambda ecall: ecall.sms.send(to="+41791234567", content=TextContent(text="Hi")), SMS),
+            (lambda ecall: ecall.sms.send(ONE, "Hi", sender="Other"), {**SMS, "from": "Other"}),
+            (lambda ecall: ecall.sms.send(ONE, "Hi", sender="079 100 00 02"), {**SMS, "from": "0041791000002"}),
+            (lambda ecall: ecall.sms.send(RawAddress("1414"), "Hi"), {**SMS, "to": "1414"}),
+            (
+                lambda ecall: ecall.sms.send(ONE, "Hi", page_limit=3),
+                {**SMS, "content": {**HI, "options": {"pageLimit": 3}}},
+            ),
+            (
+                lambda ecall: ecall.sms.send(ONE, TextContent("Hi", options=TextOptions(page_limit=2))),
+                {**SMS, "content": {**HI, "options": {"pageLimit": 2}}},
+            ),
+            (
+                lambda ecall: ecall.sms.send(ONE, TextContent("Hi", options=TextOptions(page_limit=2)), page_limit=3),
+                {**SMS, "content": {**HI, "options": {"pageLimit": 3}}},
+            ),
+            (
+                lambda ecall: ecall.sms.send(ONE, "Grüezi 😀\n«é»"),
+                {**SMS, "content": {"type": "Text", "text": "Grüezi 😀\n«é»"}},
+            ),
+            (lambda ecall: ecall.whatsapp.send(ONE, "Hi"), WHATSAPP),
+            (
+                lambda ecall: ecall.whatsapp.send(ONE, "Hi", sender="0041 79 100 00 02"),
+                {**WHATSAPP, "from": "0041791000002"},
+            ),
+            (lambda ecall: ecall.rcs.send(ONE, "Hi"), RCS),
+            (lambda ecall: ecall.rcs.send(ONE, "Hi", sender="other-rcs"), {**RCS, "from": "other-rcs"}),
+        ],
+    )
+    def test_of_a_text(self, ecall: ECall, service: FakeService, send: Callable[[ECall], Any], body: Any) -> None:
+        service.answer({"messageId": "m-1", "timestamp": "2026-01-15T09:30:00Z"})
+        sent = send(ecall)
+        assert (service.request.method, service.request.url.path) == ("POST", "/api/v2/message")
+        assert service.request.headers["Content-Type"] == "application/json"
+        assert service.body == body
+        assert (sent.message_id, sent.request_id) == ("m-1", REQUEST_ID)
+        assert sent.pages == (1 if body["channel"] == "Sms" else None)
+
+    @pytest.mark.parametrize(
+        ("content", "type_"),
+        [
+            (ImageContent(media_id="f-1"), "Image"),
+            (DocumentContent(media_id="f-1"), "Document"),
+            (AudioContent("f-1"), "Audio"),
+            (VideoContent("f-1"), "Video"),
+        ],
+    )
+    @pytest.mark.parametrize(("channel", "message"), [("whatsapp", WHATSAPP), ("rcs", RCS)])
+    def test_of_media_has_its_type_filled_in(
+        self, ecall: ECall, service: FakeService, channel: str, message: Any, content: Any, type_: str
+    ) -> None:
+        service.answer({"messageId": "m-1"})
+        sent = channel_of(ecall, channel).send(ONE, content)
+        assert service.body == {**message, "content": {"type": type_, "mediaId": "f-1"}}
+        assert (sent.message_id, sent.pages) == ("m-1", None)
+
+    def test_of_a_sticker_by_rcs(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageId": "m-1"})
+        ecall.rcs.send(ONE, StickerContent("f-1"))
+        assert service.body == {**RCS, "content": {"type": "Sticker", "mediaId": "f-1"}}
+
+    def test_counts_the_pages(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageId": "m-1"})
+        assert ecall.sms.send(ONE, "a" * 161).pages == 2
+        assert ecall.sms.send(ONE, "😀" * 35).pages == 1
+
+    def test_is_known_by_who_asks(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageId": "m-1"})
+        ecall.sms.send(ONE, "Hi")
+        headers = service.request.headers
+        assert headers["Authorization"].startswith("Basic ")
+        assert headers["User-Agent"].startswith("ecall-facade/")
+        assert int(headers["Content-Length"]) == len(service.request.content)
+
+    def test_leaves_a_content_of_the_caller_as_it_is(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageId": "m-1"})
+        content = TextContent("Hi")
+        content["x"] = 1
+        ecall.sms.send(ONE, content, page_limit=2)
+        assert content.to_dict() == {**HI, "x": 1}
+        assert service.body["content"] == {**HI, "x": 1, "options": {"pageLimit": 2}}
+
+
+class TestBroadcast:
+    """One text to many recipients is one POST, with each number once."""
+
+    @pytest.mark.parametrize(("channel", "message"), [("sms", SMS), ("whatsapp", WHATSAPP), ("rcs", RCS)])
+    def test_of_a_text(self, ecall: ECall, service: FakeService, channel: str, message: Any) -> None:
+        service.answer({"messageIdList": ["m-1", "m-2"], "timestamp": "2026-01-15T09:30:00Z"})
+        recipients = iter([ONE, "0041 78 765 43 21", "+41 79 123 45 67", RawAddress("+41787654321")])
+        sent = channel_of(ecall, channel).broadcast(recipients, "Hi")
+        body = {name: value for name, value in message.items() if name != "to"}
+        assert service.body == {**body, "toList": [number("+41791234567"), number("+41787654321")]}
+        assert service.request.url.path == "/api/v2/message"
+        assert sent.message_ids == ("m-1", "m-2")
+        assert sent.recipients == ("+41791234567", "+41787654321")
+        assert sent.duplicates == ("+41791234567", "+41787654321")
+        assert sent.ids_by_recipient == {"+41791234567": "m-1", "+41787654321": "m-2"}
+        assert sent.request_id == REQUEST_ID
+
+    def test_with_everything(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageIdList": ["m-1"]})
+        ecall.sms.broadcast([ONE], "Hi", sender="Other", page_limit=2, notify="a@b.example", extra={"validity": 5})
+        assert service.body == {
+            "channel": "Sms",
+            "from": "Other",
+            "toList": [number("+41791234567")],
+            "content": {**HI, "options": {"pageLimit": 2}},
+            "notification": {"addresses": [{"type": "Email", "address": "a@b.example"}]},
+            "validity": 5,
+        }
+
+    def test_of_media(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageIdList": ["m-1"]})
+        ecall.whatsapp.broadcast([ONE], ImageContent("f-1"), sender="+41791000002")
+        assert service.body["content"] == {"type": "Image", "mediaId": "f-1"}
+        assert service.body["from"] == "0041791000002"
+
+    def test_of_ten_thousand_is_one_request(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageIdList": [str(n) for n in range(10_000)]})
+        sent = ecall.sms.broadcast([f"+4179{n:07}" for n in range(10_000)], "Hi")
+        assert len(service.body["toList"]) == 10_000
+        assert sent.ids_by_recipient["+41790009999"] == "9999"
+
+
+class TestList:
+    """Many different messages are one POST; each of them was made by `compose`."""
+
+    def test_of_messages(self, ecall: ECall, service: FakeService) -> None:
+        messages = [
+            ecall.sms.compose(ONE, "Hi"),
+            ecall.sms.compose(ONE, "Hi", sender="Other", page_limit=2, extra={"validity": {"hours": 5}}),
+            ecall.whatsapp.compose(ONE, DocumentContent("f-1"), sender="+41791000002"),
+            ecall.rcs.compose(RawAddress("1414"), StickerContent("f-2"), extra={"priority": 1}),
+        ]
+        assert not service.requests
+        assert all(isinstance(message, MessageListItem) for message in messages)
+        service.answer({"messageListId": "l-1", "messages": [{"messageId": f"m-{n}"} for n in range(4)]})
+        sent = ecall.messages.send_list(iter(messages), notify="+41791234567", extra={"name": "January"})
+        assert service.request.url.path == "/api/v2/messagelist"
+        assert service.body == {
+            "messages": [
+                SMS,
+                {**SMS, "from": "Other", "content": {**HI, "options": {"pageLimit": 2}}, "validity": {"hours": 5}},
+                {**WHATSAPP, "from": "0041791000002", "content": {"type": "Document", "mediaId": "f-1"}},
+                {**RCS, "to": "1414", "content": {"type": "Sticker", "mediaId": "f-2"}, "priority": 1},
+            ],
+            "notification": {"addresses": [{"type": "Sms", "address": "+41791234567"}]},
+            "name": "January",
+        }
+        assert (sent.list_id, sent.request_id) == ("l-1", REQUEST_ID)
+        assert [entry.message_id for entry in sent.entries] == ["m-0", "m-1", "m-2", "m-3"]
+        assert [entry.message for entry in sent.entries] == messages
+        assert (sent.accepted, sent.rejected) == (sent.entries, ())
+
+    def test_of_the_same_recipient_twice_has_both(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageListId": "l-1"})
+        ecall.messages.send_list([ecall.sms.compose(ONE, "Hi"), ecall.sms.compose(ONE, "Hi")])
+        assert service.body == {"messages": [SMS, SMS]}
+
+
+class TestNotify:
+    """Who is told: a URL, an e-mail address, a number, several of them, or `Notify`, which has the events, too."""
+
+    URL, MAIL = "https://hooks.acme.example/ecall?key=1", "ops@acme.example"
+
+    @pytest.mark.parametrize(
+        ("notify", "notification"),
+        [
+            (URL, {"addresses": [{"type": "UrlPost", "address": URL}]}),
+            ("HTTP://127.0.0.1:8080", {"addresses": [{"type": "UrlPost", "address": "HTTP://127.0.0.1:8080"}]}),
+            (MAIL, {"addresses": [{"type": "Email", "address": MAIL}]}),
+            ("079 123 45 67", {"addresses": [{"type": "Sms", "address": "+41791234567"}]}),
+            ([MAIL, URL], {"addresses": [{"type": "Email", "address": MAIL}, {"type": "UrlPost", "address": URL}]}),
+            (("0041791234567",), {"addresses": [{"type": "Sms", "address": "+41791234567"}]}),
+            (Notify(MAIL), {"addresses": [{"type": "Email", "address": MAIL}]}),
+            (
+                Notify(MAIL, ONE, for_event="FinalOnly"),
+                {
+                    "addresses": [{"type": "Email", "address": MAIL}, {"type": "Sms", "address": "+41791234567"}],
+                    "forEvent": "FinalOnly",
+                },
+            ),
+            (
+                Notify(
+                    NotificationAddress(NotificationAddressType.URL, "https://a.example"),
+                    for_event=NotificationEvent.ERROR_ONLY,
+                ),
+                {"addresses": [{"type": "Url", "address": "https://a.example"}], "forEvent": "ErrorOnly"},
+            ),
+            ("x" * 86 + MAIL[3:], {"addresses": [{"type": "Email", "address": "x" * 86 + MAIL[3:]}]}),  # 99 characters
+        ],
+    )
+    @pytest.mark.parametrize("how", ["sms.send", "whatsapp.send", "rcs.send", "sms.broadcast", "rcs.broadcast"])
+    def test_on_the_wire(self, ecall: ECall, service: FakeService, how: str, notify: Any, notification: Any) -> None:
+        service.answer({"messageId": "m-1"})
+        channel, method = how.split(".")
+        getattr(channel_of(ecall, channel), method)([ONE] if method == "broadcast" else ONE, "Hi", notify=notify)
+        assert service.body["notification"] == notification
+
+    def test_is_not_there_where_nobody_is_told(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageId": "m-1"})
+        ecall.sms.send(ONE, "Hi")
+        assert "notification" not in service.body
+
+    @pytest.mark.parametrize("event", ["All", "FinalOnly", "SuccessOnly", "ErrorOnly"])
+    def test_events(self, event: str) -> None:
+        assert Notify(self.MAIL, for_event=event).for_event is NotificationEvent(event)
+
+    def test_shows_no_address(self) -> None:
+        assert repr(Notify(self.MAIL, for_event="All")) == "Notify(for_event=<NotificationEvent.ALL: 'All'>)"
+
+    def test_is_frozen_and_compares(self) -> None:
+        assert Notify(self.MAIL) == Notify(self.MAIL)
+        assert Notify(self.MAIL) != Notify(self.MAIL, for_event="All")
+        with pytest.raises(AttributeError):
+            Notify(self.MAIL).for_event = None  # type: ignore[misc]
+
+    def test_reads_numbers_in_the_region(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageId": "m-1"})
+        ecall.with_options(region="DE").sms.send("+41791234567", "Hi", notify="0151 23456789")
+        assert service.body["notification"]["addresses"] == [{"type": "Sms", "address": "+4915123456789"}]
+
+
+class TestExtra:
+    """Fields that the service has and we do not know go to the top of the request."""
+
+    @pytest.mark.parametrize(
+        "extra",
+        [
+            {},
+            {"validity": 5},
+            {"sendTime": "2026-01-15T09:30:00Z", "flags": [True, None, 1.5, {"a": {"b": []}}]},
+            {"Überraschung": "äöü 😀"},
+            {"tos": 1, "from2": 2, "texts": ["to", "text"]},
+        ],
+    )
+    def test_is_added(self, ecall: ECall, service: FakeService, extra: Any) -> None:
+        service.answer({"messageId": "m-1", "messageListId": "l-1"})
+        ecall.sms.send(ONE, "Hi", extra=extra)
+        ecall.rcs.broadcast([ONE], "Hi", extra=extra)
+        ecall.messages.send_list([ecall.whatsapp.compose(ONE, "Hi", extra=extra)], extra=extra)
+        one, many, listed = (json.loads(request.content) for request in service.requests)
+        assert one == {**SMS, **extra}
+        assert many.items() >= extra.items()
+        assert listed == {"messages": [{**WHATSAPP, **extra}], **extra}
+
+
+class TestReading:
+    """Statuses are read by GET."""
+
+    @pytest.mark.parametrize(
+        ("message_id", "on_the_wire"),
+        [
+            ("b1f5a2f0-0001-4c6e-9d3a-000000000001", "b1f5a2f0-0001-4c6e-9d3a-000000000001"),
+            ("a/b?c#d%20 e", "a%2Fb%3Fc%23d%2520%20e"),
+            ("../../x", "..%2F..%2Fx"),
+            ("ä", "%C3%A4"),
+        ],
+    )
+    def test_of_a_message(self, ecall: ECall, service: FakeService, message_id: str, on_the_wire: str) -> None:
+        service.answer({"state": "Delivered", "timestamp": "2026-01-15T09:30:04Z"})
+        status = ecall.messages.status(message_id)
+        assert service.request.method == "GET"
+        assert service.request.url.raw_path.decode() == f"/api/v2/message/{on_the_wire}"
+        assert service.request.content == b""
+        assert (status.message_id, status.state, status.is_final) == (message_id, DeliveryState.DELIVERED, True)
+
+    def test_of_a_list(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"messageListId": "l-1", "messages": [{"messageId": "m-1", "state": 10}, {"messageId": "m-2"}]})
+        status = ecall.messages.list_status("l/1")
+        assert service.request.url.raw_path == b"/api/v2/messagelist/l%2F1"
+        assert [(message.message_id, message.state, message.is_final) for message in status.messages] == [
+            ("m-1", DeliveryState.SENT, True),
+            ("m-2", DeliveryState.UNKNOWN, False),
+        ]
+        assert (status.list_id, status.request_id) == ("l/1", REQUEST_ID)
+
+
+class TestMedia:
+    """Files go up as they are, and come down as they are."""
+
+    @pytest.mark.parametrize("form", ["bytes", "path", "str", "file", "stream"])
+    def test_up(self, ecall: ECall, service: FakeService, tmp_path: Path, form: str) -> None:
+        data = bytes(range(256)) * 3000
+        path = tmp_path / "photo.jpg"
+        path.write_bytes(data)
+        stream = io.BytesIO(data)
+        unseekable = SimpleNamespace(read=stream.read)
+        source: Any = {"bytes": data, "path": path, "str": str(path), "file": stream, "stream": unseekable}[form]
+        service.answer({"mediaId": "f-1"})
+        seen: list[tuple[int, int | None]] = []
+        media = ecall.media.upload(source, on_progress=lambda done, total: seen.append((done, total)))
+        request = service.request
+        assert (request.method, request.url.path, request.content) == ("POST", "/api/v2/media", data)
+        assert request.headers["Content-Type"] == "application/octet-stream"
+        total = None if form == "stream" else len(data)
+        assert request.headers.get("Content-Length") == (None if total is None else str(total))
+        assert seen == [(262_144, total), (524_288, total), (768_000, total)]
+        assert (media.media_id, media.size, media.request_id) == ("f-1", len(data), REQUEST_ID)
+        assert media.content_type == ("image/jpeg" if form in {"path", "str"} else None)
+
+    def test_down_to_a_path(self, ecall: ECall, service: FakeService, tmp_path: Path) -> None:
+        service.answer(content=b"picture", headers={"Content-Type": "image/png"})
+        seen: list[tuple[int, int | None]] = []
+        target = tmp_path / "copy.png"
+        media = ecall.media.download("f/1", target, on_progress=lambda done, total: seen.append((done, total)))
+        assert (service.request.method, service.request.url.raw_path) == ("GET", b"/api/v2/media/f%2F1")
+        assert service.request.headers["Accept-Encoding"] == "identity"
+        assert target.read_bytes() == b"picture"
+        assert seen == [(7, 7)]
+        assert (media.media_id, media.content_type, media.size) == ("f/1", "image/png", 7)
+        assert media.request_id == REQUEST_ID
+
+    def test_down_to_a_file(self, ecall: ECall, service: FakeService) -> None:
+        service.answer(content=b"picture")
+        target = io.BytesIO()
+        assert ecall.media.download("f-1", target).content_type is None
+        assert target.getvalue() == b"picture"
+
+    def test_down_in_chunks(self, ecall: ECall, service: FakeService) -> None:
+        service.answer(content=b"picture", headers={"Content-Type": "image/png"})
+        with ecall.media.stream("f-1") as chunks:
+            assert (chunks.size, chunks.content_type, chunks.request_id) == (7, "image/png", REQUEST_ID)
+            assert b"".join(chunks) == b"picture"
+
+    def test_down_of_an_unknown_size(self, ecall: ECall, service: FakeService) -> None:
+        service.answer(content=b"picture", headers={"Content-Length": "some"})
+        with ecall.media.stream("f-1") as chunks:
+            assert (chunks.size, chunks.content_type) == (None, None)
+
+    def test_down_of_what_is_not_there_leaves_no_file(self, ecall: ECall, service: FakeService, tmp_path: Path) -> None:
+        service.answer({"errorMessage": "no such file"}, 404)
+        with pytest.raises(NotFound, match="inferred") as caught:
+            ecall.media.download("f-1", tmp_path / "copy.png")
+        assert caught.value.may_have_been_sent is False
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestSendFile:
+    """A file is uploaded, and sent as the content that fits its kind."""
+
+    @pytest.mark.parametrize(
+        ("name", "content_type", "type_"),
+        [
+            ("photo.jpg", None, "Image"),
+            ("PHOTO.JPEG", None, "Image"),
+            ("photo.webp", None, "Image"),
+            ("sound.mp3", None, "Audio"),
+            ("film.mp4", None, "Video"),
+            ("plan.pdf", None, "Document"),
+            ("table.csv", None, "Document"),
+            ("photo.jpg", "application/pdf", "Document"),
+            ("unknown", "image/png", "Image"),
+            ("unknown", "IMAGE/PNG", "Image"),
+            ("unknown", "audio/ogg; codecs=opus", "Audio"),
+            ("unknown", "video/mp4", "Video"),
+            ("unknown", "text/plain", "Document"),
+        ],
+    )
+    @pytest.mark.parametrize(("channel", "message"), [("whatsapp", WHATSAPP), ("rcs", RCS)])
+    def test_picks_the_content(
+        self,
+        ecall: ECall,
+        service: FakeService,
+        tmp_path: Path,
+        channel: str,
+        message: Any,
+        name: str,
+        content_type: str | None,
+        type_: str,
+    ) -> None:
+        (tmp_path / name).write_bytes(b"data")
+        service.answer({"mediaId": "f-1"})
+        service.answer({"messageId": "m-1"})
+        sent = channel_of(ecall, channel).send_file(ONE, tmp_path / name, content_type=content_type)
+        upload, send = service.requests
+        assert (upload.url.path, upload.content) == ("/api/v2/media", b"data")
+        assert json.loads(send.content) == {**message, "content": {"type": type_, "mediaId": "f-1"}}
+        assert sent.message_id == "m-1"
+
+    def test_with_everything(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"mediaId": "f-1"})
+        service.answer({"messageId": "m-1"})
+        seen: list[int] = []
+        ecall.whatsapp.send_file(
+            ONE,
+            b"data",
+            content_type="image/png",
+            sender="+41791000002",
+            notify="a@b.example",
+            extra={"caption": "Hello"},
+            on_progress=lambda done, total: seen.append(done),
+        )
+        assert json.loads(service.requests[1].content) == {
+            "channel": "Whatsapp",
+            "from": "0041791000002",
+            "to": "+41791234567",
+            "content": {"type": "Image", "mediaId": "f-1"},
+            "notification": {"addresses": [{"type": "Email", "address": "a@b.example"}]},
+            "caption": "Hello",
+        }
+        assert seen == [4]
+
+    def test_without_a_kind_is_refused_before_the_upload(self, ecall: ECall, service: FakeService) -> None:
+        with pytest.raises(InvalidMedia, match=r"pass content_type=…, such as 'image/jpeg'"):
+            ecall.whatsapp.send_file(ONE, b"data")
+        assert not service.requests
+
+    def test_whose_send_fails_says_under_which_id_the_file_is(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"mediaId": "f-1"})
+        service.answer({}, 400)
+        with pytest.raises(BadRequest) as caught:
+            ecall.whatsapp.send_file(ONE, b"data", content_type="image/png")
+        assert caught.value.__notes__ == ["The file was uploaded as media f-1"]
+        assert caught.value.may_have_been_sent is False
+
+    def test_whose_upload_fails_sends_nothing(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({}, 500)
+        with pytest.raises(ServerError) as caught:
+            ecall.whatsapp.send_file(ONE, b"data", content_type="image/png")
+        assert caught.value.may_have_been_sent is False
+        assert len(service.requests) == 1
+        assert not getattr(caught.value, "__notes__", [])
+
+    def test_is_not_for_sms(self, ecall: ECall) -> None:
+        assert not hasattr(ecall.sms, "send_file")
+
+
+class TestRequest:
+    """The way out: any path, with the client's credentials, version, errors and rules for sending."""
+
+    @pytest.mark.parametrize("method", ["GET", "get", "POST", "put", "PATCH", "Delete"])
+    def test_of_any_method(self, ecall: ECall, service: FakeService, method: str) -> None:
+        service.answer({"Kanal": [1]}, 207, headers={"X-Other": "yes"})
+        answer = ecall.request(method, "/api/viber?a=1", json={"to": "x"})
+        request = service.request
+        assert (request.method, request.url.raw_path) == (method.upper(), b"/api/v2/viber?a=1")
+        assert service.body == {"to": "x"}
+        assert request.headers["Content-Type"] == "application/json"
+        assert request.headers["Authorization"].startswith("Basic ")
+        assert isinstance(answer, RawAnswer)
+        assert (answer.status_code, answer.raw, answer.request_id) == (207, {"Kanal": [1]}, REQUEST_ID)
+        assert answer.headers["x-other"] == "yes"
+        assert json.loads(answer.content) == {"Kanal": [1]}
+
+    def test_without_a_body(self, ecall: ECall, service: FakeService) -> None:
+        service.answer(content=b"")
+        assert ecall.request("GET", "/health").raw is None
+        assert (service.request.content, service.request.headers["X-API-Version"]) == (b"", "2")
+        assert "Content-Type" not in service.request.headers
+
+    @pytest.mark.parametrize("content", [b"", b"<html>", b"\xff", b"[" * 100_000])
+    def test_takes_an_answer_that_is_not_json(self, ecall: ECall, service: FakeService, content: bytes) -> None:
+        service.answer(content=content)
+        answer = ecall.request("POST", "/api/message", json={})
+        assert (answer.content, answer.raw) == (content, None)
+
+    @pytest.mark.parametrize("json", [[], [1, "a"], "text", 5, False, {"a": None}])
+    def test_of_any_json(self, ecall: ECall, service: FakeService, json: Any) -> None:
+        service.answer({})
+        ecall.request("POST", "/api/viber", json=json)
+        assert service.body == json
+
+    def test_raises_what_the_other_methods_raise(self, ecall: ECall, service: FakeService) -> None:
+        service.answer({"errorCode": "InvalidContent"}, 400)
+        with pytest.raises(BadRequest) as caught:
+            ecall.request("POST", "/api/message", json={"to": "x"})
+        assert (caught.value.code, caught.value.may_have_been_sent) == ("InvalidContent", False)
+
+    @pytest.mark.parametrize(("method", "error"), [("POST", OutcomeUnknown), ("GET", ServiceUnreachable)])
+    def test_is_taken_for_a_send_unless_it_reads(
+        self, ecall: ECall, service: FakeService, pauses: list[float], method: str, error: type[Exception]
+    ) -> None:
+        service.fail(httpx.ReadTimeout("timed out"))
+        with pytest.raises(error):
+            ecall.request(method, "/api/viber")
+        assert len(service.requests) == (1 if method == "POST" else 3)
+
+    @pytest.mark.parametrize(
+        ("method", "path", "json"),
+        [
+            ("GET", "api/message", None),
+            ("GET", "", None),
+            ("GET", "//evil.example/api/message", None),
+            ("GET", "https://evil.example/", None),
+            ("GET", "/\\evil.example", None),
+            ("GET", "/api/message\r\nHost: evil.example", None),
+            ("GET", "/api/\0", None),
+            ("GET", b"/api/message", None),
+            ("GET", "/api/media/../message", None),
+            ("GET", "/api/media/%2E%2e/message", None),
+            ("GET", "/api/./message", None),
+            ("GET", "/api/message/..", None),
+            ("GET", "/" + "a" * 70_000, None),
+            ("GET /", "/api/message", None),
+            ("", "/api/message", None),
+            ("GÉT", "/api/message", None),
+            (None, "/api/message", None),
+            ("POST", "/api/message", {"a": float("nan")}),
+            ("POST", "/api/message", {"a": object()}),
+            ("POST", "/api/message", {"a": {1, 2}}),
+            ("POST", "/api/message", {"a": "\ud83d"}),
+            ("POST", "/api/message", {("a", "b"): 1}),
+        ],
+    )
+    def test_of_what_cannot_be_sent_is_refused(
+        self, ecall: ECall, service: FakeService, method: Any, path: Any, json: Any
+    ) -> None:
+        with pytest.raises(UsageError):
+            ecall.request(method, path, json=json)
+        assert not service.requests
+
+    @pytest.mark.parametrize("path", ["/api/message/a..b", "/api/v2.0/message", "/.known/x", "/api/message?x=../y"])
+    def test_takes_dots_that_lead_nowhere(self, ecall: ECall, service: FakeService, path: str) -> None:
+        service.answer({})
+        assert ecall.request("GET", path).status_code == 200
+
+
+class TestUnforeseen:
+    """Whatever goes wrong inside, the caller gets an error of ours."""
+
+    @pytest.mark.parametrize("error", [RuntimeError("x"), KeyError("x"), AssertionError("x"), OSError(5, "x")])
+    def test_in_a_send(self, ecall: ECall, service: FakeService, error: Exception) -> None:
+        service.fail(error)
+        with pytest.raises(OutcomeUnknown) as caught:
+            ecall.sms.send(ONE, "Hi")
+        assert caught.value.may_have_been_sent is True
+        assert len(service.requests) == 1
+
+    def test_in_a_read(self, ecall: ECall, service: FakeService) -> None:
+        service.fail(RuntimeError("x"))
+        with pytest.raises(ServiceUnreachable) as caught:
+            ecall.messages.status("m-1")
+        assert caught.value.may_have_been_sent is True
+
+    @pytest.mark.parametrize(
+        ("call", "error", "may_have_been_sent"),
+        [
+            (lambda ecall: ecall.sms.send(ONE, "Hi"), OutcomeUnknown, True),
+            (lambda ecall: ecall.media.upload(b"x"), OutcomeUnknown, False),
+            (lambda ecall: ecall.messages.status("m-1"), ServiceUnreachable, True),
+        ],
+    )
+    def test_in_the_generated_code(
+        self,
+        ecall: ECall,
+        service: FakeService,
+        monkeypatch: pytest.MonkeyPatch,
+        call: Callable[[ECall], Any],
+        error: type[OutcomeUnknown | ServiceUnreachable],
+        *,
+        may_have_been_sent: bool,
+    ) -> None:
+        def broken(*_: object, **__: object) -> None:
+            raise RuntimeError("the text of a message")
+
+        for module in ("message.send_message", "media.upload_media", "message.get_message_status"):
+            monkeypatch.setattr(f"ecall_client.api.{module}._parse_response", broken)
+        service.answer({"messageId": "m-1", "mediaId": "f-1"})
+        with pytest.raises(error) as caught:
+            call(ecall)
+        assert caught.value.may_have_been_sent is may_have_been_sent
+        assert str(caught.value) == "Something that was not foreseen went wrong (RuntimeError)"

@@ -1,0 +1,258 @@
+"""Every scenario, replayed from its cassette to both clients, the network blocked; and what cassettes have to be."""
+
+from __future__ import annotations
+
+import socket
+import traceback
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import _cassettes as cassettes
+import pytest
+import vcr as vcrpy
+from _clients import NUMBER, PASSWORD, TEXT, TOKEN, USERNAME
+from _scenarios import PICTURE, SCENARIOS, WAYS, Scenario, Scene, id_of
+from vcr.errors import CannotOverwriteExistingCassetteException
+
+from ecall_client.tables import OPERATIONS
+from ecall_facade import ECallError, OutcomeUnknown, ServiceUnreachable
+
+if TYPE_CHECKING:
+    from _clients import OpenClient
+
+KEPT = sorted(cassettes.FOLDER.glob("*.yaml"))
+SEND = next(scenario for scenario in SCENARIOS if scenario.name == "send-v2-path")
+MEDIA = next(scenario for scenario in SCENARIOS if scenario.name == "media-v1-header")
+
+every_scenario = pytest.mark.parametrize(
+    "scenario", [pytest.param(one, id=one.name, marks=pytest.mark.default_cassette(one.name)) for one in SCENARIOS]
+)
+every_cassette = pytest.mark.parametrize("text", [pytest.param(path.read_text("utf-8"), id=path.stem) for path in KEPT])
+
+
+@pytest.fixture
+def vcr_config() -> dict[str, Any]:
+    return cassettes.settings()
+
+
+@pytest.fixture(scope="module")
+def vcr_cassette_dir() -> str:
+    return str(cassettes.FOLDER)
+
+
+@pytest.fixture
+def nobody() -> Iterator[socket.socket]:
+    """A server that answers nothing; its `accept` fails where nobody has tried to connect."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+def replay(scenario: Scenario, open_client: OpenClient) -> Scene:
+    return Scene(open_client(cassettes.SERVICE, **scenario.options))
+
+
+# Replays
+
+
+@pytest.mark.vcr
+@pytest.mark.block_network
+@pytest.mark.usefixtures("pauses")
+@every_scenario
+def test_the_client_does_what_it_did_when_it_was_recorded(
+    scenario: Scenario, open_client: OpenClient, vcr: Any
+) -> None:
+    scenario.play(replay(scenario, open_client))
+    assert vcr.all_played
+
+
+@pytest.mark.block_network
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # whom the block takes by surprise
+def test_the_network_is_blocked(open_client: OpenClient, nobody: socket.socket) -> None:
+    ecall = open_client(f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    for call, expected in [
+        (lambda: ecall.sms.send(NUMBER, TEXT), OutcomeUnknown),
+        (lambda: ecall.messages.status("m-1"), ServiceUnreachable),
+    ]:
+        with pytest.raises(expected) as caught:
+            call()
+        causes = "".join(traceback.format_exception(caught.value.__cause__))  # in a group, where it is async
+        assert "Network is disabled for host '127.0.0.1'" in causes
+    with pytest.raises(BlockingIOError):
+        nobody.accept()
+
+
+def test_a_replay_that_is_not_blocked_reaches_nobody_either(open_client: OpenClient, nobody: socket.socket) -> None:
+    """A request that is in no cassette is refused by the cassette, before the network."""
+    with _cassette(SEND), pytest.raises(OutcomeUnknown):
+        open_client(f"http://127.0.0.1:{nobody.getsockname()[1]}").sms.send(NUMBER, TEXT)
+    with pytest.raises(BlockingIOError):
+        nobody.accept()
+
+
+def _cassette(scenario: Scenario) -> Any:
+    player = vcrpy.VCR()
+    cassettes.configure(player)
+    return player.use_cassette(str(cassettes.path_of(scenario)), **cassettes.settings())
+
+
+# Matching
+
+
+@pytest.mark.parametrize(
+    ("scenario", "change", "call"),
+    [
+        pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, TEXT), id="nothing"),
+        pytest.param(MEDIA, {}, lambda ecall: ecall.media.upload(PICTURE), id="nothing in a file"),
+        pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, f"{TEXT}!"), id="text"),
+        pytest.param(SEND, {}, lambda ecall: ecall.sms.send("+41 79 123 45 68", TEXT), id="recipient"),
+        pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, TEXT, sender="ACME 2"), id="sender"),
+        pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, TEXT, extra={"more": 1}), id="one field more"),
+        pytest.param(SEND, {}, lambda ecall: ecall.messages.status("m-1"), id="method and path"),
+        pytest.param(SEND, WAYS["v1-path"], lambda ecall: ecall.sms.send(NUMBER, TEXT), id="version in the path"),
+        pytest.param(MEDIA, WAYS["v2-header"], lambda ecall: ecall.media.upload(PICTURE), id="version in the header"),
+        pytest.param(MEDIA, {}, lambda ecall: ecall.media.upload(PICTURE[:-1] + b"\0"), id="one byte of a file"),
+        pytest.param(MEDIA, {}, lambda ecall: ecall.media.upload(PICTURE[:-1]), id="one byte less in a file"),
+        pytest.param(MEDIA, {}, lambda ecall: ecall.request("GET", f"/api/media/{id_of('media')}?a=1"), id="query"),
+    ],
+)
+def test_only_the_same_request_finds_its_answer(
+    scenario: Scenario, change: dict[str, str], call: Callable[[Any], object], open_client: OpenClient, request: Any
+) -> None:
+    ecall = open_client(cassettes.SERVICE, **{**scenario.options, **change})
+    with _cassette(scenario) as cassette:
+        if "nothing" in request.node.name:
+            call(ecall)
+            assert cassette.play_count == 1
+            return
+        with pytest.raises(ECallError) as caught:
+            call(ecall)
+    assert isinstance(caught.value.__cause__, CannotOverwriteExistingCassetteException)
+    assert cassette.play_count == 0
+
+
+def test_an_answer_is_played_once(open_client: OpenClient) -> None:
+    ecall = open_client(cassettes.SERVICE, **SEND.options)
+    with _cassette(SEND) as cassette:
+        ecall.sms.send(NUMBER, TEXT)
+        with pytest.raises(OutcomeUnknown):
+            ecall.sms.send(NUMBER, TEXT)
+    assert cassette.play_count == 1
+
+
+# What cassettes have to be
+
+
+def test_each_scenario_has_a_cassette_and_each_cassette_a_scenario() -> None:
+    assert [path.name for path in KEPT] == sorted(f"{scenario.name}.yaml" for scenario in SCENARIOS)
+    assert {path.name for path in cassettes.FOLDER.iterdir()} == {path.name for path in KEPT}
+
+
+def test_recording_again_changes_nothing() -> None:
+    """The cassettes are what the sandbox says today."""
+    recorded = cassettes.record_all()
+    differing = [path.name for path, text in recorded.items() if path.read_text("utf-8") != text]
+    assert differing == [], "run scripts/record_cassettes, and look at the difference"
+
+
+@every_cassette
+def test_a_cassette_says_where_it_comes_from_and_holds_no_secret(text: str) -> None:
+    assert cassettes.problems(text) == []
+
+
+def _interactions() -> Iterator[tuple[str, str, int]]:
+    """Give the operation, the way its version was stated, and the status, of all that was recorded."""
+    for path in KEPT:
+        for interaction in cassettes.load(path.read_text("utf-8"))["interactions"]:
+            request = interaction["request"]
+            assert request["uri"].startswith(f"{cassettes.SERVICE}/api/")
+            parts = request["uri"].removeprefix(f"{cassettes.SERVICE}/api/").split("/")
+            version = parts.pop(0) if parts[0].startswith("v") else ""
+            stated = request["headers"].get("x-api-version", [""])[0]
+            assert bool(version) != bool(stated), "each request states one version, in one way"
+            way = f"{version}-path" if version else f"v{stated}-header"
+            if operation := _operation(request["method"], parts):
+                yield operation, way, interaction["response"]["status"]["code"]
+
+
+def _operation(method: str, parts: list[str]) -> str | None:
+    for operation in OPERATIONS:
+        known = operation.path.removeprefix("/api/").split("/")
+        if (operation.method, known[0], len(known)) == (method, parts[0], len(parts)):
+            return operation.operation_id
+    return None
+
+
+def test_every_operation_was_recorded_in_every_version_with_success_and_each_error() -> None:
+    recorded = set(_interactions())
+    operations = [operation.operation_id for operation in OPERATIONS]
+    assert {(operation, way, 200) for operation in operations for way in WAYS} <= recorded
+    troubles = [400, 401, 403, 404, 413, 429, 500, 502, 503]
+    wanted = {(name, way, code) for name in operations for way in ("v2-path", "v1-header") for code in troubles}
+    assert wanted <= recorded
+
+
+# The checks bite
+
+
+def _doctored(old: str, new: str) -> str:
+    text = cassettes.path_of(SEND).read_text("utf-8")
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+NAMED = "recorded_from: sandbox\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        pytest.param(NAMED, "", "its origin is None", id="no origin"),
+        pytest.param(NAMED, "recorded_from: the real thing\n", "its origin is 'the real thing'", id="unknown origin"),
+        pytest.param(NAMED, "recorded_from: [sandbox]\n", "its origin is", id="origin of another type"),
+        pytest.param(NAMED, "recorded_from: service\n", "at its top what it is", id="the wrong words for the origin"),
+        pytest.param(NAMED, f"version: 1\n{NAMED}", "at its top what it is", id="origin not at the top"),
+        pytest.param("x-ecall-sandbox", "x-other", "does not go with its origin", id="an answer of somebody else"),
+        pytest.param(
+            f"{NAMED}what_this_is: {cassettes.ORIGINS['sandbox']}",
+            f"recorded_from: service\nwhat_this_is: {cassettes.ORIGINS['service']}",
+            "does not go with its origin",
+            id="the sandbox's answer passed off as the service's",
+        ),
+    ],
+)
+def test_a_cassette_of_unclear_origin_is_refused(old: str, new: str, problem: str) -> None:
+    text = _doctored(old, new)
+    assert problem in "; ".join(cassettes.problems(text))
+    with pytest.raises(cassettes.Unfit, match=r"origin|what it is"):
+        cassettes.Serializer().deserialize(text)
+
+
+@pytest.mark.parametrize(
+    ("new", "problem"),
+    [
+        pytest.param("Authorization", "Authorization", id="a header with credentials"),
+        pytest.param(TOKEN, "credentials", id="the credentials in base64"),
+        pytest.param(PASSWORD, "the password", id="the password"),
+        pytest.param(USERNAME, "the username", id="the username"),
+        pytest.param("http://127.0.0.1:8080", "this machine", id="an address of this machine"),
+        pytest.param("Call 079 555 12 12", "the number 0795551212", id="a number with spaces"),
+        pytest.param("+41795551212", "the number 41795551212", id="an international number"),
+        pytest.param("0041795551212", "the number 41795551212", id="a number with 00"),
+        pytest.param("!!binary MDc5NTU1MTIxMg==", "the number 0795551212", id="a number in a file"),
+        pytest.param(f"!!binary {TOKEN}", "the password", id="credentials in a file"),
+    ],
+)
+def test_a_secret_or_a_number_that_is_not_invented_is_found(new: str, problem: str) -> None:
+    text = _doctored("uri: ", f"note: {new}\n    uri: ")
+    assert any(problem in found for found in cassettes.problems(text))
+
+
+def test_tests_write_no_cassettes() -> None:
+    with pytest.raises(cassettes.Unfit):
+        cassettes.Serializer().serialize({"interactions": []})
+
+
+def test_there_is_no_recording_of_what_is_no_scenario() -> None:
+    with pytest.raises(cassettes.Unfit, match="no scenario no-such"):
+        cassettes.record_all(["no-such"])

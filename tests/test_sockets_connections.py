@@ -1,0 +1,331 @@
+"""Ways to the service: timeouts of each phase, TLS, proxies; and what an error says where one of them fails."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import trustme
+from _clients import NUMBER, PASSWORD, TEXT, TOKEN, OpenClient
+from _servers import Answer, Exchange, Hangup, Server, full_house, hang, reply, sent
+
+from ecall_facade import (
+    ECallError,
+    InvalidConfiguration,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    ServiceUnreachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ecall_facade import ECall
+
+HOST = "rest.ecall.example"  # a name that is not this machine's, and that nobody has
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*PROXY_VARIABLES, "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost", HOST).configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+
+
+def fails_unsent(ecall: ECall) -> NotSent:
+    with pytest.raises(NotSent) as caught:
+        ecall.sms.send(NUMBER, TEXT)
+    assert caught.type is NotSent
+    assert not caught.value.may_have_been_sent
+    assert caught.value.request_id is None
+    with pytest.raises(NotSent) as upload:
+        ecall.with_options(retry=False).media.upload(b"a file")
+    assert not upload.value.may_have_been_sent
+    with pytest.raises(ServiceUnreachable):
+        ecall.with_options(retry=False).messages.status("m-1")
+    return caught.value
+
+
+# Timeouts
+
+
+def test_no_room_for_a_connection(open_client: OpenClient, pauses: list[float]) -> None:
+    """The connect timeout: it is not the read timeout that counts."""
+    with full_house() as url:
+        ecall = open_client(url, timeout=(0.1, 30))
+        begun = time.monotonic()
+        fails_unsent(ecall)
+        assert 0.5 <= time.monotonic() - begun < 5  # three tries, one, and one
+    assert len(pauses) == 2
+
+
+def test_a_tls_handshake_that_is_not_answered(open_client: OpenClient, pauses: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fails_unsent(open_client(f"https://127.0.0.1:{silent.getsockname()[1]}", timeout=(0.1, 30)))
+    assert len(pauses) == 2
+
+
+def test_no_answer(open_client: OpenClient, pauses: list[float]) -> None:
+    """The read timeout: it is not the connect timeout that counts, and it is each read's own."""
+
+    def slow(exchange: Exchange) -> None:
+        for part in re.findall(rb"(?s).{1,60}", sent()):
+            time.sleep(0.1)
+            exchange.send(part)
+
+    with Server(slow, hang) as server:
+        ecall = open_client(server, timeout=(30, 0.3))
+        begun = time.monotonic()
+        assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
+        assert time.monotonic() - begun > 0.3
+        begun = time.monotonic()
+        with pytest.raises(OutcomeUnknown) as caught:
+            ecall.sms.send(NUMBER, TEXT)
+        assert 0.3 <= time.monotonic() - begun < 5
+        assert caught.value.may_have_been_sent
+        assert len(server.requests) == 2
+        assert pauses == []
+
+
+def test_a_service_that_stops_reading(open_client: OpenClient, pauses: list[float]) -> None:
+    """The write timeout: what the service makes of the part that it got is not known."""
+    is_over = threading.Event()
+
+    def stop(_: Exchange) -> None:
+        is_over.wait(10)
+        raise Hangup
+
+    with Server(stop, reads=False) as server:
+        with pytest.raises(OutcomeUnknown) as caught:
+            open_client(server, timeout=(5, 0.3)).media.upload(bytes(30_000_000))
+        is_over.set()
+        assert not caught.value.may_have_been_sent
+        assert isinstance(caught.value.__cause__, httpx.WriteTimeout)
+        assert len(server.requests) == 1
+
+
+def test_no_connection_left_in_the_pool(open_client: OpenClient, pauses: list[float]) -> None:
+    """The pool timeout: not tried again, as it has waited long enough."""
+    limits = httpx.Limits(max_connections=1)
+    transport = httpx.AsyncHTTPTransport(limits=limits) if open_client.is_async else httpx.HTTPTransport(limits=limits)
+    with Server(reply(200, b"x" * 9_000_000), sent()) as server:
+        ecall = open_client(server, transport=transport, timeout=(5, 0.2))
+        with ecall.media.stream("f-1") as chunks:
+            iterator = iter(chunks)
+            next(iterator)
+            error = fails_unsent(ecall)
+            assert isinstance(error.__cause__, httpx.PoolTimeout)
+            assert len(server.requests) == 1
+            assert pauses == []
+        assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
+
+
+# TLS
+
+
+@pytest.mark.usefixtures("trusted")
+def test_tls_that_is_trusted(open_client: OpenClient, tls: ssl.SSLContext) -> None:
+    """The whole way over TLS, with a certificate of an authority that `SSL_CERT_FILE` names."""
+    with Server(tls=tls) as server:
+        ecall = open_client(server)
+        for _ in range(3):
+            assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
+        assert ecall.media.upload(bytes(3_000_000)).media_id == "f-1"
+        assert server.connections == 1
+        assert server.requests[-1].size == 3_000_000
+
+
+def test_tls_that_is_not_trusted(open_client: OpenClient, pauses: list[float], tls: ssl.SSLContext) -> None:
+    """Refused before anything is sent, and not tried again."""
+    with Server(tls=tls) as server:
+        ecall = open_client(server)
+        error = fails_unsent(ecall)
+        assert "certificate verify failed" in str(error)
+        assert server.connections == 3  # one of each call
+        assert server.requests == []
+    assert pauses == []
+
+
+@pytest.mark.usefixtures("trusted")
+def test_tls_for_another_host(open_client: OpenClient, pauses: list[float], authority: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("elsewhere.example").configure_cert(context)
+    with Server(tls=context) as server:
+        fails_unsent(open_client(server))
+        assert server.requests == []
+    assert pauses == []
+
+
+@pytest.mark.usefixtures("trusted")
+def test_tls_that_is_too_old(open_client: OpenClient, pauses: list[float], authority: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with Server(tls=context) as server:
+        fails_unsent(open_client(server))
+        assert server.requests == []
+
+
+def test_plain_http_where_tls_is_expected(open_client: OpenClient, pauses: list[float]) -> None:
+    """As with the wrong port in `base_url`."""
+    with Server(speaks_first=b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
+        fails_unsent(open_client(server.url.replace("http:", "https:")))
+        assert server.connections == 5  # three tries, one, and one
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
+def test_certificates_that_cannot_be_used(
+    open_client: OpenClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    """What the environment names and is not there: said so, as the caller's to change."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(InvalidConfiguration):
+        open_client("https://127.0.0.1:1").sms.send(NUMBER, TEXT)
+
+
+# Proxies
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A proxy that lets nobody through, named by every variable there is."""
+    with Server(reply(407, b"<html>", Proxy_Authenticate="Basic")) as server:
+        for name in PROXY_VARIABLES:
+            monkeypatch.setenv(name, f"http://jane:s3same@127.0.0.1:{server.port}")
+        yield server
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_loopback_never_goes_through_a_proxy(
+    open_client: OpenClient, pauses: list[float], proxy: Server, host: str
+) -> None:
+    try:
+        server = Server(host=host)
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    with server:
+        ecall = open_client(server)
+        assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
+        ecall.messages.wait("m-1", timeout=5)
+        ecall.media.upload(b"a file")
+        ecall.request("GET", "/api/account")
+        assert len(server.requests) == 4
+        assert {request.path[:8] for request in server.requests} == {"/api/v2/"}
+    with pytest.raises(NotSent):
+        ecall.sms.send(NUMBER, TEXT)
+    assert proxy.connections == 0
+
+
+def test_a_proxy_that_refuses(open_client: OpenClient, pauses: list[float], proxy: Server) -> None:
+    """It is asked for the service's host, is told nothing else, and its password stays with it."""
+    error = fails_unsent(open_client(f"https://{HOST}"))
+    assert proxy.requests
+    for request in proxy.requests:
+        assert (request.method, request.path) == ("CONNECT", f"{HOST}:443")
+        assert "authorization" not in request.headers
+        assert request.headers["proxy-authorization"].startswith("Basic ")
+    for words in (str(error), repr(error), repr(error.__cause__)):
+        assert "s3same" not in words
+        assert "amFuZTpzM3NhbWU" not in words  # the same as Basic writes it
+        assert PASSWORD not in words
+        assert TOKEN not in words
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.usefixtures("trusted")
+def test_a_proxy_that_lets_through(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext, name: str
+) -> None:
+    """The service is talked to in TLS through it, so that the proxy sees neither credentials nor messages."""
+
+    def connect(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        exchange.secured = tls
+
+    with Server(connect, sent("m-1"), sent("m-2")) as proxy:
+        monkeypatch.setenv(name, f"127.0.0.1:{proxy.port}" if name == "https_proxy" else proxy.url)
+        ecall = open_client(f"https://{HOST}")
+        assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
+        assert ecall.sms.send(NUMBER, TEXT).message_id == "m-2"
+        asked, first, second = proxy.requests
+        assert (asked.method, asked.path) == ("CONNECT", f"{HOST}:443")
+        assert TOKEN not in str(asked.headers)
+        assert first.headers["authorization"] == second.headers["authorization"] == f"Basic {TOKEN}"
+        assert first.headers["host"] == HOST
+
+
+def test_no_proxy(
+    open_client: OpenClient, pauses: list[float], proxy: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that `NO_PROXY` names is called directly, as elsewhere."""
+    looked_up: list[object] = []
+
+    def fail(host: object, *_: Any, **__: Any) -> Any:
+        looked_up.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setenv("NO_PROXY", f"elsewhere.example,.{HOST.partition('.')[2]}")
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(NotSent):
+        open_client(f"https://{HOST}").sms.send(NUMBER, TEXT)
+    assert {name.decode() if isinstance(name, bytes) else name for name in looked_up} == {HOST}
+    assert proxy.connections == 0
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1:21", "http://", "http://[", "socks5://127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used(
+    open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    with pytest.raises(ECallError) as caught:
+        open_client(f"https://{HOST}").sms.send(NUMBER, TEXT)
+    assert not caught.value.may_have_been_sent
+
+
+@pytest.mark.parametrize("answer", [hang, reply(502), reply(503, retry_after="0"), reply(429, retry_after="0")])
+def test_a_proxy_in_trouble(
+    open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    """What a proxy answers to CONNECT is not the service's answer."""
+    with Server(answer) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with pytest.raises(ECallError) as caught:
+            open_client(f"https://{HOST}", timeout=(0.2, 0.2)).sms.send(NUMBER, TEXT)
+        assert type(caught.value) is (OutcomeUnknown if answer is hang else NotSent)
+        assert not isinstance(caught.value, RateLimited)
+        assert {request.method for request in proxy.requests} == {"CONNECT"}

@@ -1,0 +1,157 @@
+"""Waiting for a message: what is waited out, what is not, and that it ends in time whatever the service does."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from _servers import REQUEST_ID, Answer, Server, cut, drop, hang, reply, reset, then
+
+from ecall_facade import (
+    AuthenticationError,
+    BadRequest,
+    DeliveryState,
+    ECallError,
+    NotFound,
+    PermissionDenied,
+    WaitTimeout,
+    _wait,
+)
+
+if TYPE_CHECKING:
+    from _clients import OpenClient
+
+PENDING, SENT, DELIVERED, FAILED = (
+    reply(200, {"messageId": "m-1", "state": state}) for state in ("Pending", "Sent", "Delivered", "Failed")
+)
+PASSING: dict[str, Answer] = {
+    "not there yet": reply(404),
+    "500": reply(500),
+    "502": reply(502, b"<html>"),
+    "503": reply(503),
+    "503 with both": reply(503, retry_after="0"),
+    "504": reply(504),
+    "408": reply(408),
+    "429": reply(429, retry_after="0"),
+    "dropped": drop,
+    "reset": reset,
+    "cut": cut(b"HTTP/1.1 200 OK\r\nConte"),
+    "cut in the body": cut(reply(200, b"{", Content_Length="30")),
+    "HTML": reply(200, b"<html>"),
+    "empty": reply(200),
+    "a list": reply(200, [{"state": "Delivered"}]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_wait, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(_wait, "_LONGEST_PAUSE", 0.05)
+
+
+def test_until_it_is_delivered(open_client: OpenClient) -> None:
+    with Server(reply(404), PENDING, reply(500), SENT, drop, SENT, DELIVERED) as server:
+        status = open_client(server).messages.wait("m-1", timeout=20)
+        assert status.state is DeliveryState.DELIVERED
+        assert status.is_final
+        assert status.request_id == REQUEST_ID
+        assert len(server.requests) == 7
+
+
+def test_until_it_is_sent(open_client: OpenClient) -> None:
+    with Server(PENDING, SENT, DELIVERED) as server:
+        assert open_client(server).messages.wait("m-1", timeout=20, until="sent").state is DeliveryState.SENT
+        assert len(server.requests) == 2
+
+
+def test_a_message_that_failed_is_given_back(open_client: OpenClient) -> None:
+    with Server(PENDING, FAILED) as server:
+        for until in ("final", "sent"):
+            assert open_client(server).messages.wait("m-1", timeout=20, until=until).state is DeliveryState.FAILED
+
+
+@pytest.mark.parametrize("trouble", PASSING)
+def test_what_may_pass_is_waited_out(open_client: OpenClient, trouble: str) -> None:
+    with Server(PENDING, PASSING[trouble], PASSING[trouble], DELIVERED) as server:
+        assert open_client(server).messages.wait("m-1", timeout=20).state is DeliveryState.DELIVERED
+        assert len(server.requests) == 4
+
+
+def test_a_service_that_is_away_for_a_while(open_client: OpenClient) -> None:
+    with Server(DELIVERED) as server:
+        port = server.port
+    with pytest.raises(WaitTimeout) as caught:
+        open_client(f"http://127.0.0.1:{port}").messages.wait("m-1", timeout=0.2)
+    assert caught.value.status is None
+    assert caught.value.may_have_been_sent
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(400, BadRequest), (401, AuthenticationError), (403, PermissionDenied), (409, ECallError)]
+)
+def test_what_will_not_pass_is_raised(open_client: OpenClient, code: int, error: type[ECallError]) -> None:
+    with Server(PENDING, reply(code)) as server:
+        with pytest.raises(error) as caught:
+            open_client(server).messages.wait("m-1", timeout=20)
+        assert not isinstance(caught.value, WaitTimeout)
+        assert caught.value.may_have_been_sent
+        assert caught.value.request_id == REQUEST_ID
+        assert len(server.requests) == 2
+
+
+def test_a_404_that_stays(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the first 30 seconds the message may be too new; then there is none."""
+    monkeypatch.setattr(_wait, "_NEW", 0.1)
+    with Server(reply(404)) as server:
+        begun = time.monotonic()
+        with pytest.raises(NotFound, match="seven days"):
+            open_client(server).messages.wait("m-1", timeout=20)
+        assert 0.1 <= time.monotonic() - begun < 5
+        assert len(server.requests) > 2
+
+
+@pytest.mark.parametrize(
+    ("script", "state"),
+    [
+        ([PENDING], DeliveryState.PENDING),
+        ([PENDING, SENT, hang], DeliveryState.SENT),
+        ([SENT, drop], DeliveryState.SENT),
+        ([hang], None),
+        ([then(b"HTTP/1.1 200 OK\r\nContent-Le", hang)], None),
+        ([then(reply(200, b"{", Content_Length="30"), hang)], None),
+        ([reply(404)], None),
+        ([reply(429, retry_after="100")], None),
+        ([reply(503, retry_after="100")], None),
+    ],
+    ids=["pending", "then hangs", "then drops", "hangs", "in headers", "in body", "404", "429", "503"],
+)
+def test_it_ends_in_time(open_client: OpenClient, script: list[Answer], state: DeliveryState | None) -> None:
+    """The timeout is for the whole of it, whatever each read may take."""
+    with Server(*script) as server:
+        ecall = open_client(server, timeout=(30, 30))
+        begun = time.monotonic()
+        with pytest.raises(WaitTimeout) as caught:
+            ecall.messages.wait("m-1", timeout=0.4)
+        assert 0.3 <= time.monotonic() - begun < 1.5
+        error = caught.value
+        assert isinstance(error, TimeoutError)
+        assert (error.status.state if error.status else None) == state
+        assert error.may_have_been_sent
+        assert "0.4 s" in str(error)
+
+
+def test_the_clients_own_timeout_counts_as_well(open_client: OpenClient) -> None:
+    """One look that hangs does not eat up the whole time."""
+    with Server(hang, hang, DELIVERED) as server:
+        status = open_client(server, timeout=(1, 0.2)).messages.wait("m-1", timeout=20)
+        assert status.state is DeliveryState.DELIVERED
+        assert len(server.requests) == 3
+
+
+def test_the_looks_become_fewer(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(PENDING) as server:
+        with pytest.raises(WaitTimeout):
+            open_client(server).messages.wait("m-1", timeout=0.5)
+        assert 5 < len(server.requests) < 40
+        assert server.connections == 1

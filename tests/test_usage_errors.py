@@ -1,0 +1,549 @@
+"""Bad input is refused before any request is made, by an error that names the problem and the remedy."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ecall_facade import (
+    AsyncECall,
+    DocumentContent,
+    ECall,
+    ImageContent,
+    InvalidConfiguration,
+    InvalidMedia,
+    InvalidNumber,
+    InvalidSender,
+    InvalidText,
+    MissingCredentials,
+    NotificationAddress,
+    NotificationAddressType,
+    Notify,
+    NumberProblem,
+    RawAddress,
+    StickerContent,
+    TextContent,
+    TextOptions,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from _clients import OpenClient
+    from _service import FakeService
+
+ONE = "+41 79 123 45 67"
+TEXT = "The code of Anna Muster is 481 516"
+
+Use = "Callable[[ECall], object]"
+
+
+@pytest.fixture
+def _nothing_is_asked(service: FakeService) -> Iterator[None]:
+    """Fail where the service is asked for anything."""
+    yield
+    assert not service.requests
+
+
+pytestmark = pytest.mark.usefixtures("_nothing_is_asked")
+
+
+def refused(call: Callable[[], object], error: type[UsageError], *words: str) -> Any:
+    """Perform a call that has to be refused, with an error that is safe to log and holds these words."""
+    with pytest.raises(UsageError) as caught:
+        call()
+    assert type(caught.value) is error
+    assert isinstance(caught.value, ValueError)
+    message = str(caught.value)
+    for word in words:
+        assert word in message
+    assert (caught.value.may_have_been_sent, caught.value.request_id) == (False, None)
+    for secret in (TEXT, "Anna", "481 516", "1234567", "123 45 67", "7654321"):
+        assert secret not in message
+        assert secret not in repr(caught.value)
+    return caught.value
+
+
+class TestRecipients:
+    """Numbers that cannot be one are refused with the reason, all of a call in one error."""
+
+    WAYS: list[Any] = [  # noqa: RUF012
+        lambda ecall, to: ecall.sms.send(to, TEXT),
+        lambda ecall, to: ecall.sms.compose(to, TEXT),
+        lambda ecall, to: ecall.sms.broadcast([to], TEXT),
+        lambda ecall, to: ecall.whatsapp.send(to, TEXT),
+        lambda ecall, to: ecall.whatsapp.compose(to, TEXT),
+        lambda ecall, to: ecall.whatsapp.broadcast([to], TEXT),
+        lambda ecall, to: ecall.whatsapp.send_file(to, b"data", content_type="image/png"),
+        lambda ecall, to: ecall.rcs.send(to, TEXT),
+        lambda ecall, to: ecall.rcs.broadcast([to], ImageContent("f-1")),
+    ]
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(
+        ("to", "reason"),
+        [
+            ("", "it is empty"),
+            ("  ", "it is empty"),
+            ("Anna", "it has letters, an extension or other signs that no number has"),
+            ("+41 79 123 45 67 ext. 5", "it has letters, an extension"),
+            ("1-800-FLOWERS", "it has letters"),
+            ("079 123 45", "too short"),
+            ("+41 79 123 45 67 89", "of a length that is not in use for its country"),
+            ("079 123 45 67 89 01 23 45", "too long"),
+            ("+999 123 45 67", "no country has its code"),
+            ("+41 79 123 45 67\n+41 79 765 43 21", "it has letters, an extension or other signs"),
+            ("+41791234567,+41797654321", "other signs"),
+            ("1414", "too short"),
+            (None, "it is of type NoneType, not str"),
+            (41791234567, "it is of type int, not str"),
+            ([ONE], "it is of type list, not str; several recipients go to broadcast"),
+        ],
+    )
+    def test_that_cannot_be_one(self, ecall: ECall, way: Any, to: Any, reason: str) -> None:
+        error = refused(
+            lambda: way(ecall, to),
+            InvalidNumber,
+            "1 of 1 recipients cannot be used",
+            "(position 0)",
+            reason,
+            "A foreign number needs + and its country code, a short code is a RawAddress",
+        )
+        given = to if isinstance(to, str) else ""
+        assert [(problem.position, problem.value) for problem in error.problems] == [(0, given)]
+        assert reason in error.problems[0].reason
+
+    @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
+    def test_all_of_a_call_are_named_in_one_error(self, ecall: ECall, channel: str) -> None:
+        given: list[Any] = [ONE, "Anna", "079 123 45", RawAddress("1414"), None, "+41 78 765 43 21"]
+        given.append("+41 78 765 43 219 9")
+        error = refused(
+            lambda: getattr(ecall, channel).broadcast(given, TEXT),
+            InvalidNumber,
+            "4 of 7 recipients cannot be used",
+            "(position 1): it has letters",
+            "(position 2): it is too short",
+            "(position 4): it is of type NoneType",
+            "(position 6): it is of a length that is not in use",
+        )
+        assert [problem.position for problem in error.problems] == [1, 2, 4, 6]
+        assert [problem.value for problem in error.problems] == ["Anna", "079 123 45", "", "+41 78 765 43 219 9"]
+        assert isinstance(error.problems[0], NumberProblem)
+        assert "079 123 45" not in repr(error.problems)
+
+    def test_of_very_many_the_first_twenty_are_in_the_message(self, ecall: ECall) -> None:
+        error = refused(lambda: ecall.sms.broadcast(["x"] * 5000, TEXT), InvalidNumber, "5000 of 5000", "position 19")
+        assert "position 20" not in str(error)
+        assert len(error.problems) == 5000
+
+    @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
+    def test_none_at_all(self, ecall: ECall, channel: str) -> None:
+        client = getattr(ecall, channel)
+        refused(lambda: client.broadcast([], TEXT), InvalidNumber, "There are no recipients")
+        refused(lambda: client.broadcast(iter(()), TEXT), InvalidNumber, "There are no recipients")
+
+    @pytest.mark.parametrize("to", [ONE, b"+41791234567", None, 5])
+    def test_that_are_no_list(self, ecall: ECall, to: Any) -> None:
+        words = "Several recipients must be a list; for a single one there is send"
+        refused(lambda: ecall.sms.broadcast(to, TEXT), InvalidNumber, words)
+
+    @pytest.mark.parametrize("value", ["", " ", " 1414", "1414 ", "14\n14", "1" * 65, 1414, None])
+    def test_raw_addresses_that_cannot_be_one(self, value: Any) -> None:
+        refused(lambda: RawAddress(value), InvalidNumber, "1 to 64 printable characters")
+
+    def test_are_read_in_the_region(self, ecall: ECall) -> None:
+        refused(lambda: ecall.with_options(region="AT").sms.send("12", TEXT), InvalidNumber, "too short")
+        refused(lambda: ecall.with_options(region="FR").sms.send("079 12", TEXT), InvalidNumber, "for FR")
+
+
+class TestSender:
+    """Without a sender for the channel there is no send; nor with one that breaks the channel's rules."""
+
+    @pytest.mark.parametrize(
+        ("use", "words"),
+        [
+            (lambda ecall: ecall.sms.send(ONE, TEXT), "No sender for Sms: pass sender=…, give the client one"),
+            (lambda ecall: ecall.sms.compose(ONE, TEXT), "set ECALL_SENDER"),
+            (lambda ecall: ecall.sms.broadcast([ONE], TEXT), "set ECALL_SENDER"),
+            (lambda ecall: ecall.whatsapp.send(ONE, TEXT), "No sender for Whatsapp: pass sender=…, give the client"),
+            (lambda ecall: ecall.whatsapp.compose(ONE, TEXT), "set ECALL_SENDER_WHATSAPP"),
+            (lambda ecall: ecall.whatsapp.broadcast([ONE], TEXT), "set ECALL_SENDER_WHATSAPP"),
+            (lambda ecall: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png"), "ECALL_SENDER_WHATSAPP"),
+            (lambda ecall: ecall.rcs.send(ONE, TEXT), "No sender for Rcs: pass sender=…, give the client one"),
+            (lambda ecall: ecall.rcs.compose(ONE, TEXT), "set ECALL_SENDER_RCS"),
+            (lambda ecall: ecall.rcs.broadcast([ONE], TEXT), "set ECALL_SENDER_RCS"),
+        ],
+    )
+    def test_is_missing(self, open_client: OpenClient, service: FakeService, use: Any, words: str) -> None:
+        ecall = open_client("https://rest.ecall.ch", transport=service.transport, sender=None)
+        refused(lambda: use(ecall), InvalidSender, words)
+
+    def test_as_a_string_is_for_sms_only(self, open_client: OpenClient, service: FakeService) -> None:
+        ecall = open_client("https://rest.ecall.ch", transport=service.transport, sender="+41791000001")
+        refused(lambda: ecall.whatsapp.send(ONE, TEXT), InvalidSender, "No sender for Whatsapp")
+        refused(lambda: ecall.rcs.send(ONE, TEXT), InvalidSender, "No sender for Rcs")
+
+    @pytest.mark.parametrize(
+        "sender", ["A" * 12, "ACME of Bern", "Zürich", "AC\nME", "1" * 17, "+4179123456789012", "+12", "\u200bACME"]
+    )
+    def test_of_an_sms_is_over_the_limits(self, ecall: ECall, sender: str) -> None:
+        words = "a number of at most 16 digits, or at most 11 characters of ASCII"
+        for use in (ecall.sms.send, ecall.sms.compose):
+            refused(lambda use=use: use(ONE, TEXT, sender=sender), InvalidSender, words)  # type: ignore[misc]
+        refused(lambda: ecall.sms.broadcast([ONE], TEXT, sender=sender), InvalidSender, words)
+
+    @pytest.mark.parametrize("sender", ["ACME", "+41 79 12", "+41791234567890123"])
+    def test_of_whatsapp_is_no_number(self, ecall: ECall, sender: str) -> None:
+        words = "The sender for Whatsapp must be its registered number"
+        refused(lambda: ecall.whatsapp.send(ONE, TEXT, sender=sender), InvalidSender, words)
+
+    @pytest.mark.parametrize("sender", ["", "  ", 5, b"ACME"])
+    @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
+    def test_is_empty_or_no_text(self, ecall: ECall, channel: str, sender: Any) -> None:
+        refused(lambda: getattr(ecall, channel).send(ONE, TEXT, sender=sender), InvalidSender, "is empty, or not a str")
+
+
+class TestText:
+    """A text is not empty, within the limits of its channel, and whole characters."""
+
+    @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
+    @pytest.mark.parametrize("text", ["", " ", "\n\t", TextContent(""), TextContent("  ")])
+    def test_that_is_empty(self, ecall: ECall, channel: str, text: Any) -> None:
+        words = "The text must be a str that is not empty or only white space"
+        client = getattr(ecall, channel)
+        refused(lambda: client.send(ONE, text), InvalidText, words)
+        refused(lambda: client.compose(ONE, text), InvalidText, words)
+        refused(lambda: client.broadcast([ONE], text), InvalidText, words)
+
+    @pytest.mark.parametrize("text", [None, 5, b"bytes"])
+    def test_that_is_none(self, ecall: ECall, text: Any) -> None:
+        refused(lambda: ecall.sms.send(ONE, text), UsageError, "content is a str, or one of the contents")
+        refused(lambda: ecall.sms.send(ONE, TextContent(text)), InvalidText, "must be a str")
+
+    @pytest.mark.parametrize(
+        ("channel", "text", "words"),
+        [
+            ("sms", "a" * 1531, ["11 SMS pages (1531 units of GSM-7)", "page_limit is 10: shorten or divide it"]),
+            ("sms", "ç" * 671, ["11 SMS pages (671 units of UCS-2, as character 1 is not in the GSM alphabet)"]),
+            ("whatsapp", "a" * 4097, ["The text has 4097 characters, Whatsapp takes 4096: shorten it"]),
+            ("rcs", "a" * 1001, ["The text has 1001 characters, Rcs takes 1000: shorten it"]),
+        ],
+    )
+    def test_that_is_too_long(self, ecall: ECall, channel: str, text: str, words: list[str]) -> None:
+        client = getattr(ecall, channel)
+        refused(lambda: client.send(ONE, text), InvalidText, *words)
+        refused(lambda: client.compose(ONE, text), InvalidText, *words)
+        refused(lambda: client.broadcast([ONE], TextContent(text)), InvalidText, *words)
+
+    def test_that_has_more_pages_than_asked_for(self, ecall: ECall) -> None:
+        words = ["2 SMS pages (161 units of GSM-7)", "page_limit is 1"]
+        refused(lambda: ecall.sms.send(ONE, "a" * 161, page_limit=1), InvalidText, *words)
+        refused(lambda: ecall.sms.broadcast([ONE], "a" * 161, page_limit=1), InvalidText, *words)
+        refused(lambda: ecall.sms.compose(ONE, "a" * 161, page_limit=1), InvalidText, *words)
+        content = TextContent("a" * 161, options=TextOptions(page_limit=1))
+        refused(lambda: ecall.sms.send(ONE, content), InvalidText, *words)
+
+    @pytest.mark.parametrize("limit", [0, -1, 11, 1.5, "3", True])
+    def test_with_a_page_limit_that_cannot_be(self, ecall: ECall, limit: Any) -> None:
+        words = "page_limit must be a whole number from 1 to 10"
+        refused(lambda: ecall.sms.send(ONE, TEXT, page_limit=limit), InvalidText, words)
+        content = TextContent(TEXT, options=TextOptions(page_limit=limit))
+        refused(lambda: ecall.sms.send(ONE, content), InvalidText, words)
+
+    @pytest.mark.parametrize("options", [None, {"pageLimit": 2}, 2])
+    def test_with_options_of_another_shape(self, ecall: ECall, options: Any) -> None:
+        content = TextContent(TEXT, options=options)
+        refused(lambda: ecall.sms.send(ONE, content), UsageError, "options of a TextContent is a TextOptions")
+        refused(lambda: ecall.rcs.send(ONE, content), UsageError, "options of a TextContent is a TextOptions")
+
+    @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
+    def test_that_has_half_a_character(self, ecall: ECall, channel: str) -> None:
+        words = "Character 4 of the text is half a surrogate pair: decode the text anew"
+        refused(lambda: getattr(ecall, channel).send(ONE, "Hi \ud83d"), InvalidText, words)
+
+    @pytest.mark.parametrize("value", [object(), float("nan"), "\ud83d", {1, 2}])
+    def test_with_fields_that_json_does_not_know(self, ecall: ECall, value: object) -> None:
+        content = TextContent(TEXT)
+        content["x"] = value
+        refused(lambda: ecall.sms.send(ONE, content), UsageError, "cannot be written as JSON")
+
+
+class TestContent:
+    """What a channel cannot carry is refused, and so is what is no content."""
+
+    def test_sticker_on_whatsapp(self, ecall: ECall) -> None:
+        words = "Stickers are not supported on WhatsApp (documented); send an ImageContent"
+        refused(lambda: ecall.whatsapp.send(ONE, StickerContent("f-1")), InvalidMedia, words)
+        refused(lambda: ecall.whatsapp.compose(ONE, StickerContent("f-1")), InvalidMedia, words)
+        refused(lambda: ecall.whatsapp.broadcast([ONE], StickerContent("f-1")), InvalidMedia, words)
+
+    def test_media_by_sms(self, ecall: ECall) -> None:
+        content: Any = DocumentContent("f-1")
+        words = "An SMS carries text only; send media by WhatsApp or RCS"
+        refused(lambda: ecall.sms.send(ONE, content), InvalidMedia, words)
+        refused(lambda: ecall.sms.compose(ONE, content), InvalidMedia, words)
+        refused(lambda: ecall.sms.broadcast([ONE], content), InvalidMedia, words)
+
+    @pytest.mark.parametrize("content", [None, 5, b"x", ["Hi"], {"type": "Text", "text": TEXT}])
+    @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
+    def test_of_no_known_kind(self, ecall: ECall, channel: str, content: Any) -> None:
+        words = "content is a str, or one of the contents such as TextContent or ImageContent"
+        refused(lambda: getattr(ecall, channel).send(ONE, content), UsageError, words)
+
+    @pytest.mark.parametrize("media_id", ["", " ", None, 5, "f\n1", ".", ".."])
+    def test_with_an_id_that_cannot_be_one(self, ecall: ECall, media_id: Any) -> None:
+        words = "media_id is not an id that the service gave"
+        refused(lambda: ecall.whatsapp.send(ONE, ImageContent(media_id)), UsageError, words)
+
+
+class TestIds:
+    """An id is what the service gave."""
+
+    @pytest.mark.parametrize("value", ["", "  ", None, 5, b"m-1", "m\n1", "m\x001", ".", "..", "m\ud83d"])
+    def test_that_cannot_be_one(self, ecall: ECall, tmp_path: Path, value: Any) -> None:
+        words = "is not an id that the service gave: a string that is not empty"
+        refused(lambda: ecall.messages.status(value), UsageError, "message_id", words)
+        refused(lambda: ecall.messages.wait(value, timeout=5), UsageError, "message_id", words)
+        refused(lambda: ecall.messages.list_status(value), UsageError, "list_id", words)
+        refused(lambda: ecall.media.download(value, tmp_path / "copy"), UsageError, "media_id", words)
+        with pytest.raises(UsageError, match="media_id"), ecall.media.stream(value):
+            pass
+        assert list(tmp_path.iterdir()) == []
+
+    def test_that_no_url_can_hold(self, ecall: ECall) -> None:
+        refused(lambda: ecall.messages.status("m" * 70_000), UsageError, "too long for a URL")
+        refused(lambda: ecall.media.download("m" * 70_000, io.BytesIO()), UsageError, "too long for a URL")
+
+
+class TestLists:
+    """A list has messages, made by `compose`."""
+
+    def test_without_any(self, ecall: ECall) -> None:
+        refused(lambda: ecall.messages.send_list([]), UsageError, "The list holds no message; compose(…) makes one")
+        refused(lambda: ecall.messages.send_list(iter(())), UsageError, "holds no message")
+
+    def test_with_what_compose_did_not_make(self, ecall: ECall) -> None:
+        good = ecall.sms.compose(ONE, TEXT)
+        given: Any = [good, TEXT, good, {"to": ONE}]
+        words = "Not made by compose(…): the messages at 1, 3 (counted from 0)"
+        refused(lambda: ecall.messages.send_list(given), UsageError, words)
+
+    @pytest.mark.parametrize("given", [None, 5])
+    def test_that_is_none(self, ecall: ECall, given: Any) -> None:
+        refused(lambda: ecall.messages.send_list(given), UsageError, "a list of what was made by compose(…)")
+
+    def test_that_is_a_single_message(self, ecall: ECall) -> None:
+        message: Any = ecall.sms.compose(ONE, TEXT)
+        refused(lambda: ecall.messages.send_list(message), UsageError, "a list of what was made by compose(…)")
+
+
+class TestExtra:
+    """A key that is a known field, in any letter case and at any depth, is refused; and so is what is not JSON."""
+
+    WAYS: list[Any] = [  # noqa: RUF012
+        lambda ecall, extra: ecall.sms.send(ONE, TEXT, extra=extra),
+        lambda ecall, extra: ecall.sms.compose(ONE, TEXT, extra=extra),
+        lambda ecall, extra: ecall.sms.broadcast([ONE], TEXT, extra=extra),
+        lambda ecall, extra: ecall.whatsapp.send(ONE, TEXT, extra=extra),
+        lambda ecall, extra: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png", extra=extra),
+        lambda ecall, extra: ecall.rcs.compose(ONE, TEXT, extra=extra),
+        lambda ecall, extra: ecall.messages.send_list([ecall.sms.compose(ONE, TEXT)], extra=extra),
+    ]
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(
+        ("extra", "named"),
+        [
+            ({"to": ONE}, "to"),
+            ({"TO": ONE}, "TO"),
+            ({"toList": []}, "toList"),
+            ({"tolist": []}, "tolist"),
+            ({"From": TEXT}, "From"),
+            ({"Channel": "Sms", "good": 1}, "Channel"),
+            ({"content": {}}, "content"),
+            ({"notification": None}, "notification"),
+            ({"MESSAGES": []}, "MESSAGES"),
+            ({"deep": {"er": [{"and": {"pageLimit": 1}}]}}, "pageLimit"),
+            ({"deep": [[{"TEXT": TEXT}]]}, "TEXT"),
+            ({"deep": {"mediaID": 1, "ForEvent": 2}}, "ForEvent, mediaID"),
+        ],
+    )
+    def test_with_a_known_field(self, ecall: ECall, way: Any, extra: Any, named: str) -> None:
+        refused(lambda: way(ecall, extra), UsageError, f"extra holds what has a place of its own: {named}")
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(
+        "extra",
+        [
+            {"a": object()},
+            {"a": {1}},
+            {"a": b"bytes"},
+            {"a": float("nan")},
+            {"a": float("inf")},
+            {"a": "\ud83d"},
+            {("a",): 1},
+        ],
+    )
+    def test_that_is_not_json(self, ecall: ECall, way: Any, extra: Any) -> None:
+        refused(lambda: way(ecall, extra), UsageError, "extra cannot be written as JSON")
+
+    @pytest.mark.parametrize("extra", [[], "x", 5, {1: "a"}, {None: 1}, {"a": (1, 2)}, {"a": {2: "b"}}])
+    def test_of_another_shape(self, ecall: ECall, extra: Any) -> None:
+        refused(lambda: ecall.sms.send(ONE, TEXT, extra=extra), UsageError, "extra is a dict of field names")
+
+    def test_that_has_no_end(self, ecall: ECall) -> None:
+        extra: dict[str, Any] = {}
+        extra["a"] = extra
+        refused(lambda: ecall.sms.send(ONE, TEXT, extra=extra), UsageError, "extra cannot be written as JSON")
+
+
+class TestNotify:
+    """Addresses of notifications are checked as far as their rules are known."""
+
+    WAYS: list[Any] = [  # noqa: RUF012
+        lambda ecall, notify: ecall.sms.send(ONE, TEXT, notify=notify),
+        lambda ecall, notify: ecall.rcs.broadcast([ONE], TEXT, notify=notify),
+        lambda ecall, notify: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png", notify=notify),
+        lambda ecall, notify: ecall.messages.send_list([ecall.sms.compose(ONE, TEXT)], notify=notify),
+    ]
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(
+        ("notify", "words"),
+        [
+            ([], "notify names no address: a URL, an e-mail address or a number"),
+            (Notify(), "notify names no address"),
+            ("https://", "An address in notify is not a valid URL"),
+            ("https:///path", "not a valid URL"),
+            ("https://a.example/b c", "not a valid URL"),
+            ("https://a.example/\n", "not a valid URL"),
+            ("a b@acme.example", "An address in notify is not a valid e-mail address"),
+            ("@acme.example", "not a valid e-mail address"),
+            ("ops@", "not a valid e-mail address"),
+            ("ops@acme.example\r\nBcc: x@y.example", "not a valid e-mail address"),
+            ("https://a.example/" + "x" * 82, "The addresses in notify have 100 characters together; at most 99"),
+            (["a" * 40 + "@acme.example"] * 2, "have 106 characters together; at most 99 are taken (observed)"),
+            (5, "notify is a URL, an e-mail address, a number, several of them, or Notify"),
+            ([5], "An address in notify is a str, or a NotificationAddress"),
+            (b"a@b.example", "An address in notify is a str, or a NotificationAddress"),
+            ([None], "An address in notify is a str, or a NotificationAddress"),
+            (Notify(NotificationAddress(NotificationAddressType.URL, "")), "An address in notify is empty"),
+            (Notify(NotificationAddress(NotificationAddressType.URL, None)), "An address in notify is"),  # type: ignore[arg-type]
+        ],
+    )
+    def test_that_cannot_be_told(self, ecall: ECall, way: Any, notify: Any, words: str) -> None:
+        refused(lambda: way(ecall, notify), UsageError, words)
+
+    @pytest.mark.parametrize("notify", ["", "Anna", "079 12", ["+41791234567", "+41 79"]])
+    def test_numbers_that_cannot_be_one(self, ecall: ECall, notify: Any) -> None:
+        refused(lambda: ecall.sms.send(ONE, TEXT, notify=notify), InvalidNumber, "cannot be used")
+
+    @pytest.mark.parametrize("event", ["all", "Delivered", "", 5])
+    def test_events_that_are_not_known(self, event: Any) -> None:
+        with pytest.raises(UsageError) as caught:
+            Notify("a@b.example", for_event=event)
+        assert str(caught.value) == "for_event is one of All, ErrorOnly, FinalOnly, SuccessOnly"
+
+
+class TestFiles:
+    """A file is there, can be read, and is not empty; else nothing is uploaded."""
+
+    @staticmethod
+    def ways(ecall: ECall, file: Any) -> list[Callable[[], object]]:
+        return [
+            lambda: ecall.media.upload(file),
+            lambda: ecall.whatsapp.send_file(ONE, file, content_type="image/png"),
+            lambda: ecall.rcs.send_file(ONE, file, content_type="image/png"),
+        ]
+
+    def test_that_is_missing(self, ecall: ECall, tmp_path: Path) -> None:
+        for file in (tmp_path / "plan.pdf", str(tmp_path / "plan.pdf")):
+            for way in self.ways(ecall, file):
+                error = refused(way, InvalidMedia, "The file 'plan.pdf' cannot be read: No such file or directory")
+                assert str(tmp_path) not in str(error)
+
+    def test_that_is_empty(self, ecall: ECall, tmp_path: Path) -> None:
+        (tmp_path / "plan.pdf").touch()
+        for way in self.ways(ecall, tmp_path / "plan.pdf"):
+            refused(way, InvalidMedia, "The file 'plan.pdf' is empty")
+        for file in (b"", bytearray(), io.BytesIO()):
+            for way in self.ways(ecall, file):
+                refused(way, InvalidMedia, "The file is empty")
+
+    def test_that_is_a_folder(self, ecall: ECall, tmp_path: Path) -> None:
+        for way in self.ways(ecall, tmp_path):
+            refused(way, InvalidMedia, "cannot be read")
+
+    @pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may read everything")
+    def test_that_must_not_be_read(self, ecall: ECall, tmp_path: Path) -> None:
+        path = tmp_path / "plan.pdf"
+        path.write_bytes(b"x")
+        path.chmod(stat.S_IWUSR)
+        for way in self.ways(ecall, path):
+            refused(way, InvalidMedia, "cannot be read: Permission denied")
+
+    @pytest.mark.parametrize("file", [None, 5, object(), io.StringIO("text")])
+    def test_that_is_none(self, ecall: ECall, file: Any) -> None:
+        words = "mode 'rb'" if isinstance(file, io.StringIO) else "a path, bytes, or an open binary file"
+        for way in self.ways(ecall, file):
+            refused(way, InvalidMedia, words)
+
+    def test_of_which_the_kind_is_not_known(self, ecall: ECall) -> None:
+        words = "The kind of the file is not known; pass content_type=…, such as 'image/jpeg'"
+        refused(lambda: ecall.whatsapp.send_file(ONE, b"x"), InvalidMedia, words)
+
+    def test_all_else_of_send_file_is_checked_before_the_upload(self, ecall: ECall) -> None:
+        def send(**options: Any) -> Callable[[], object]:
+            return lambda: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png", **options)
+
+        refused(send(sender="ACME"), InvalidSender, "registered number")
+        refused(send(notify=[]), UsageError, "notify names no address")
+        refused(send(extra={"to": 1}), UsageError, "extra holds")
+
+    def test_that_cannot_be_written(self, ecall: ECall, tmp_path: Path) -> None:
+        refused(lambda: ecall.media.download("f-1", tmp_path / "no" / "x"), InvalidMedia, "'x' cannot be written")
+        refused(lambda: ecall.media.download("f-1", tmp_path), InvalidMedia, "cannot be written")
+        refused(lambda: ecall.media.download("f-1", ""), InvalidMedia, "cannot be written")
+        text: Any = io.StringIO()
+        refused(lambda: ecall.media.download("f-1", text), InvalidMedia, "mode 'wb'")
+
+
+class TestWait:
+    """`wait` is told how long, and for what."""
+
+    @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "5", None])
+    def test_without_a_time_that_ends(self, ecall: ECall, timeout: Any) -> None:
+        words = "timeout is a positive number of seconds"
+        refused(lambda: ecall.messages.wait("m-1", timeout=timeout), UsageError, words)
+
+    @pytest.mark.parametrize("until", ["delivered", "", None, "Final"])
+    def test_for_what_is_not_known(self, ecall: ECall, until: Any) -> None:
+        refused(lambda: ecall.messages.wait("m-1", timeout=5, until=until), UsageError, "until is 'final' or 'sent'")
+
+
+@pytest.mark.parametrize("client", [ECall, AsyncECall])
+class TestClients:
+    """A client that cannot work is not made."""
+
+    def test_over_plain_http(self, client: Any) -> None:
+        words = "base_url has to begin with https://; plain http:// is for this machine only"
+        refused(lambda: client("jane", "pw", base_url="http://rest.ecall.ch"), InvalidConfiguration, words)
+
+    def test_without_credentials(self, client: Any) -> None:
+        words = "No username and no password: pass it to the client, or set ECALL_USERNAME and ECALL_PASSWORD"
+        refused(client, MissingCredentials, words)
+        refused(lambda: client("jane"), MissingCredentials, "No password", "ECALL_PASSWORD")
+        refused(lambda: client(password="pw"), MissingCredentials, "No username", "ECALL_USERNAME")
+
+
+def test_a_closed_client_sends_nothing(ecall: ECall) -> None:
+    ecall.close()
+    refused(lambda: ecall.sms.send(ONE, TEXT), InvalidConfiguration, "The client is closed; make a new one")
+    refused(lambda: ecall.messages.status("m-1"), InvalidConfiguration, "closed")
+    refused(lambda: ecall.with_options(retry=False).sms.send(ONE, TEXT), InvalidConfiguration, "closed")
