@@ -14,8 +14,9 @@ from ecall_client import Client, models
 from ecall_facade import _calls
 from ecall_facade._base import ChatComposer, ClientBase, FileInfo, Setup, TextComposer
 from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
+from ecall_facade._json import JSON
 from ecall_facade._media import AsyncChunks, Progress, Source, Target, Upload, in_thread, writing
-from ecall_facade._policy import JSON, make_stream_error
+from ecall_facade._policy import Policy, make_stream_error
 from ecall_facade._settings import Account
 from ecall_facade._transport import AsyncSession, Connections, async_pool, checked, event_loop, sleep_async
 from ecall_facade._wait import Until, Wait
@@ -31,7 +32,7 @@ class AsyncRunner:
     def __init__(self, setup: Setup[httpx.AsyncBaseTransport]) -> None:
         self.setup = setup
         self.options = setup.options
-        self.session = AsyncSession(setup.policy, setup.connections)
+        self.session = AsyncSession(Policy(setup.account, setup.options), setup.connections)
         self._api = Client(base_url=setup.account.base_url)
         self._api.set_async_httpx_client(cast("httpx.AsyncClient", self.session))
 

@@ -8,18 +8,9 @@ from typing import Generic, NamedTuple, Self, TypeVar
 import httpx
 
 from ecall_client import models
+from ecall_facade import _settings as settings
 from ecall_facade._calls import Content, Draft, Extra, Recipient, check_content, compose
-from ecall_facade._policy import Policy, Reply
-from ecall_facade._settings import (
-    DEFAULT_TIMEOUT,
-    Account,
-    ApiVersion,
-    Options,
-    Senders,
-    Timeout,
-    VersionIn,
-    make_options,
-)
+from ecall_facade._policy import Reply
 from ecall_facade._transport import Connections
 
 Transport = TypeVar("Transport", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
@@ -28,13 +19,9 @@ Transport = TypeVar("Transport", bound=httpx.BaseTransport | httpx.AsyncBaseTran
 class Setup(NamedTuple, Generic[Transport]):
     """What a client is made of; a copy with other options shares the account and the connections."""
 
-    account: Account
-    options: Options
+    account: settings.Account
+    options: settings.Options
     connections: Connections[Transport]
-
-    @property
-    def policy(self) -> Policy:
-        return Policy(self.account, self.options)
 
     def until(self, deadline: float) -> Setup[Transport]:
         return self._replace(options=self.options._replace(deadline=deadline, retry=False))
@@ -51,21 +38,21 @@ class ClientBase(ABC, Generic[Transport]):
         username: str | None = None,
         password: str | None = None,
         *,
-        api_version: ApiVersion | None = None,
-        version_in: VersionIn = "path",
+        api_version: settings.ApiVersion | None = None,
+        version_in: settings.VersionIn = "path",
         base_url: str | None = None,
-        sender: Senders | None = None,
+        sender: settings.Senders | None = None,
         region: str = "CH",
-        timeout: Timeout = DEFAULT_TIMEOUT,
+        timeout: settings.Timeout = settings.DEFAULT_TIMEOUT,
         retry: bool = True,
         transport: Transport | None = None,
     ) -> None:
-        account = Account.of(username, password, base_url)
-        options = make_options(None, api_version, version_in, sender, region, timeout, retry)
+        account = settings.Account.of(username, password, base_url)
+        options = settings.make_options(None, api_version, version_in, sender, region, timeout, retry)
         self._assemble(Setup(account, options, self._connections(account, transport)))
 
     @abstractmethod
-    def _connections(self, account: Account, transport: Transport | None) -> Connections[Transport]: ...
+    def _connections(self, account: settings.Account, transport: Transport | None) -> Connections[Transport]: ...
 
     @abstractmethod
     def _assemble(self, setup: Setup[Transport]) -> None: ...
@@ -73,11 +60,11 @@ class ClientBase(ABC, Generic[Transport]):
     def with_options(
         self,
         *,
-        api_version: ApiVersion | None = None,
-        version_in: VersionIn | None = None,
-        sender: Senders | None = None,
+        api_version: settings.ApiVersion | None = None,
+        version_in: settings.VersionIn | None = None,
+        sender: settings.Senders | None = None,
         region: str | None = None,
-        timeout: Timeout | None = None,
+        timeout: settings.Timeout | None = None,
         retry: bool | None = None,
     ) -> Self:
         """Give a copy with other options; what is not named stays.
@@ -86,7 +73,7 @@ class ClientBase(ABC, Generic[Transport]):
         `InvalidConfiguration`.
         """
         old = self._setup
-        options = make_options(old.options, api_version, version_in, sender, region, timeout, retry)
+        options = settings.make_options(old.options, api_version, version_in, sender, region, timeout, retry)
         copy = type(self).__new__(type(self))
         copy._is_copy = True
         copy._assemble(old._replace(options=options))
@@ -113,7 +100,7 @@ class FileInfo:
 class Composer:
     """The part of a channel that needs no I/O."""
 
-    def __init__(self, options: Options, channel: models.Channel) -> None:
+    def __init__(self, options: settings.Options, channel: models.Channel) -> None:
         self._options = options
         self._channel = channel
 

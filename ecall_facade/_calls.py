@@ -19,7 +19,8 @@ from ecall_client import models
 from ecall_client.tables import REQUEST_NAMES
 from ecall_client.types import UNSET, File, Unset
 from ecall_facade import errors, results
-from ecall_facade._policy import JSON, REQUEST_ID, Kind, as_dict, as_list, caused_by, spell, unreadable
+from ecall_facade._json import JSON, as_dict, as_list, names_and_values, spell
+from ecall_facade._policy import READS, REQUEST_ID, Kind, caused_by, unreadable
 from ecall_facade.errors import ECallError, InvalidMedia, UsageError
 from ecall_facade.numbers import RawAddress, normalize, normalize_all
 from ecall_facade.results import read_error, read_id, read_state, read_time
@@ -62,7 +63,7 @@ class Call(NamedTuple, Generic[T]):
     def failure(self, error: Exception) -> ECallError:
         """Give an error of ours for one that nobody foresaw; of a send it is not known what became of it."""
         words = f"Something that was not foreseen went wrong ({type(error).__name__})"
-        cls = errors.ServiceUnreachable if self.kind.is_read else errors.OutcomeUnknown
+        cls = errors.ServiceUnreachable if self.kind in READS else errors.OutcomeUnknown
         return caused_by(error, cls(words, may_have_been_sent=self.kind in {Kind.SEND, Kind.STATUS}))
 
 
@@ -144,7 +145,7 @@ def send_list(
         list_id = read_id(_parsed(response, models.MessageListResult, Kind.SEND).message_list_id)
         if list_id is None:
             raise unreadable("its answer is without a messageListId", response, Kind.SEND)
-        found = [models.MessageListEntry.from_dict(item) for item in _items(response)]
+        found = [models.MessageListEntry.from_dict(as_dict(spell(item))) for item in _items(response)]
         # Matched by their order (inferred); another number of entries cannot be matched, and `raw` has them.
         outcomes = found if len(found) == len(items) else [models.MessageListEntry() for _ in items]
         entries = [
@@ -177,12 +178,12 @@ def list_status(list_id: str) -> Call[results.ListStatus]:
     check_id(list_id, "list_id")
 
     def read(response: Response[Any]) -> results.ListStatus:
-        request_id = _about(response)["request_id"]
+        about = _about(response)
         found = [
-            _status(models.MessageStatusResult.from_dict(item), "", {"request_id": request_id, "answer": item})
+            _status(models.MessageStatusResult.from_dict(as_dict(spell(item))), "", {**about, "answer": item})
             for item in _items(response)
         ]
-        return results.ListStatus(list_id, tuple(found), **_about(response))
+        return results.ListStatus(list_id, tuple(found), **about)
 
     return _call(Kind.STATUS, get_message_list_status, read, message_list_id=list_id)
 
@@ -341,13 +342,8 @@ def _with_extra(body: B, extra: Extra | None) -> B:
     if extra is None:
         return body
     _check_json(extra, "extra")
-    todo: list[object] = [extra]
-    while todo:
-        node = todo.pop()
-        todo.extend(as_list(node))
-        todo.extend(as_dict(node).values())
-        if known := sorted(name for name in as_dict(node) if name.lower() in REQUEST_NAMES):
-            raise UsageError(f"extra holds what has a place of its own: {', '.join(known)}")
+    if known := sorted({name for name, _ in names_and_values(extra) if name.lower() in REQUEST_NAMES}):
+        raise UsageError(f"extra holds what has a place of its own: {', '.join(known)}")
     body.additional_properties.update(extra)
     return body
 
@@ -398,10 +394,11 @@ def _message_ids(answer: models.MessageResult) -> list[tuple[str, str | None]]:
 
 
 def _items(response: Response[Any]) -> list[dict[str, Any]]:
-    """Give the entries of a list's answer; the name of the array is not known, so the only one counts."""
-    answer = as_dict(spell(json.loads(response.content)))
-    arrays = [array for value in answer.values() if (array := as_list(value))]
-    found = as_list(answer.get("messages")) or (arrays[0] if len(arrays) == 1 else [])
+    """Give the entries of a list's answer as they came; the name of the array is not known, so the only one counts."""
+    answer = as_dict(json.loads(response.content))
+    names = sorted(answer, key="messages".__eq__)  # where there are several spellings, the last one counts
+    arrays = {name.lower(): array for name in names if (array := as_list(answer[name]))}
+    found = arrays.get("messages") or (next(iter(arrays.values())) if len(arrays) == 1 else [])
     return [as_dict(item) or {"messageId": item} for item in found]
 
 

@@ -126,14 +126,21 @@ def _size_of(path: Path) -> int:
 def writing(target: Target) -> Generator[BinaryIO, None, None]:
     """Open what a download is written to: for a path a file beside it, which replaces it only when it is complete."""
     if not isinstance(target, (str, os.PathLike)):
+        try:
+            target.write(b"")
+        except (AttributeError, OSError, TypeError, ValueError):
+            raise InvalidMedia("A target is a path, or a file opened for writing with mode 'wb'") from None
         yield target
         return
     path = Path(target)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    if path.is_dir():
+        raise InvalidMedia(f"{path.name!r} cannot be written: it is a folder")
     try:
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         file = part.open("xb")
-    except OSError as error:
-        raise InvalidMedia(f"{path.name!r} cannot be written: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise InvalidMedia(f"{path.name!r} cannot be written: {reason}") from None
     try:
         with file:
             yield file

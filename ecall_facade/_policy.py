@@ -19,16 +19,15 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import httpx
 
-from ecall_client.tables import JSON_NAMES, OPERATIONS
+from ecall_client.tables import OPERATIONS
 from ecall_client.types import Response
 from ecall_facade import errors
+from ecall_facade._json import JSON, as_dict, as_list, names_and_values, spell
 from ecall_facade._settings import Account, Options
 from ecall_facade._version import __version__
+from ecall_facade.numbers import mask_numbers_in
 
 E = TypeVar("E", bound=errors.ECallError)
-JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
-"""Anything that JSON can say."""
-
 MAX_RETRIES = 2
 RETRY_WINDOW = 30.0  # seconds
 MAX_RETRY_AFTER = 10.0  # seconds; longer than that is the caller's to wait
@@ -60,9 +59,8 @@ class Kind(Enum):
     STATUS = auto()  # reads about messages that are out
     FETCH = auto()  # reads of media
 
-    @property
-    def is_read(self) -> bool:
-        return self in {Kind.STATUS, Kind.FETCH}
+
+READS = {Kind.STATUS, Kind.FETCH}
 
 
 class Reply(NamedTuple):
@@ -129,7 +127,7 @@ class Policy:
     ) -> Plan:
         """Make the request: where it goes, in which version, and as whom."""
         resource = _VERSION.sub("/api/", path.partition("?")[0], count=1)
-        stated = {"Authorization": self.account.authorization, "User-Agent": _USER_AGENT, **(headers or {})}
+        stated = {"User-Agent": _USER_AGENT, **(headers or {})}
         stated.setdefault("Accept-Encoding", "gzip, deflate")
         version = self.options.api_version
         if not _VERSION.match(path):
@@ -137,31 +135,33 @@ class Policy:
                 path = f"/api/{version}/{path.removeprefix('/api/')}"
             else:
                 stated["X-API-Version"] = version.removeprefix("v")
-        url, extensions = self._url(path), {"timeout": self._phases()}
+        extensions = {"timeout": self._phases()}
         try:
+            url = self._url(path)
             request = httpx.Request(method, url, headers=stated, content=content, json=json, extensions=extensions)
+        except httpx.InvalidURL:
+            raise errors.UsageError("The path, or the id in it, is too long for a URL") from None
         except (TypeError, ValueError) as error:
             raise errors.UsageError(f"The message cannot be written as JSON ({type(error).__name__})") from None
+        # Last, so that it is in no variable of a frame that an error above would carry into somebody's log.
+        request.headers["Authorization"] = self.account.authorization
         return Plan(request, resource, kind_of(method, resource), form)
 
     def _url(self, path: str) -> httpx.URL:
         url = self._urls.get(path)
         if url is None:
             # The path begins with a slash, so that it cannot lead to another host than that of the base URL.
-            try:
-                url = httpx.URL(self.account.base_url + "/" + path.removeprefix("/"))
-            except httpx.InvalidURL:
-                raise errors.UsageError("The path, or the id in it, is too long for a URL") from None
+            url = httpx.URL(self.account.base_url + "/" + path.removeprefix("/"))
             if path.rsplit("/", 1)[-1] in _FIXED_PATHS:  # not those with an id, which are many
                 self._urls[path] = url
         return url
 
-    def exchange(self, plan: Plan) -> Generator[httpx.Request | float, Attempt | None, Reply]:
-        """Yield a request to perform (and take an `Attempt`), or seconds to sleep; return the answer."""
+    def exchange(self, plan: Plan) -> Generator[float | None, Attempt | None, Reply]:
+        """Yield the seconds to pause before each try (None: the first), and take what came of it; return the answer."""
         started = time.monotonic()
-        number = 0
+        number, pause = 0, None
         while True:
-            attempt = cast("Attempt", (yield plan.request))
+            attempt = cast("Attempt", (yield pause))
             reply = attempt.reply
             status = f"{reply.status_code}, request id {reply.request_id}" if reply else "no answer"
             _log.debug("%s %s: %s", plan.request.method, plan.resource, status)
@@ -170,11 +170,10 @@ class Policy:
             several = plan.kind is Kind.SEND and not _has_one_recipient(plan)
             # What has no known length is a stream that can be read only once.
             repeatable = self.options.retry and "Transfer-Encoding" not in plan.request.headers
-            pause = retry_pause(plan.kind, several, attempt, number) if repeatable else None
-            if pause is None or number == MAX_RETRIES or time.monotonic() - started + pause > RETRY_WINDOW:
+            again = retry_pause(plan.kind, several, attempt, number) if repeatable else None
+            if again is None or number == MAX_RETRIES or time.monotonic() - started + again > RETRY_WINDOW:
                 raise make_error(plan, several, attempt)
-            yield pause
-            number += 1
+            number, pause = number + 1, again
 
     def _phases(self) -> dict[str, float]:
         """Give the seconds that each phase of a try may take."""
@@ -212,14 +211,12 @@ def retry_pause(kind: Kind, several: bool, attempt: Attempt, number: int) -> flo
     backoff = 0.25 * 2**number * random.uniform(1, 1.25)  # noqa: S311
     reply, error = attempt.reply, attempt.error
     if reply is None:
-        if kind.is_read:
-            return backoff if isinstance(error, httpx.TransportError) else None
-        if not attempt.believed or not _was_never_connected(error) or isinstance(error, httpx.PoolTimeout):
-            return None
+        never_sent = attempt.believed and _was_never_connected(error) and not isinstance(error, httpx.PoolTimeout)
+        may = isinstance(error, httpx.TransportError) if kind in READS else never_sent
         # A certificate that is refused now will be refused in a second.
-        return None if "certificate" in str(error).lower() else backoff
+        return backoff if may and "certificate" not in str(error).lower() else None
     asked = retry_after(reply.headers)
-    if kind.is_read:
+    if kind in READS:
         may = reply.status_code in {408, 429, 500, 502, 503, 504} or (reply.is_success and error is not None)
     elif reply.status_code == 429:
         # Of many recipients some may have been taken before the quota ended, so only a single send is repeated.
@@ -259,11 +256,11 @@ def make_error(plan: Plan, several: bool, attempt: Attempt) -> errors.ECallError
     reply, cause, kind = attempt.reply, attempt.error, plan.kind
     if reply is not None and not reply.is_success:
         return _api_error(plan, several, reply)
-    if reply is not None and not kind.is_read:
+    if reply is not None and kind not in READS:
         return unreadable(f"its answer broke off ({_reason(cause)})", reply, kind)
     request_id = reply.request_id if reply else None
     error: errors.ECallError
-    if kind.is_read:
+    if kind in READS:
         words = f"No answer from the service: {_reason(cause)}"
         error = errors.ServiceUnreachable(words, request_id=request_id, may_have_been_sent=kind is Kind.STATUS)
     elif attempt.believed and _was_never_connected(cause):
@@ -300,14 +297,6 @@ def unreadable(problem: str, answer: Reply | Response[Any], kind: Kind) -> error
     )
 
 
-def as_dict(value: object) -> dict[str, object]:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-
-def as_list(value: object) -> list[object]:
-    return cast("list[object]", value) if isinstance(value, list) else []
-
-
 def read_problem(data: object) -> tuple[str | None, str | None, tuple[errors.ErrorDetail, ...]]:
     """Read the service's error shape, tolerantly: its code, its message, its details."""
     if isinstance(data, str):
@@ -325,20 +314,6 @@ def _words(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def spell(data: JSON) -> JSON:
-    """Give JSON with the names that the spec knows in its spelling; where both are there, the spec's own wins."""
-    if isinstance(data, list):
-        return [spell(item) for item in data]
-    if not isinstance(data, dict):
-        return data
-    result = {
-        JSON_NAMES.get(name.lower(), name): spell(value) if isinstance(value, (dict, list)) else value
-        for name, value in data.items()
-    }
-    result.update({name: spell(data[name]) for name in result.keys() & data.keys()} if len(result) < len(data) else {})
-    return result
-
-
 def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
     status = reply.status_code
     try:
@@ -348,7 +323,8 @@ def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
     parts = [f"{detail.parameter}: {' '.join(detail.messages)}" for detail in details]
     said = " · ".join(text for text in (code, message, *parts) if text)
     explanation = f"The service answered {status}" + (f": {_without_people(said, plan)[:500]}" if said else "")
-    hints = [] if status not in _HINTS or (status == 404 and plan.kind is not Kind.STATUS) else [_HINTS[status]]
+    is_about_messages = plan.kind is Kind.STATUS and _is_of_messages(plan.resource)
+    hints = [_HINTS[status]] if status in _HINTS and (status != 404 or is_about_messages) else []
     if 300 <= status <= 399:
         hints.append("It wants the request elsewhere, and redirects are never followed; look at base_url.")
     if status == 404 and (path := _inferred_path(plan)):
@@ -383,13 +359,14 @@ def _is_below(resource: str, root: str) -> bool:
     return (resource.lower().rstrip("/") + "/").startswith(root + "/")
 
 
+def _is_of_messages(resource: str) -> bool:
+    return _is_below(resource, "/api/message") or _is_below(resource, "/api/messagelist")
+
+
 def _has_one_recipient(plan: Plan) -> bool:
-    body = _body_of(plan.request)
-    return (
-        plan.resource.lower().rstrip("/") == "/api/message"
-        and isinstance(body, dict)
-        and not any(name.lower() == "tolist" and value for name, value in body.items())
-    )
+    body = as_dict(_body_of(plan.request))
+    is_message = plan.resource.lower().rstrip("/") == "/api/message"
+    return is_message and bool(body) and not any(name.lower() == "tolist" and body[name] for name in body)
 
 
 def _body_of(request: httpx.Request) -> JSON:
@@ -401,18 +378,9 @@ def _body_of(request: httpx.Request) -> JSON:
 
 def _without_people(text: str, plan: Plan) -> str:
     """Take out of the service's words what it may have quoted: the message's text, and numbers."""
-    from ecall_facade.numbers import mask_numbers_in
-
-    todo: list[JSON] = [_body_of(plan.request)]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, list):
-            todo.extend(node)
-        elif isinstance(node, dict):
-            todo.extend(value for value in node.values() if isinstance(value, (dict, list)))
-            for name, value in node.items():
-                if name.lower() in {"text", "to", "address", "from"} and isinstance(value, str) and len(value) > 3:
-                    text = text.replace(value, "…")
+    for name, value in names_and_values(_body_of(plan.request)):
+        if name.lower() in {"text", "to", "address"} and isinstance(value, str) and len(value) > 3:
+            text = text.replace(value, "…")
     return mask_numbers_in(text)
 
 

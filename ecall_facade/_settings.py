@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast, get_args
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -24,11 +23,7 @@ Senders: TypeAlias = str | Mapping[ChannelName, str]
 Timeout: TypeAlias = float | tuple[float, float]
 
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
-SENDER_VARIABLES: dict[ChannelName, str] = {
-    "sms": "ECALL_SENDER",
-    "whatsapp": "ECALL_SENDER_WHATSAPP",
-    "rcs": "ECALL_SENDER_RCS",
-}
+SENDER_VARIABLES = dict(zip(CHANNELS, ("ECALL_SENDER", "ECALL_SENDER_WHATSAPP", "ECALL_SENDER_RCS"), strict=True))
 DEFAULT_BASE_URL = "https://rest.ecall.ch"
 DEFAULT_TIMEOUT = (5.0, 30.0)  # seconds: to connect, and of each read
 
@@ -138,28 +133,23 @@ def read_timeout(timeout: object) -> tuple[float, float]:
     return good[0], good[1]
 
 
-def _check_base_url(base_url: str) -> tuple[str, bool]:
+def _check_base_url(given: object) -> tuple[str, bool]:
     # What is wrong is told without the URL itself: it may hold a password.
-    try:
-        parts = urlsplit(base_url.strip())
-        host, _ = parts.hostname, parts.port
-    except (ValueError, AttributeError):
-        raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch") from None
-    if parts.username is not None or parts.password is not None:
+    base_url = given.strip() if isinstance(given, str) else ""
+    if re.match(r"[^/]*//[^/?#]*@", base_url):
         raise InvalidConfiguration("base_url holds credentials; pass them as username and password")
-    if parts.scheme not in {"http", "https"} or not host or "?" in base_url or "#" in base_url:
-        raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch, without query and fragment")
-    if re.search(r"[\s\\]|[^ -~]", base_url.strip()):
-        raise InvalidConfiguration("base_url holds a character that has no place in a URL")
-    is_loopback = is_loopback_host(host)
-    if parts.scheme == "http" and not is_loopback:
-        raise InvalidConfiguration("base_url has to begin with https://; plain http:// is for this machine only")
+    if re.search(r"[^!-~]|[\\?#]", base_url):
+        raise InvalidConfiguration("base_url holds a character that has no place in a URL without query and fragment")
     try:
         # In the spelling that requests will have; twice, as HTTPS://…:443 loses first its capitals and then its port.
-        url = httpx.URL(str(httpx.URL(base_url.strip())))
-        _ = url.host  # which decodes it
+        url = httpx.URL(str(httpx.URL(base_url)))
+        is_loopback = is_loopback_host(url.host)
     except (httpx.InvalidURL, ValueError):
-        raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch") from None
+        url, is_loopback = httpx.URL(), False
+    if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > 65535:
+        raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch")
+    if url.scheme == "http" and not is_loopback:
+        raise InvalidConfiguration("base_url has to begin with https://; plain http:// is for this machine only")
     return str(url).rstrip("/"), is_loopback
 
 

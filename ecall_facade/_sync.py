@@ -15,8 +15,9 @@ from ecall_client import Client, models
 from ecall_facade import _calls
 from ecall_facade._base import ChatComposer, ClientBase, FileInfo, Setup, TextComposer
 from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
+from ecall_facade._json import JSON
 from ecall_facade._media import Progress, Source, Target, Upload, writing
-from ecall_facade._policy import JSON, make_stream_error
+from ecall_facade._policy import Policy, make_stream_error
 from ecall_facade._settings import Account
 from ecall_facade._transport import Connections, Session, checked, sleep, sync_pool
 from ecall_facade._wait import Until, Wait
@@ -32,7 +33,7 @@ class Runner:
     def __init__(self, setup: Setup[httpx.BaseTransport]) -> None:
         self.setup = setup
         self.options = setup.options
-        self.session = Session(setup.policy, setup.connections)
+        self.session = Session(Policy(setup.account, setup.options), setup.connections)
         self._api = Client(base_url=setup.account.base_url)
         self._api.set_httpx_client(cast("httpx.Client", self.session))
 

@@ -159,14 +159,12 @@ class Session:
         plan = self._policy.plan(method.upper(), url, form, **parts)
         pool = self._connections.get()
         steps = self._policy.exchange(plan)
-        step = next(steps)
+        attempt: Attempt | None = None
         try:
             while True:
-                if isinstance(step, httpx.Request):
-                    step = steps.send(_attempt(pool, step, form))
-                else:
-                    sleep(step)
-                    step = next(steps)
+                if (pause := steps.send(attempt)) is not None:
+                    sleep(pause)
+                attempt = _attempt(pool, plan.request, form)
         except StopIteration as done:
             return cast("Reply", done.value)
 
@@ -203,14 +201,12 @@ class AsyncSession:
         plan = self._policy.plan(method.upper(), url, form, **parts)
         pool = self._connections.get()
         steps = self._policy.exchange(plan)
-        step = next(steps)
+        attempt: Attempt | None = None
         try:
             while True:
-                if isinstance(step, httpx.Request):
-                    step = steps.send(await _attempt_async(pool, step, form))
-                else:
-                    await sleep_async(step)
-                    step = next(steps)
+                if (pause := steps.send(attempt)) is not None:
+                    await sleep_async(pause)
+                attempt = await _attempt_async(pool, plan.request, form)
         except StopIteration as done:
             return cast("Reply", done.value)
 

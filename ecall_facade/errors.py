@@ -73,9 +73,6 @@ class ECallError(Exception):
     repeating it cannot text anybody twice.
     """
 
-    request_id: str | None
-    may_have_been_sent: bool
-
     def __init__(self, explanation: str, *, request_id: str | None = None, may_have_been_sent: bool = False) -> None:
         super().__init__(explanation)
         self.explanation = explanation

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from ecall_client.models.delivery_state import DeliveryState
-from ecall_facade._policy import JSON, read_problem, spell
+from ecall_facade._json import JSON, spell
+from ecall_facade._policy import read_problem
 from ecall_facade._timestamps import read_timestamp
 from ecall_facade.errors import ErrorDetail
 

@@ -16,6 +16,7 @@ import yaml
 from _clients import PASSWORD, TOKEN, USERNAME, Opener
 from _scenarios import ACCEPTED, SCENARIOS, SEED, Scenario, Scene
 from vcr.persisters.filesystem import CassetteNotFoundError
+from vcr.serialize import serialize
 
 from ecall_facade import _sync, _transport
 from ecall_facade.sandbox import Sandbox
@@ -155,7 +156,7 @@ class _Memory:
         raise CassetteNotFoundError
 
     def save_cassette(self, path: str, data: dict[str, Any], serializer: Any) -> None:
-        self.text = vcr.serialize.serialize(data, serializer)
+        self.text = serialize(data, serializer)
 
 
 def record(scenario: Scenario) -> str:

@@ -13,10 +13,11 @@ from typing import Any, Protocol, cast
 from _servers import Server
 
 from ecall_facade import AsyncECall, ECall
+from ecall_facade._settings import Senders
 
 USERNAME, PASSWORD = "acme-api", "Zwölf-Schlösser-und-1-Riegel"
 TOKEN = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
-SENDERS = {"sms": "ACME", "whatsapp": "+41 79 100 00 01", "rcs": "acme-rcs"}
+SENDERS: Senders = {"sms": "ACME", "whatsapp": "+41 79 100 00 01", "rcs": "acme-rcs"}
 
 NUMBER, E164, INTERNATIONAL = "+41 79 123 45 67", "+41791234567", "0041791234567"
 OTHER_NUMBER, OTHER_E164 = "+41 78 765 43 21", "+41787654321"

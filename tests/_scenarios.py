@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pytest
 from _clients import E164, INTERNATIONAL, NUMBER, OTHER_E164, OTHER_NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
@@ -48,6 +48,9 @@ from ecall_facade import (
     TooLarge,
     UnreadableResponse,
 )
+
+if TYPE_CHECKING:
+    from ecall_facade._calls import Extra
 
 SEED = 0xECA11
 ACCEPTED = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
@@ -281,8 +284,9 @@ def notify(scene: Scene) -> None:
 
 @scenario()
 def extra(scene: Scene) -> None:
-    """The sandbox, like the service as far as known, takes fields that it does not know."""
-    ecall, more = scene.ecall, {"campaign": "Summer", "limits": {"perHour": 5, "days": ["Mon", "Tue"]}}
+    """The sandbox takes fields that it does not know; whether the service does is not known."""
+    ecall = scene.ecall
+    more: Extra = {"campaign": "Summer", "limits": {"perHour": 5, "days": ["Mon", "Tue"]}}
     assert ecall.sms.send(NUMBER, TEXT, extra=more).message_id == id_of("message", 1)
     assert ecall.rcs.broadcast([NUMBER], TEXT, extra=more).message_ids == (id_of("message", 2),)
     listed = ecall.messages.send_list([ecall.sms.compose(NUMBER, TEXT, extra=more)], extra={"trace": None})
@@ -360,7 +364,7 @@ def refused_recipient(scene: Scene) -> None:
 
 @scenario()
 def refused_recipients(scene: Scene) -> None:
-    bad = [RawAddress("12"), NUMBER, RawAddress("pager 7")]
+    bad: list[str | RawAddress] = [RawAddress("12"), NUMBER, RawAddress("pager 7")]
     error = error_of(lambda: scene.ecall.sms.broadcast(bad, TEXT))
     assert isinstance(error, BadRequest)
     assert [detail.parameter for detail in error.details] == ["ToList[0].Address", "ToList[2].Address"]
@@ -579,7 +583,7 @@ def other_answers_to_a_send(scene: Scene) -> None:
 @scenario(in_spec=False)
 def other_states(scene: Scene) -> None:
     code = {"errorCode": "5112", "errorMessage": "Number bad.", "errorDetails": None}
-    for answer, word, is_final, error in [
+    cases: list[tuple[dict[str, object], str, bool, Problem | None]] = [
         ({"state": "Failed", "error": code}, "Failed", True, Problem("5112", "Number bad.")),
         ({"state": "Undelivered", "error": {"ErrorCode": 71}}, "Undelivered", True, Problem("71")),
         ({"State": 2}, "Failed", True, None),
@@ -588,7 +592,8 @@ def other_states(scene: Scene) -> None:
         ({"state": "delivered"}, "Delivered", True, None),
         ({"state": "Teleported"}, "Teleported", False, None),
         ({"something": "else"}, "Unknown", False, None),
-    ]:
+    ]
+    for answer, word, is_final, error in cases:
         _plan_json(scene, {"messageId": "m-1", **answer})
         seen = scene.ecall.messages.status("m-1")
         assert (seen.message_id, seen.state.value, seen.is_final, seen.error) == ("m-1", word, is_final, error)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from json import dumps, loads
 from typing import Any
 
 import httpx
@@ -31,8 +31,8 @@ class FakeService:
         headers: dict[str, str] | None = None,
     ) -> None:
         given = {"x-f24-request-id": REQUEST_ID, **(headers or {})}
-        body: dict[str, Any] = {"json": json} if content is None else {"content": content}
-        self._outcomes.append(lambda: httpx.Response(status, headers=given, **body))
+        body = dumps(json).encode() if content is None else content  # with all that is not quite JSON, such as NaN
+        self._outcomes.append(lambda: httpx.Response(status, headers=given, content=body))
 
     def fail(self, error: Exception) -> None:
         def outcome() -> httpx.Response:
@@ -55,4 +55,4 @@ class FakeService:
     @property
     def body(self) -> Any:
         """The JSON of the one request there was."""
-        return json.loads(self.request.content)
+        return loads(self.request.content)

@@ -70,10 +70,11 @@ def test_the_client_does_what_it_did_when_it_was_recorded(
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # whom the block takes by surprise
 def test_the_network_is_blocked(open_client: OpenClient, nobody: socket.socket) -> None:
     ecall = open_client(f"http://127.0.0.1:{nobody.getsockname()[1]}")
-    for call, expected in [
+    calls: list[tuple[Callable[[], object], type[ECallError]]] = [
         (lambda: ecall.sms.send(NUMBER, TEXT), OutcomeUnknown),
         (lambda: ecall.messages.status("m-1"), ServiceUnreachable),
-    ]:
+    ]
+    for call, expected in calls:
         with pytest.raises(expected) as caught:
             call()
         causes = "".join(traceback.format_exception(caught.value.__cause__))  # in a group, where it is async

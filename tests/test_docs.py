@@ -20,16 +20,18 @@ import shlex
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from ecall_facade import ECall, ECallError, MessageStatus, errors
 from ecall_facade._settings import SENDER_VARIABLES
 from ecall_facade._timestamps import read_timestamp
+from ecall_facade.numbers import normalize
 from ecall_facade.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -379,6 +381,52 @@ class TestTables:
                 ecall.media.download(media_id, to=io.BytesIO())
             assert not caught.value.may_have_been_sent
 
+    def test_answers_are_met_by_another_try_as_the_table_says(self) -> None:
+        both: Mapping[str, str | None] = {"Retry-After": "0"}
+        planned: dict[str, list[tuple[int, Mapping[str, str | None]]]] = {
+            "429": [(429, both)],
+            "503 with `Retry-After` and `x-f24-request-id`": [(503, both)],
+            "503 without one of the two": [(503, {}), (503, {**both, "x-f24-request-id": None})],
+            "500, 502, 504": [(500, both), (502, both), (504, both)],
+            "408": [(408, both)],
+        }
+        rows = {row[0]: row[1:] for row in table("errors-and-retries.md", "What is repeated")}
+        assert {name for name in rows if re.match(r"\d", name)} == planned.keys()  # the others: test_sockets_sends.py
+        with Sandbox() as sandbox, ECall(**sandbox.credentials) as ecall:
+            message_id = ecall.sms.send("+41791234567", "hi").message_id
+            messages = [ecall.sms.compose("+41791234567", "hi")]
+            columns: list[list[Callable[[], object]]] = [
+                [lambda: ecall.sms.send("+41791234567", "hi"), lambda: ecall.media.upload(b"data")],
+                [lambda: ecall.sms.broadcast(["+41791234567"], "hi"), lambda: ecall.messages.send_list(messages)],
+                [lambda: ecall.messages.status(message_id)],
+            ]
+            for name, answers in planned.items():
+                for status, headers in answers:
+                    for column, claim in zip(columns, rows[name], strict=True):
+                        for job in column:
+                            sandbox.fail_next(status, headers=headers)
+                            assert ("again" if succeeds(job) else "not") == claim.partition(":")[0], (name, claim)
+
+    def test_numbers_are_sent_as_the_table_says(self) -> None:
+        for written, sent in table("numbers-and-texts.md", "Recipients"):
+            assert normalize(written.strip("`")) == sent.split("`")[1]
+
+    def test_versions_are_stated_as_the_table_says(self) -> None:
+        requests: list[httpx.Request] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            requests.append(request)
+            return httpx.Response(200, json={"messageId": "m-1"})
+
+        for settings, request, *_ in table("versions-and-timestamps.md", "The two versions"):
+            given = dict(re.findall(r'(\w+)="(\w+)"', settings))
+            with ECall("user", "password", sender="ACME", transport=httpx.MockTransport(answer), **given) as ecall:
+                ecall.sms.send("+41791234567", "hi")
+            parts = re.findall(r"`([^`]+)`", request)
+            header = requests[-1].headers.get("X-API-Version")
+            stated = [f"POST {requests[-1].url.path}", *([] if header is None else [f"X-API-Version: {header}"])]
+            assert stated == parts
+
     def test_times_are_read_as_the_table_says(self) -> None:
         for given, expected, *_ in table("versions-and-timestamps.md", "Which times are read"):
             time = read_timestamp(given.strip("`"))
@@ -390,6 +438,14 @@ class TestTables:
                 sandbox.fail_next(200, body=f'{{"state": {number}}}')
                 status: MessageStatus = ecall.messages.status("m-1")
                 assert (str(status.state), "yes" if status.is_final else "no") == (state, is_final)
+
+
+def succeeds(job: Callable[[], object]) -> bool:
+    try:
+        job()
+    except ECallError:
+        return False
+    return True
 
 
 def numbers(text: str) -> list[int]:

@@ -20,15 +20,7 @@ from _scenarios import SCENARIOS, WAYS
 
 import ecall_client.api
 from ecall_client import tables
-from ecall_facade import (
-    AsyncECall,
-    ECall,
-    ImageContent,
-    StickerContent,
-    TextContent,
-    TextOptions,
-    UsageError,
-)
+from ecall_facade import AsyncECall, ECall, ImageContent, StickerContent, TextContent, TextOptions, UsageError
 
 if TYPE_CHECKING:
     from _clients import OpenClient

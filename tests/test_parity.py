@@ -38,7 +38,7 @@ RENAMED = [
 REWRITTEN = [
     # Files block, so the async client leaves them to a thread.
     (r"\bAsyncChunks\(upload\)", "upload"),
-    (r"\bin_thread\(partial\(target\.write, chunk\)\)", "target.write(chunk)"),
+    (r"\bin_thread\(partial\(file\.write, chunk\)\)", "file.write(chunk)"),
     # There is no `yield from` and no `join` for what comes asynchronously.
     (r"for chunk in (self\._response\.iter_bytes\(\)):\n +yield chunk", r"yield from \1"),
     (r"join\(\[part for part in (.+)\]\)", r"join(\1)"),
@@ -177,7 +177,15 @@ class _Sync(ast.NodeTransformer):
         return self.generic_visit(ast.For(**vars(node)))
 
     def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
-        return self.generic_visit(ast.With(**vars(node)))
+        return self.visit_With(ast.With(**vars(node)))
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        self.generic_visit(node)
+        match node.body:
+            case [ast.With() as inner]:  # one in the other is both in one
+                node.items += inner.items
+                node.body = inner.body
+        return node
 
     def visit_Await(self, node: ast.Await) -> ast.AST:
         return self.visit(node.value)  # type: ignore[no-any-return]

@@ -1,12 +1,14 @@
-"""The sandbox's status notifications, at a receiver of the standard library."""
+"""The sandbox's status notifications and inbound messages, at a receiver of the standard library."""
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.calls: list[tuple[str, str, Any]] = []
+        self.authorizations: list[str | None] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass  # a sandbox that stops breaks off its calls
@@ -38,10 +41,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
+        self.server.authorizations.append(self.headers["Authorization"])
         self._take("GET", {name: values[0] for name, values in parse_qs(parts.query).items()})
 
     def do_POST(self) -> None:
         assert self.headers["Content-Type"] == "application/json"
+        self.server.authorizations.append(self.headers["Authorization"])
         self._take("POST", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
     def _take(self, method: str, data: Any) -> None:
@@ -211,3 +216,90 @@ def test_the_time_that_a_receiver_has_is_limited(receiver: Receiver, monkeypatch
         (attempt,) = wait_for(sandbox, 1)
     assert (attempt.outcome, attempt.status_code) == ("failed", None)
     assert "Timeout" in str(attempt.reason)
+
+
+def test_name_and_password_in_a_url_are_sent(receiver: Receiver) -> None:
+    url = receiver.url.replace("//", "//acme:sesame%2C%20open@")
+    with Sandbox() as sandbox:
+        send(sandbox, notification=notification(("UrlPost", url), ("Url", url), forEvent="FinalOnly"))
+        assert [each.outcome for each in wait_for(sandbox, 2)] == ["answered"] * 2
+    assert receiver.authorizations == [f"Basic {base64.b64encode(b'acme:sesame, open').decode()}"] * 2
+
+
+class TestReply:
+    def test_it_is_an_inbound_message_as_the_spec_has_it(self, receiver: Receiver) -> None:
+        now = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+        with Sandbox(seed=1, clock=lambda: now, inbound_url=f"{receiver.url}/inbound") as sandbox:
+            send(sandbox)
+            send(sandbox, body={**SMS, "to": "+41787654321"})
+            ids = [message.id for message in sandbox.messages]
+            assert sandbox.reply("Grüezi, 🎁") == 200
+            assert sandbox.reply("a", sender="0791234567", to="+41791000001", channel="Rcs") == 200
+            assert sandbox.reply("b", url=f"{receiver.url}/500") == 500
+            assert [message.id for message in sandbox.messages] == ids  # what comes in is none of what went out
+        schema = {"$ref": "#/components/schemas/ReceivedMessage", "components": SPEC["components"]}
+        for _, _, data in receiver.calls:
+            JSONSCHEMA.Draft202012Validator(schema).validate(data)
+        (method, path, first), (_, _, second), (_, other, third) = receiver.calls
+        assert (method, path, other) == ("POST", "/inbound", "/500")
+        assert len({first["messageId"], second["messageId"], third["messageId"], *ids}) == 5
+        assert first.pop("messageId")
+        assert first == {
+            "channel": "Sms",
+            "from": "+41787654321",
+            "to": "Sandbox",
+            "content": {"type": "Text", "text": "Grüezi, 🎁"},
+            "timestamp": "2026-01-15T09:30:00.000Z",
+        }
+        assert (second["from"], second["to"], second["channel"]) == ("0791234567", "+41791000001", "Rcs")
+
+    def test_it_comes_from_the_newest_recipient_of_its_channel(self, receiver: Receiver) -> None:
+        with Sandbox(inbound_url=receiver.url) as sandbox:
+            send(sandbox)
+            send(sandbox, body={**SMS, "channel": "Whatsapp", "from": "+41791000001", "to": "+41787654321"})
+            for channel in ("Sms", "Whatsapp"):
+                sandbox.reply("hi", channel=channel)
+        assert [data["from"] for _, _, data in receiver.calls] == ["+41791234567", "+41787654321"]
+
+    def test_a_file_has_to_be_there(self, receiver: Receiver) -> None:
+        with Sandbox(inbound_url=receiver.url) as sandbox:
+            auth = (sandbox.credentials["username"], sandbox.credentials["password"])
+            headers = {"Content-Type": "application/octet-stream"}
+            uploaded = httpx.post(f"{sandbox.url}/api/media", content=b"x", auth=auth, headers=headers, trust_env=False)
+            media_id = uploaded.json()["mediaId"]
+            assert sandbox.reply("see", media_id=media_id, sender="+41791234567", channel="Whatsapp") == 200
+            with pytest.raises(ValueError, match="There is no file 'f-1'"):
+                sandbox.reply(media_id="f-1", sender="+41791234567")
+        assert receiver.calls[0][2]["content"] == {"type": "Document", "text": "see", "mediaId": media_id}
+
+    @pytest.mark.parametrize(
+        ("given", "problem"),
+        [
+            ({"url": None}, r"nowhere to post to: Sandbox\(inbound_url=…\)"),
+            ({"sender": None}, "Nobody was sent anything by Sms"),
+            ({"channel": "sms"}, "channel is one of Sms, Whatsapp, Rcs"),
+            ({"text": None}, "a text, a media_id or both"),
+            ({"url": "https://app.example/inbound"}, "app.example is not this machine; name it in callback_hosts"),
+            ({"url": "http://0.0.0.0/"}, "is not this machine"),
+            ({"url": "http://127.0.0.1.example/"}, "is not this machine"),
+            ({"url": "127.0.0.1:8000/inbound"}, "must be http://… or https://…"),
+            ({"url": "ftp://127.0.0.1/"}, "must be http://… or https://…"),
+            ({"url": "http://127.0.0.1:a/"}, "must be http://… or https://…"),
+        ],
+    )
+    def test_what_cannot_be_posted_is_said(self, receiver: Receiver, given: dict[str, Any], problem: str) -> None:
+        arguments: dict[str, Any] = {"text": "hi", "sender": "+41791234567", "url": receiver.url, **given}
+        with pytest.raises(ValueError, match=problem):
+            Sandbox().reply(**arguments)
+        assert receiver.calls == []
+
+    def test_no_answer_is_a_connection_error(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, receiver.url)
+        sandbox = Sandbox(callback_hosts={"APP.invalid"})
+        for url in ("http://127.0.0.1:9/", "http://app.invalid/"):
+            with pytest.raises(ConnectionError, match="did not answer: ConnectError"):
+                sandbox.reply("hi", sender="+41791234567", url=url)
+        monkeypatch.setattr("ecall_facade.sandbox._callbacks.TIMEOUT", 0.05)
+        with pytest.raises(ConnectionError, match="did not answer: ReadTimeout"):
+            sandbox.reply("hi", sender="+41791234567", url=f"{receiver.url}/slow")

@@ -105,7 +105,7 @@ class TestCredentials:
     @pytest.mark.parametrize("client", CLIENTS)
     def test_are_in_no_repr(self, client: Any) -> None:
         ecall = client("jane-of-acme", "s3cret", sender={"sms": "ACME"})
-        objects = [ecall, ecall._runner.setup, ecall._runner.setup.policy, account(), options(sender="ACME")]
+        objects = [ecall, ecall._runner.setup, ecall._runner.session, account(), options(sender="ACME")]
         for shown in map(repr, objects):
             assert "s3cret" not in shown
             assert "jane-of-acme" not in shown

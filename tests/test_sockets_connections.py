@@ -17,14 +17,7 @@ import trustme
 from _clients import NUMBER, PASSWORD, TEXT, TOKEN, OpenClient
 from _servers import Answer, Exchange, Hangup, Server, full_house, hang, reply, sent
 
-from ecall_facade import (
-    ECallError,
-    InvalidConfiguration,
-    NotSent,
-    OutcomeUnknown,
-    RateLimited,
-    ServiceUnreachable,
-)
+from ecall_facade import ECallError, InvalidConfiguration, NotSent, OutcomeUnknown, RateLimited, ServiceUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -289,9 +282,7 @@ def test_a_proxy_that_lets_through(
         assert first.headers["host"] == HOST
 
 
-def test_no_proxy(
-    open_client: OpenClient, pauses: list[float], proxy: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_proxy(open_client: OpenClient, pauses: list[float], proxy: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that `NO_PROXY` names is called directly, as elsewhere."""
     looked_up: list[object] = []
 

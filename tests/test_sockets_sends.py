@@ -243,6 +243,14 @@ def test_a_send_is_made_once(open_client: OpenClient, pauses: list[float], troub
     assert pauses == []
 
 
+def failure_of(action: Action, ecall: ECall) -> ECallError | None:
+    try:
+        action(ecall)
+    except ECallError as error:
+        return error
+    return None
+
+
 @by_name(*[trouble for trouble in AMBIGUOUS if not trouble.hangs])
 def test_nothing_but_our_errors_gets_out(open_client: OpenClient, pauses: list[float], trouble: Trouble) -> None:
     """Every operation, with every answer: a result, or an error of ours that one can make sense of."""
@@ -251,9 +259,8 @@ def test_nothing_but_our_errors_gets_out(open_client: OpenClient, pauses: list[f
         for action in (chat, post, upload, *READS):
             server.requests.clear()
             pauses.clear()
-            try:
-                action(ecall)
-            except ECallError as error:
+            error = failure_of(action, ecall)
+            if error is not None:
                 check(error, of_a_send=action in SENDS)
                 assert error.may_have_been_sent is (action not in {upload, stream})
                 assert action not in READS or not isinstance(error, (NotSent, OutcomeUnknown))

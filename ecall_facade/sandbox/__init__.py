@@ -14,7 +14,9 @@ fields, the letter case of enum values, sender rules, text limits, no sticker on
   an SMS carries nothing but a text, and that a file has to exist when it is sent;
 - every error code but `InvalidContent` (the other names are those of eCall's sibling interfaces; what begins with
   `Sandbox` is the sandbox's own), and every status of an error;
-- what an event filter of a notification stands for, what a notification holds, that nobody is told twice.
+- what an event filter of a notification stands for, what a notification holds, that nobody is told twice;
+- what an inbound message holds (its name, `ReceivedMessage`, is documented), and that name and password in a URL of
+  yours are sent as Basic credentials.
 
 Nothing that the service does about credit, approval of senders, rate limits and routing is simulated, unless a test
 plans it with `fail_next`.
@@ -36,6 +38,7 @@ except ModuleNotFoundError as error:
 
 from ecall_facade.sandbox._app import CODES, App, Failure, write_time
 from ecall_facade.sandbox._callbacks import Callbacks, Notification
+from ecall_facade.sandbox._rules import CHANNELS
 from ecall_facade.sandbox._server import HOST, ServerThread
 from ecall_facade.sandbox._store import Clock, Message, State, StateChange, Step, Store
 
@@ -44,9 +47,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from ecall_facade._json import JSON
     from ecall_facade._settings import ChannelName
 
 __all__ = ["Credentials", "Message", "Notification", "Sandbox", "State", "StateChange"]
+
+_SENDERS: Mapping[ChannelName, str] = {"sms": "Sandbox", "whatsapp": "+41791234567", "rcs": "sandbox-agent"}
 
 
 class Credentials(TypedDict):
@@ -71,9 +77,10 @@ class Sandbox:
 
     `sent_after` and `delivered_after` are the seconds after which a message is Sent and Delivered; None for the second
     one means that no report ever comes. With a `seed` the ids of the answers are counted instead of random. `clock`
-    gives the time, with a timezone. Callbacks go to this machine only, unless hosts are named in `callback_hosts`. Of
-    messages (also lists and notifications) and files the oldest are dropped beyond `max_messages` and `max_media`;
-    `max_media_size` in bytes limits a file, as the service may, nobody knows at how much.
+    gives the time, with a timezone. `reply` posts to `inbound_url`, which stands for what is set in the portal.
+    Callbacks go to this machine only, unless hosts are named in `callback_hosts`. Of messages (also lists and
+    notifications) and files the oldest are dropped beyond `max_messages` and `max_media`; `max_media_size` in bytes
+    limits a file, as the service may, nobody knows at how much.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class Sandbox:
         delivered_after: float | None = 0.15,
         seed: int | None = None,
         clock: Clock | None = None,
+        inbound_url: str | None = None,
         callback_hosts: Collection[str] = (),
         max_messages: int = 100_000,
         max_media: int = 1_000,
@@ -108,6 +116,7 @@ class Sandbox:
         )
         self._app = App(self._store, self._username, self._password, max_media_size)
         self._callbacks = Callbacks(frozenset(host.lower() for host in hosts), write_time, max_messages)
+        self._inbound_url = inbound_url
         self._port = port
         self._server: ServerThread | None = None
 
@@ -149,12 +158,7 @@ class Sandbox:
         """What a client needs, invented unless given: `ECall(**sandbox.credentials)`."""
         return cast(
             "Credentials",
-            _Credentials(
-                username=self._username,
-                password=self._password,
-                base_url=self.url,
-                sender={"sms": "Sandbox", "whatsapp": "+41791234567", "rcs": "sandbox-agent"},
-            ),
+            _Credentials(username=self._username, password=self._password, base_url=self.url, sender=dict(_SENDERS)),
         )
 
     @property
@@ -166,6 +170,50 @@ class Sandbox:
     def notifications(self) -> list[Notification]:
         """All attempts to tell somebody of a change, in order, also those that led nowhere."""
         return self._callbacks.snapshot()
+
+    def reply(
+        self,
+        text: str | None = None,
+        *,
+        sender: str | None = None,
+        to: str | None = None,
+        channel: str = "Sms",
+        media_id: str | None = None,
+        url: str | None = None,
+    ) -> int:
+        """Post an inbound message to `url`, or else to `inbound_url`; give the status that your program answered with.
+
+        By default it comes from the recipient of the channel's newest message, and goes to the sandbox's own sender.
+        `media_id` is that of an uploaded file. Numbers are written as they are given. The shape is inferred. Raises
+        `ValueError` for what cannot be posted, and `ConnectionError` where no answer comes; in an event loop that runs
+        the receiver as well, call it in a thread.
+        """
+        target = url if url is not None else self._inbound_url
+        if target is None:
+            raise ValueError("There is nowhere to post to: Sandbox(inbound_url=…) or reply(…, url=…) names your URL")
+        if channel not in CHANNELS:
+            raise ValueError(f"channel is one of {', '.join(CHANNELS)}")
+        if text is None and media_id is None:
+            raise ValueError("A reply has a text, a media_id or both")
+        if media_id is not None and not self._store.has_media(media_id):
+            raise ValueError(f"There is no file {media_id!r}: upload it first")
+        if sender is None:
+            newest = self._store.newest(channel)
+            if newest is None:
+                raise ValueError(f"Nobody was sent anything by {channel} yet: reply(…, sender=…) says who writes")
+            sender = newest.recipient
+        # What the kind of a file is called is not known; that it is one is what the media id says.
+        kind = "Text" if media_id is None else "Document"
+        content: dict[str, JSON] = {"type": kind, "text": text, "mediaId": media_id}
+        message: dict[str, JSON] = {
+            "messageId": self._store.new_id("inbound"),
+            "channel": channel,
+            "from": sender,
+            "to": to if to is not None else _SENDERS[cast("ChannelName", channel.lower())],
+            "content": {name: value for name, value in content.items() if value is not None},
+            "timestamp": write_time(self._store.clock()),
+        }
+        return self._callbacks.post(target, message)
 
     def media(self, media_id: str) -> bytes:
         """The bytes of an uploaded file; KeyError where there is none."""

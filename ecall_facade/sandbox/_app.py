@@ -18,7 +18,8 @@ from dateutil import tz
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from ecall_facade._policy import JSON, REQUEST_ID
+from ecall_facade._json import JSON
+from ecall_facade._policy import REQUEST_ID
 from ecall_facade.sandbox import _rules as rules
 from ecall_facade.sandbox._rules import RefusedError
 from ecall_facade.sandbox._store import Notify, Record, Store

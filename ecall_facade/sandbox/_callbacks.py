@@ -1,4 +1,4 @@
-"""Tell the addresses of a message's `notification` what has become of it.
+"""Tell the addresses of a message's `notification` what has become of it, and post inbound messages.
 
 Only `Url` and `UrlPost` are called, and of these only the ones on this machine or on hosts that were named: a callback
 URL that somebody copied from production must not be called by a simulation.
@@ -17,10 +17,10 @@ import httpx
 from ecall_facade._settings import is_loopback_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from ecall_facade._policy import JSON
+    from ecall_facade._json import JSON
     from ecall_facade.sandbox._store import Address, Record, State, Step, Store
 
 TICK = 0.05  # seconds
@@ -83,6 +83,33 @@ class Callbacks:
         with self._lock:
             return list(self._attempts)
 
+    def post(self, target: str, body: Mapping[str, JSON]) -> int:
+        """Post to a receiver, from any thread; give the status of its answer."""
+        try:
+            url = httpx.URL(target)
+        except httpx.InvalidURL:
+            url = httpx.URL()
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ValueError("The URL for inbound messages must be http://… or https://…")
+        if reason := self._reason_against(url):
+            raise ValueError(reason)
+        request = _request("POST", url, json=body)
+        try:
+            # Loading certificates that plain HTTP has no use for would take longer than all the rest.
+            with httpx.HTTPTransport(verify=url.scheme == "https", trust_env=False) as transport:
+                response = transport.handle_request(request)
+                response.close()
+        except httpx.TransportError as error:
+            raise ConnectionError(
+                f"The receiver did not answer: {type(error).__name__}: {error}".rstrip(": ")
+            ) from None
+        return response.status_code
+
+    def _reason_against(self, url: httpx.URL) -> str | None:
+        if is_loopback_host(url.host) or url.host.lower() in self._hosts:
+            return None
+        return f"{url.host} is not this machine; name it in callback_hosts if it may be called"
+
     def _notify(self, record: Record, step: Step) -> None:
         if step.state not in _STATES.get(record.notify.event, {step.state}):
             return
@@ -130,16 +157,15 @@ class Callbacks:
         }
         try:
             url = httpx.URL(target)
-            if not is_loopback_host(url.host) and url.host.lower() not in self._hosts:
-                reason = f"{url.host} is not this machine; name it in callback_hosts if it may be called"
+            if reason := self._reason_against(url):
                 return attrs.evolve(attempt, outcome="skipped", reason=reason)
             if kind == "Url":
                 query = {name: str(value) for name, value in body.items()}
-                request = httpx.Request("GET", url.copy_merge_params(query))
+                request = _request("GET", url.copy_merge_params(query))
             else:
                 if step.error is not None:
                     body["error"] = step.error
-                request = httpx.Request("POST", url, json=body)
+                request = _request("POST", url, json=body)
             status_code = await asyncio.wait_for(self._call(request), TIMEOUT)
         except Exception as error:  # noqa: BLE001 - whatever a receiver does, the sandbox goes on
             return attrs.evolve(attempt, outcome="failed", reason=f"{type(error).__name__}: {error}".rstrip(": "))
@@ -149,7 +175,12 @@ class Callbacks:
         # A bare transport: no proxies, no redirects, no cookies, no log lines with the URL.
         if self._transport is None:
             self._transport = httpx.AsyncHTTPTransport(trust_env=False)
-        request.extensions["timeout"] = httpx.Timeout(TIMEOUT).as_dict()
         response = await self._transport.handle_async_request(request)
         await response.aclose()
         return response.status_code
+
+
+def _request(method: str, url: httpx.URL, json: Mapping[str, JSON] | None = None) -> httpx.Request:
+    """Make a request for a bare transport. A name and password in the URL are sent as Basic credentials (inferred)."""
+    request = httpx.Request(method, url, json=json, extensions={"timeout": httpx.Timeout(TIMEOUT).as_dict()})
+    return next(httpx.BasicAuth(url.username, url.password).auth_flow(request)) if url.userinfo else request

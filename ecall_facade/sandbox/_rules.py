@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import phonenumbers
 
-from ecall_facade._policy import JSON, spell
+from ecall_facade._json import JSON, spell
 from ecall_facade.sandbox._store import Notify
 from ecall_facade.text import LENGTH_LIMITS, SMS_PAGE_LIMIT, measure
 

@@ -24,7 +24,7 @@ from typing import BinaryIO, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import attrs
 
-from ecall_facade._policy import JSON, spell
+from ecall_facade._json import JSON, spell
 from ecall_facade.numbers import mask
 
 T = TypeVar("T")
@@ -148,7 +148,7 @@ class Store:
         self.clock = clock
         self.plan = plan
         self._seed = seed
-        self._counters = dict.fromkeys(("message", "list", "media", "request"), 0)
+        self._counters = dict.fromkeys(("message", "list", "media", "request", "inbound"), 0)
         self._lock = threading.Lock()
         self._messages: _Bounded[Record] = _Bounded(max_messages)
         self._lists: _Bounded[tuple[datetime, tuple[str, ...]]] = _Bounded(max_messages)
@@ -158,7 +158,7 @@ class Store:
         self._queued = 0
         self._changes: deque[tuple[Record, Step]] = deque()  # those that somebody is to be told of
 
-    def new_id(self, kind: Literal["message", "list", "media", "request"]) -> str:
+    def new_id(self, kind: Literal["message", "list", "media", "request", "inbound"]) -> str:
         """Give a new id: random, or counted by kind where there is a seed, so that a recording stays the same."""
         if self._seed is None:
             return str(uuid.uuid4())
@@ -225,6 +225,11 @@ class Store:
             self._advance()
             records = [(record, record.done) for record in self._messages.values()]
         return [Message.of(record, done) for record, done in records]
+
+    def newest(self, channel: str) -> Record | None:
+        """Give the last message of a channel."""
+        with self._lock:
+            return next((record for record in reversed(self._messages.values()) if record.channel == channel), None)
 
     def __len__(self) -> int:
         return len(self._messages)
