@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -183,6 +184,14 @@ class Server:
             thread.join(10)
             assert not thread.is_alive()
         self._listener.close()
+
+    def has_seen(self, count: int) -> bool:
+        """Tell whether just so many requests have come, and wait for those that are still on their way."""
+        for _ in range(1000):
+            if len(self.requests) >= count:
+                break
+            time.sleep(0.005)
+        return len(self.requests) == count
 
     def _start(self, function: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments, daemon=True)

@@ -34,6 +34,7 @@ from ecall_facade import (
     StickerContent,
     TextContent,
     TextOptions,
+    UnreadableResponse,
     UsageError,
     VideoContent,
 )
@@ -630,3 +631,43 @@ class TestUnforeseen:
             call(ecall)
         assert caught.value.may_have_been_sent is may_have_been_sent
         assert str(caught.value) == "Something that was not foreseen went wrong (RuntimeError)"
+
+    @pytest.mark.parametrize(
+        ("call", "may_have_been_sent"),
+        [
+            (lambda ecall: ecall.sms.send(ONE, "Hi"), True),
+            (lambda ecall: ecall.sms.broadcast([ONE], "Hi"), True),
+            (lambda ecall: ecall.messages.send_list([ecall.sms.compose(ONE, "Hi")]), True),
+            (lambda ecall: ecall.messages.status("m-1"), True),
+            (lambda ecall: ecall.media.upload(b"x"), False),
+        ],
+    )
+    @pytest.mark.parametrize("how", ["fails", "gives something else"])
+    def test_in_reading_an_answer(
+        self,
+        ecall: ECall,
+        service: FakeService,
+        monkeypatch: pytest.MonkeyPatch,
+        call: Callable[[ECall], Any],
+        how: str,
+        *,
+        may_have_been_sent: bool,
+    ) -> None:
+        def broken(*_: object, **__: object) -> None:
+            raise RuntimeError("the text of a message")
+
+        if how == "fails":
+            monkeypatch.setattr("ecall_facade._calls.read_id", broken)
+            words = "but its answer cannot be read (RuntimeError)"
+        else:
+            for module in ("message.send_message", "message_list.send_message_list", "message.get_message_status"):
+                monkeypatch.setattr(f"ecall_client.api.{module}._parse_response", lambda **_: None)
+            monkeypatch.setattr("ecall_client.api.media.upload_media._parse_response", lambda **_: None)
+            words = "but its answer is not the one that is described"
+        service.answer({"messageId": "m-1", "mediaId": "f-1", "messageListId": "l-1"})
+        with pytest.raises(UnreadableResponse) as caught:
+            call(ecall)
+        assert words in str(caught.value)
+        assert "the text" not in str(caught.value)
+        assert caught.value.may_have_been_sent is may_have_been_sent
+        assert (caught.value.status_code, caught.value.request_id) == (200, REQUEST_ID)

@@ -252,7 +252,7 @@ def test_a_download_that_breaks_off(
 ) -> None:
     """No file, no part of one, and what was there before stays."""
     with Server(answer) as server:
-        ecall = open_client(server, timeout=0.3)
+        ecall = open_client(server, timeout=(5, 0.3))
         old = tmp_path / "old.png"
         old.write_bytes(b"what was there before")
         for target in (old, tmp_path / "new.png"):

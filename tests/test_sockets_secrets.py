@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import httpx
 import pytest
 from _clients import E164, INTERNATIONAL, NUMBER, OTHER_NUMBER, PASSWORD, SENDERS, TEXT, TOKEN, USERNAME, OpenClient
 from _servers import Answer, Exchange, Server, cut, drop, hang, reply, reset, sent
@@ -218,6 +219,25 @@ def test_a_request_that_cannot_be_written(open_client: OpenClient) -> None:
         assert any("ecall_facade" in frame.f_code.co_filename for frame in frames_of(caught.value))
         for link in chain(caught.value):
             check_frames(link)
+
+
+def test_causes_come_without_their_frames(open_client: OpenClient, pauses: list[float]) -> None:
+    """A transport has the headers in its hands when it fails, and so may have one below it."""
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        headers = dict(request.headers)
+        try:
+            raise OSError(headers["host"])  # noqa: TRY301  # a context within a context is what is looked at
+        except OSError as error:
+            raise httpx.ReadError("reset") from error
+
+    ecall = open_client("https://rest.ecall.example", transport=httpx.MockTransport(fail))
+    for call in (lambda: ecall.sms.send(NUMBER, TEXT), lambda: ecall.messages.status("m-1")):
+        with pytest.raises(ECallError) as caught:
+            call()
+        _, *causes = chain(caught.value)
+        assert [type(cause) for cause in causes] == [httpx.ReadError]
+        assert causes[0].__traceback__ is None
 
 
 def test_clients_and_models(open_client: OpenClient) -> None:

@@ -511,7 +511,7 @@ class TestFiles:
         refused(lambda: ecall.media.download("f-1", tmp_path), InvalidMedia, "cannot be written")
         refused(lambda: ecall.media.download("f-1", ""), InvalidMedia, "cannot be written")
         text: Any = io.StringIO()
-        refused(lambda: ecall.media.download("f-1", text), InvalidMedia, "a path, or a file opened for writing with mode 'wb'")
+        refused(lambda: ecall.media.download("f-1", text), InvalidMedia, "a file opened for writing with mode 'wb'")
 
 
 class TestWait:

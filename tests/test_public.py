@@ -1,0 +1,271 @@
+"""The public door: complete, documented, free of other people's types, and cheap to open."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import json
+import re
+import subprocess
+import sys
+import tokenize
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+import ecall_client
+import ecall_client.models
+import ecall_facade
+from ecall_facade import (
+    AsyncECall,
+    ECall,
+    _async,
+    _base,
+    _calls,
+    _media,
+    _settings,
+    _sync,
+    errors,
+    numbers,
+    results,
+    text,
+)
+
+PACKAGE = Path(ecall_facade.__file__).parent
+HOME = {module.__name__: module for module in (_async, _base, _calls, _sync, errors, numbers, results, text)}
+# Classes that users hold without having imported them: what a client is made of.
+PARTS = [
+    *[_sync.Sms, _sync.Chat, _sync.Messages, _sync.MediaFiles, _sync.MediaStream],
+    *[_async.AsyncSms, _async.AsyncChat, _async.AsyncMessages, _async.AsyncMediaFiles, _async.AsyncMediaStream],
+]
+OURS = [getattr(ecall_facade, name) for name in ecall_facade.__all__ if name not in {"__version__", "text"}]
+CLASSES: list[type] = [value for value in OURS if value.__module__ in HOME] + PARTS
+FUNCTIONS: list[FunctionType] = [
+    value
+    for module in (numbers, text)
+    for name, value in vars(module).items()
+    if isinstance(value, FunctionType) and value.__module__ == module.__name__ and not name.startswith("_")
+]
+
+
+def python(code: str) -> str:
+    """Run code in a fresh Python in which warnings are errors; give what it prints."""
+    command = [sys.executable, "-Werror", "-c", code]
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def methods(kind: type) -> Iterator[tuple[str, FunctionType]]:
+    """Give the public methods and properties of a class, those of our bases included."""
+    for name, value in inspect.getmembers(kind):
+        function = value.fget if isinstance(value, property) else inspect.unwrap(value) if callable(value) else None
+        if not name.startswith("_") and isinstance(function, FunctionType) and function.__module__ in HOME:
+            yield name, function
+
+
+def signatures() -> Iterator[tuple[str, FunctionType]]:
+    """Give all functions that users call, with what to call them in a message."""
+    for kind in CLASSES:
+        constructor = inspect.getattr_static(kind, "__init__")
+        if kind not in PARTS and isinstance(constructor, FunctionType) and constructor.__module__ in HOME:
+            yield f"{kind.__name__}()", constructor
+        for name, function in methods(kind):
+            yield f"{kind.__name__}.{name}", function
+    for function in FUNCTIONS:
+        yield function.__name__, function
+
+
+SIGNATURES = dict(signatures())
+
+
+class TestNames:
+    """`__all__` says what there is, by topic, once each."""
+
+    def test_are_there_once(self) -> None:
+        assert len(set(ecall_facade.__all__)) == len(ecall_facade.__all__)
+
+    @pytest.mark.parametrize("name", ecall_facade.__all__)
+    def test_can_be_imported(self, name: str) -> None:
+        namespace: dict[str, object] = {}
+        exec(f"from ecall_facade import {name}", namespace)
+        assert namespace[name] is getattr(ecall_facade, name)
+        assert name in dir(ecall_facade)
+
+    def test_are_sorted_by_topic(self) -> None:
+        source = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+        block = source[source.index("__all__ = [") : source.index("\n]")]
+        topics = [re.findall(r'"(\w+)"', topic) for topic in re.split(r"\n    # ", block)[1:]]
+        assert len(topics) >= 4
+        assert [name for topic in topics for name in topic] == ecall_facade.__all__
+        for topic in topics:
+            assert topic == sorted(topic)
+
+    def test_are_all_that_there_is(self) -> None:
+        expected = {"ECall", "AsyncECall", "Notify", "RawAddress", "text", "__version__", "DeliveryState"}
+        for module in (errors, results):
+            expected |= {
+                name
+                for name, value in vars(module).items()
+                if isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
+            }
+        expected |= {
+            name
+            for name in vars(ecall_client.models)
+            if any(re.search(rf"\b{name}\b", words) for words in annotated().values())
+        }
+        expected |= {kind.__name__ for kind in _calls.media_contents()}
+        expected -= {"Result", "ApiVersion"}  # a base, and a model with the name of a type of ours
+        assert expected <= set(ecall_facade.__all__)
+        assert {name for name in ecall_facade.__all__ if not name[0].isupper()} == {"__version__", "text"}
+
+    def test_of_the_directory_are_there_once(self) -> None:
+        assert len(set(dir(ecall_facade))) == len(dir(ecall_facade))
+
+    def test_that_are_not_there_are_an_attribute_error(self) -> None:
+        with pytest.raises(AttributeError, match="module 'ecall_facade' has no attribute 'Sms'"):
+            _ = ecall_facade.Sms
+        with pytest.raises(ImportError, match="MessageRequest"):
+            exec("from ecall_facade import MessageRequest")
+
+    def test_come_with_a_star(self) -> None:
+        names = "sorted(name for name in globals() if not name.startswith('__'))"
+        found = json.loads(python(f"from ecall_facade import *; import json; print(json.dumps({names}))"))
+        assert set(found) - {"json"} == set(ecall_facade.__all__) - {"__version__"}
+
+    def test_have_the_version(self) -> None:
+        assert re.fullmatch(r"\d+\.\d+\.\d+(\.?(dev|a|b|rc)\d+)?", ecall_facade.__version__)
+
+
+def annotated() -> dict[str, str]:
+    """Give the words of each annotation in a public signature, with the aliases of ours spelled out."""
+    aliases = {
+        name: str(value)
+        for module in (_calls, _media, _settings)
+        for name, value in vars(module).items()
+        if name[0].isupper() and (typing.get_origin(value) is not None or isinstance(value, str))
+    }
+    aliases["Transport"] = str(_base.Transport.__bound__)
+    found: dict[str, str] = {}
+    for place, function in SIGNATURES.items():
+        for name, annotation in function.__annotations__.items():
+            words = annotation if isinstance(annotation, str) else str(annotation)
+            spelled = " ".join(aliases[alias] for alias in aliases if re.search(rf"\b{alias}\b", words))
+            found[f"{place}: {name}"] = f"{words} {spelled}"
+    return found
+
+
+class TestSignatures:
+    """What users see is typed to the last, in our own types and Python's."""
+
+    def test_are_found(self) -> None:
+        assert {"ECall()", "AsyncECall.request", "Chat.send_file", "AsyncMessages.wait", "measure"} <= set(SIGNATURES)
+        assert len(SIGNATURES) > 50
+
+    @pytest.mark.parametrize("place", SIGNATURES)
+    def test_are_complete(self, place: str) -> None:
+        parameters = inspect.signature(SIGNATURES[place]).parameters.values()
+        for parameter in parameters:
+            if parameter.name not in {"self", "cls"}:
+                assert parameter.annotation is not inspect.Parameter.empty, parameter.name
+        assert inspect.signature(SIGNATURES[place]).return_annotation is not inspect.Signature.empty
+
+    def test_are_free_of_any(self) -> None:
+        assert [place for place, words in annotated().items() if re.search(r"\bAny\b", words)] == []
+
+    def test_have_nothing_of_httpx_but_the_transport(self) -> None:
+        places = [place for place, words in annotated().items() if re.search(r"\bhttpx\b|\bhttpcore\b", words)]
+        assert places == ["AsyncECall(): transport", "ECall(): transport"]
+
+    @pytest.mark.parametrize("client", [ECall, AsyncECall])
+    def test_of_the_clients_are_as_designed(self, client: type) -> None:
+        parameters = inspect.signature(client).parameters
+        assert list(parameters) == [
+            *["username", "password", "api_version", "version_in", "base_url", "sender", "region", "timeout", "retry"],
+            "transport",
+        ]
+        positional = [name for name, one in parameters.items() if one.kind is one.POSITIONAL_OR_KEYWORD]
+        assert positional == ["username", "password"]
+
+
+class TestDocumentation:
+    """Everything public says what it is for."""
+
+    @pytest.mark.parametrize("value", OURS, ids=lambda value: value.__name__)
+    def test_of_names(self, value: Any) -> None:
+        assert (vars(value).get("__doc__") or "").strip().endswith((".", "support asks for."))
+
+    @pytest.mark.parametrize("place", [place for place in SIGNATURES if not place.endswith("()")])
+    def test_of_methods_and_functions(self, place: str) -> None:
+        assert inspect.getdoc(SIGNATURES[place])
+
+    @pytest.mark.parametrize("kind", PARTS)
+    def test_of_what_a_client_is_made_of(self, kind: type) -> None:
+        assert inspect.getdoc(kind)
+
+    @pytest.mark.parametrize("module", [ecall_facade, *HOME.values(), _media, _settings])
+    def test_of_modules(self, module: ModuleType) -> None:
+        assert module.__doc__
+
+
+class TestImport:
+    """An import costs what is used of it."""
+
+    @staticmethod
+    def modules_after(code: str) -> set[str]:
+        return set(json.loads(python(f"{code}; import json, sys; print(json.dumps(sorted(sys.modules)))")))
+
+    def test_brings_nothing_that_is_not_needed(self) -> None:
+        loaded = self.modules_after("import ecall_facade")
+        for name in ("phonenumbers", "dateutil", "starlette", "uvicorn", "trio", "pytest", "ecall_facade.sandbox"):
+            assert name not in loaded
+        assert len([name for name in loaded if name.startswith("ecall_client.models.")]) <= 1
+
+    def test_a_client_brings_not_much_more(self) -> None:
+        loaded = self.modules_after("import ecall_facade; ecall_facade.ECall('jane', 'pw')")
+        for name in ("phonenumbers", "dateutil", "starlette", "uvicorn", "trio", "ecall_facade._async"):
+            assert name not in loaded
+        assert "httpx" in loaded
+
+    def test_measuring_a_text_brings_no_client(self) -> None:
+        loaded = self.modules_after("import ecall_facade; ecall_facade.text.measure('Hi')")
+        assert "ecall_facade.text" in loaded
+        assert "ecall_facade._sync" not in loaded
+
+    def test_contents_are_loaded_when_they_are_asked_for(self) -> None:
+        loaded = self.modules_after("import ecall_facade; ecall_facade.ImageContent")
+        assert "ecall_client.models.image_content" in loaded
+        assert "ecall_client.models.message_request" not in loaded
+
+
+class TestSize:
+    """Thin means thin."""
+
+    @staticmethod
+    def code_lines(source: str) -> set[int]:
+        """Give the lines that hold code: no blank ones, no comments, no docstrings."""
+        lines: set[int] = set()
+        none = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.INDENT, tokenize.DEDENT}
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type not in none:
+                lines.update(range(token.start[0], token.end[0] + 1))
+        for node in ast.walk(ast.parse(source)):
+            match node:
+                case ast.Expr(value=ast.Constant(value=str()), lineno=first, end_lineno=int(last)):
+                    lines -= set(range(first, last + 1))
+        return lines
+
+    def test_is_counted_right(self) -> None:
+        source = '"""Doc."""\n\nimport os  # why\n\n\ndef f(\n    a: str,\n) -> None:\n    """Doc."""\n    # no\n'
+        source += '    x = """a\nb"""\n'
+        assert self.code_lines(source) == {3, 6, 7, 8, 11, 12}
+
+    def test_of_the_core_is_below_two_thousand_lines(self) -> None:
+        sizes = {path.name: len(self.code_lines(path.read_text(encoding="utf-8"))) for path in PACKAGE.glob("*.py")}
+        assert len(sizes) > 10
+        assert sum(sizes.values()) < 2000, sizes
