@@ -1,0 +1,771 @@
+"""What callbacks say: every shape that may come, and everything that must not disturb."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
+
+import attrs
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from strategies import garbage, json_objects, json_values
+
+from ecall_client.models import Channel
+from ecall_facade import DeliveryState, ErrorDetail, Problem
+from ecall_facade.webhooks import Event, MalformedEvent, ReceivedMessage, Receiver, StatusUpdate, UnknownEvent
+
+PEER = "193.93.208.200"
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+TEXT = "Grüezi, der Code von Anna Muster ist 481 516 💙"
+NUMBER, OTHER = "+41791234567", "+41787654321"
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json; charset=utf-8"
+KINDS = (StatusUpdate, ReceivedMessage, UnknownEvent)
+
+RECEIVER = Receiver()
+
+
+def receive(body: object, content_type: str | None = JSON, **more: Any) -> Any:
+    """Receive what the service sends; anything but bytes is written as JSON."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    return RECEIVER.receive(content, remote_addr=PEER, headers=headers, **more)
+
+
+STATUS = {
+    "messageId": "m-1",
+    "state": "Delivered",
+    "to": NUMBER,
+    "timestamp": "2026-11-23T12:00:00Z",
+    "error": {
+        "errorCode": "InvalidContent",
+        "errorMessage": TEXT,
+        "errorDetails": {"errors": [{"parameter": "To", "messages": [NUMBER]}]},
+    },
+}
+MESSAGE = {
+    "messageId": "i-1",
+    "channel": "Whatsapp",
+    "from": NUMBER,
+    "to": OTHER,
+    "content": {"type": "Text", "text": TEXT, "mediaId": "f-1"},
+    "timestamp": "2026-11-23T12:00:00Z",
+}
+# Of eCall's sibling interfaces: a reply, and a delivery report.
+REPLY = {"AddressTo": OTHER, "AddressFrom": NUMBER, "Message": TEXT, "TimeStamp": "23.11.2026 13:00:00", "JobID": "j-1"}
+REPORT = {"ResultCode": "0", "ResultText": TEXT, "Number": NUMBER, "TimeStamp": "23.11.2026 13:00:00", "JobID": "j-1"}
+
+STATUS_EVENT = StatusUpdate(
+    "m-1",
+    DeliveryState.DELIVERED,
+    is_final=True,
+    recipient=NUMBER,
+    updated_at=NOON,
+    error=Problem("InvalidContent", TEXT, (ErrorDetail("To", (NUMBER,)),)),
+    key="status:m-1:Delivered",
+    raw=STATUS,  # type: ignore[arg-type]
+)
+MESSAGE_EVENT = ReceivedMessage(
+    "i-1",
+    sender=NUMBER,
+    recipient=OTHER,
+    text=TEXT,
+    media_id="f-1",
+    channel=Channel.WHATSAPP,
+    received_at=NOON,
+    key="message:i-1",
+    raw=MESSAGE,  # type: ignore[arg-type]
+)
+
+
+def respell(data: object, how: Callable[[str], str]) -> object:
+    """The same JSON, with each name spelled like this."""
+    if isinstance(data, dict):
+        return {how(name): respell(value, how) for name, value in data.items()}
+    return [respell(item, how) for item in data] if isinstance(data, list) else data
+
+
+def reverse(data: object) -> object:
+    """The same JSON, with its names in another order."""
+    if isinstance(data, dict):
+        return {name: reverse(data[name]) for name in reversed(data)}
+    return data
+
+
+def pascal(name: str) -> str:
+    return name[0].upper() + name[1:]
+
+
+def fields(event: Event) -> dict[str, object]:
+    """All that an event says, but for its raw data."""
+    return {name: value for name, value in attrs.asdict(event, recurse=False).items() if name != "raw"}
+
+
+class TestShapes:
+    @pytest.mark.parametrize("spelling", [str, pascal, str.lower, str.upper, str.swapcase])
+    def test_the_names_of_the_spec_in_any_letter_case(self, spelling: Callable[[str], str]) -> None:
+        for data, expected in ((STATUS, STATUS_EVENT), (MESSAGE, MESSAGE_EVENT)):
+            spelled = respell(data, spelling)
+            event = receive(spelled)
+            assert event.raw == spelled
+            assert repr(event) == repr(expected)
+            assert fields(event) == fields(expected)
+
+    @pytest.mark.parametrize("spelling", [str, str.lower, str.upper])
+    def test_the_names_of_the_sibling_interfaces(self, spelling: Callable[[str], str]) -> None:
+        reply = receive(respell(REPLY, spelling))
+        assert fields(reply) == {
+            **dict.fromkeys(["media_id", "channel"]),
+            "message_id": "j-1",
+            "sender": NUMBER,
+            "recipient": OTHER,
+            "text": TEXT,
+            "received_at": NOON,
+            "key": "message:j-1",
+        }
+        report = receive(respell(REPORT, spelling))
+        assert isinstance(report, StatusUpdate)
+        assert (report.message_id, report.recipient, report.updated_at) == ("j-1", NUMBER, NOON)
+        # What its codes would be as a state is not known.
+        assert (report.state, report.is_final) == (DeliveryState.UNKNOWN, False)
+        assert report.key.startswith("status:")
+
+    def test_without_a_job_id(self) -> None:
+        for data, kind in ((REPLY, ReceivedMessage), (REPORT, StatusUpdate)):
+            event = receive({name: value for name, value in data.items() if name != "JobID"})
+            assert isinstance(event, kind)
+            assert event.message_id is None
+            assert event.key.count(":") == 1
+
+    def test_a_status_answer_of_the_sibling_interfaces(self) -> None:
+        data = {"JobID": 4711, "Address": NUMBER, "SendState": 8, "ErrorState": 0, "FinishDate": "23.11.2026 13:00:00"}
+        event = receive(data)
+        assert isinstance(event, StatusUpdate)
+        assert (event.message_id, event.state, event.is_final) == ("4711", DeliveryState.DELIVERED, True)
+        assert (event.updated_at, event.key) == (NOON, "status:4711:8")
+
+    def test_the_specs_own_names_win(self) -> None:
+        event = receive(
+            {"JobID": "j-1", "messageId": "m-1", "state": 8, "Status": "Failed", "Number": "x", "to": NUMBER}
+        )
+        assert (event.message_id, event.state, event.recipient) == ("m-1", DeliveryState.DELIVERED, NUMBER)
+
+    def test_a_text_in_each_place(self) -> None:
+        for data in ({"content": TEXT}, {"content": {"text": TEXT}}, {"text": TEXT}, {"Message": TEXT}):
+            event = receive({**data, "from": NUMBER})
+            assert isinstance(event, ReceivedMessage)
+            assert (event.text, event.sender) == (TEXT, NUMBER)
+        assert receive({"content": {"type": "Image", "mediaId": "f-1"}}).media_id == "f-1"
+        assert receive({"mediaId": 7}).media_id == "7"
+        assert receive({"content": {"type": "Sticker"}}).text is None
+
+    def test_a_message_may_have_a_status_of_its_own(self) -> None:
+        assert isinstance(receive({"status": "Received", "text": TEXT}), ReceivedMessage)
+        assert isinstance(receive({"state": "Sent", "text": TEXT}), StatusUpdate)
+
+    def test_at_a_url_for_messages_all_is_a_message(self) -> None:
+        bodies: list[object] = [{}, [], None, "x", {"somethingNew": TEXT}, {"messageId": "i-1", "state": "Delivered"}]
+        for data in bodies:
+            event = receive(data, expected="message")
+            assert isinstance(event, ReceivedMessage)
+            assert event.raw == data
+
+    @pytest.mark.parametrize(
+        ("said", "state", "is_final"),
+        [
+            ("Delivered", DeliveryState.DELIVERED, True),
+            ("delivered", DeliveryState.DELIVERED, True),
+            (" DELIVERED ", DeliveryState.DELIVERED, True),
+            ("Undelivered", DeliveryState.UNDELIVERED, True),
+            ("Failed", DeliveryState.FAILED, True),
+            ("Pending", DeliveryState.PENDING, False),
+            ("Scheduled", DeliveryState.SCHEDULED, False),
+            ("Sent", DeliveryState.SENT, False),
+            ("Unknown", DeliveryState.UNKNOWN, False),
+            (0, DeliveryState.PENDING, False),
+            (1, DeliveryState.SENT, False),
+            (2, DeliveryState.FAILED, True),
+            (3, DeliveryState.SCHEDULED, False),
+            (8, DeliveryState.DELIVERED, True),
+            (9, DeliveryState.SENT, False),
+            (10, DeliveryState.SENT, True),
+            ("8", DeliveryState.DELIVERED, True),
+            (8.0, DeliveryState.DELIVERED, True),
+            ("", DeliveryState.UNKNOWN, False),
+            (None, DeliveryState.UNKNOWN, False),
+            (True, DeliveryState.UNKNOWN, False),
+            (8.5, DeliveryState.UNKNOWN, False),
+            ([8], DeliveryState.UNKNOWN, False),
+            ({"state": 8}, DeliveryState.UNKNOWN, False),
+        ],
+    )
+    def test_states(self, said: object, state: DeliveryState, is_final: bool) -> None:
+        event = receive({"messageId": "m-1", "state": said})
+        assert isinstance(event, StatusUpdate)
+        assert (event.state, event.is_final) == (state, is_final)
+
+    @pytest.mark.parametrize("said", ["Zugestellt", "Read", 7, 77, -1, 10**60])
+    def test_a_state_that_is_new_keeps_itself(self, said: object) -> None:
+        event = receive({"messageId": "m-1", "state": said})
+        assert event.state.value == said
+        assert not event.is_final
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "2026-11-23T12:00:00Z", "2026-11-23T12:00:00.1234567Z", "2026-11-23T13:00:00+01:00", "2026-11-23T13:00:00",
+            "23.11.2026 13:00:00", "23.11.2026 13:00", "2026-11-23 13:00:00", 1795435200, 1795435200000, "1795435200",
+            "/Date(1795435200000)/", "Mon, 23 Nov 2026 12:00:00 GMT",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("name", ["timestamp", "TimeStamp", "finishDate"])
+    def test_timestamps(self, said: object, name: str) -> None:
+        assert receive({"state": "Sent", name: said}).updated_at.replace(microsecond=0) == NOON
+        assert receive({"text": TEXT, name: said}).received_at.replace(microsecond=0) == NOON
+        form = urlencode({"state": "Sent", name: str(said)}).encode()
+        assert receive(form, FORM).updated_at.replace(microsecond=0) == NOON
+
+    @pytest.mark.parametrize(
+        "said", [None, "", "soon", 5, {}, [], "0001-01-01T00:00:00", "11/23/2026", True, "9" * 500]
+    )
+    def test_what_is_no_time_is_none(self, said: object) -> None:
+        assert receive({"state": "Sent", "timestamp": said}).updated_at is None
+        assert receive({"text": TEXT, "timestamp": said}).received_at is None
+
+    @pytest.mark.parametrize("odd", [None, "", "  ", [], {}, [[]], True, 1.5, {"a": None}])
+    def test_fields_of_the_wrong_type_are_none(self, odd: object) -> None:
+        status = receive({**dict.fromkeys(STATUS, odd), "state": "Sent"})
+        assert isinstance(status, StatusUpdate)
+        assert (status.message_id, status.recipient, status.updated_at) == (None, None, None)
+        message = receive({**dict.fromkeys(MESSAGE, odd), "text": odd})
+        assert isinstance(message, ReceivedMessage)
+        assert (message.message_id, message.sender, message.recipient) == (None, None, None)
+        assert (message.media_id, message.received_at) == (None, None)
+        assert message.text in ({odd} if isinstance(odd, str) else {None})
+        assert message.channel in ({odd} if isinstance(odd, str) else {None})
+
+    def test_ids_and_numbers_may_be_numbers(self) -> None:
+        event = receive({"messageId": 4711, "state": 8, "to": 41791234567})
+        assert (event.message_id, event.recipient, event.key) == ("4711", "41791234567", "status:4711:8")
+
+    @pytest.mark.parametrize(
+        ("said", "problem"),
+        [
+            (None, None), ("", None), ({}, None), ([], None), ([1], None), (False, None),
+            ("InvalidContent", Problem(message="InvalidContent")), (5112, Problem(code="5112")),
+            ({"ErrorCode": 5112}, Problem(code="5112")), ({"errorMessage": TEXT}, Problem(message=TEXT)),
+            ({"errorDetails": []}, Problem()),
+            ({"errorDetails": {"errors": [1, {}]}}, Problem(details=(ErrorDetail(None, ()),) * 2)),
+        ],
+    )  # fmt: skip
+    def test_errors(self, said: object, problem: Problem | None) -> None:
+        assert receive({"messageId": "m-1", "state": "Failed", "error": said}).error == problem
+
+    def test_channels(self) -> None:
+        assert receive({"text": TEXT, "channel": "Sms"}).channel is Channel.SMS
+        assert receive({"text": TEXT, "channel": "Viber"}).channel.value == "Viber"
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            {}, [], None, True, 7, 1.5, "", "text", [STATUS], {"messageId": "m-1"}, {"to": NUMBER, "from": OTHER},
+            {"somethingNew": {"state": "Delivered", "text": TEXT}}, {"error": {"errorCode": "x"}}, [[[[]]]],
+        ],
+    )  # fmt: skip
+    def test_what_is_not_known_is_kept(self, data: object) -> None:
+        event = receive(data)
+        assert type(event) is UnknownEvent
+        assert event.raw == data
+        assert event.key.startswith("unknown:")
+
+
+class TestEncodings:
+    """JSON, a form, or a query: by what is there, not by what is said about it."""
+
+    @pytest.mark.parametrize(
+        "content_type",
+        [JSON, "application/json", "APPLICATION/JSON", "text/json", "application/problem+json", "text/plain", FORM,
+         None, "", "application/xml", "multipart/form-data; boundary=x", ";", "\x00"],
+    )  # fmt: skip
+    def test_json_whatever_it_is_said_to_be(self, content_type: str | None) -> None:
+        for before in (b"", b"\xef\xbb\xbf", b"\r\n\t ", b"\xef\xbb\xbf \n"):
+            event = receive(before + json.dumps(STATUS).encode() + b"\r\n", content_type)
+            assert fields(event) == fields(STATUS_EVENT)
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-16"])
+    def test_json_in_each_encoding_that_it_may_have(self, encoding: str) -> None:
+        body = json.dumps(MESSAGE, ensure_ascii=False).encode(encoding)
+        assert receive(body, "application/json").text == TEXT
+
+    def test_latin_1_is_not_guessed(self) -> None:
+        with pytest.raises(MalformedEvent):
+            receive('{"text": "Grüezi"}'.encode("latin-1"))
+        with pytest.raises(MalformedEvent):
+            receive(b"text=Gr%FCezi", FORM)
+
+    @pytest.mark.parametrize("content_type", [FORM, f"{FORM}; charset=utf-8", FORM.upper(), "text/plain", None, ""])
+    def test_forms(self, content_type: str | None) -> None:
+        event = receive(urlencode(REPLY).encode(), content_type)
+        assert (event.text, event.sender, event.received_at) == (TEXT, NUMBER, NOON)
+        assert event.raw == REPLY
+        assert receive(urlencode(REPLY, quote_via=quote).encode(), content_type) == event
+
+    def test_forms_as_they_are_not_quite_right(self) -> None:
+        assert receive("text=Grüezi".encode(), FORM).text == "Grüezi"
+        assert receive(b"text=&from=", FORM).text == ""
+        assert receive(b"text=a=b", FORM).text == "a=b"
+        assert receive(b"text=one&text=two&TEXT=three", FORM).text == "one"
+        assert receive(b"\r\ntext=a\r\n", FORM).text == "a"
+
+    def test_a_query_where_there_is_no_body(self) -> None:
+        query = urlencode({name: value for name, value in STATUS.items() if name != "error"})
+        for each in (query, query.encode()):
+            for body in (b"", b" \r\n", b"\xef\xbb\xbf"):
+                event = receive(body, None, query=each)
+                assert (event.message_id, event.state, event.recipient) == ("m-1", DeliveryState.DELIVERED, NUMBER)
+        assert receive(b"", JSON, query=query).message_id == "m-1"
+        assert receive(b'{"state": 8}', JSON, query=query).message_id is None  # the body counts
+
+    @pytest.mark.parametrize(
+        ("body", "content_type", "query"),
+        [
+            (b"", JSON, b""), (b"", FORM, b""), (b"", None, b" "), (b" ", None, ""), (b"\xef\xbb\xbf", None, b""),
+            (b"{", JSON, b""), (b"{}x", JSON, b""), (b"{'a': 1}", JSON, b""), (b'{"a"}', JSON, b""),
+            (b"\xff{}", JSON, b""), (b"\x00", JSON, b""), (b"nul", JSON, b""), (b'{"a": "\x01"}', JSON, b""),
+            (b'"\\ud8"', JSON, b""), (b"1" * 5000, JSON, b""), (b'{"state": ' + b"1" * 5000 + b"}", JSON, b""),
+            (b"[" * 40 + b"]" * 40, JSON, b""), (b"hello", FORM, b""), (b"a&b", FORM, b""), (b"a=1&&b=2", FORM, b""),
+            (b"%FF=1", FORM, b""), (b"\xff=1", FORM, b""), (b"hello", None, b""), (b"", None, b"hello"),
+            (b"", None, "\ud800=1"), (b"", None, b"\xff=1"), (b"&".join(b"a=1" for _ in range(201)), FORM, b""),
+            (b"", None, "&".join(["a=1"] * 201)),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_read(self, body: bytes, content_type: str | None, query: bytes | str) -> None:
+        with pytest.raises(MalformedEvent) as caught:
+            receive(body, content_type, query=query)
+        assert caught.value.status_code == 400
+        assert caught.value.__cause__ is None
+
+    @pytest.mark.parametrize("content_type", ["application/xml", "multipart/form-data; boundary=x", "image/png", "?"])
+    def test_what_is_something_else(self, content_type: str) -> None:
+        with pytest.raises(MalformedEvent) as caught:
+            receive(b"<message/>", content_type)
+        assert caught.value.status_code == 415
+
+
+_small_values: list[object] = [None, 1, "1", 1.0, True, "", [], ["1"], {}]
+_small_objects = st.dictionaries(
+    st.sampled_from(["state", "Text", "from", "x", ""]), st.sampled_from(_small_values), max_size=3
+)
+
+
+class TestKeys:
+    """A key stands for an event, however it is written, and for no other one."""
+
+    def test_what_a_key_does_not_depend_on(self) -> None:
+        flat = {name: value for name, value in STATUS.items() if name != "error"}
+        bodies = [
+            (json.dumps(flat).encode(), JSON, b""),
+            (json.dumps(flat, indent=4).encode(), JSON, b""),
+            (json.dumps(reverse(flat)).encode(), JSON, b""),
+            (json.dumps(respell(flat, pascal)).encode(), JSON, b""),
+            (json.dumps(respell(flat, str.upper)).encode(), JSON, b""),
+            (json.dumps({**flat, "somethingNew": 1, "timestamp": "2026-11-23T13:00:00+01:00"}).encode(), JSON, b""),
+            (b"\xef\xbb\xbf" + json.dumps(flat).encode(), "text/plain", b""),
+            (json.dumps(flat).encode("utf-16-le"), JSON, b""),
+            (urlencode(flat).encode(), FORM, b""),
+            (urlencode(respell(flat, pascal)).encode(), FORM, b""),  # type: ignore[arg-type]
+            (b"", "", urlencode(flat).encode()),
+        ]
+        assert {receive(body, kind, query=query).key for body, kind, query in bodies} == {"status:m-1:Delivered"}
+        states = [
+            b'{"messageId": "m-1", "state": 8}',
+            b'{"messageId": "m-1", "state": "8"}',
+            b'{"state":8,"JobID":"m-1"}',
+        ]
+        assert {receive(body).key for body in states} == {"status:m-1:8"}
+
+    def test_without_an_id_all_that_was_said_counts(self) -> None:
+        for data in ({**REPLY, "JobID": None}, {"somethingNew": {"b": [1, 2], "a": "x"}}):
+            key = receive(data).key
+            assert receive(reverse(data)).key == key
+            assert receive(json.dumps(data, indent=2, ensure_ascii=False).encode()).key == key
+        flat = {name: value for name, value in REPLY.items() if name != "JobID"}
+        form = urlencode(flat).encode()
+        assert receive(flat).key == receive(form, FORM).key == receive(b"", query=form).key
+
+    def test_different_events_have_different_keys(self) -> None:
+        others: list[object] = [{}, [], None, "", 0, False, {"a": 1}, {"a": "1"}, {"a": [1]}]
+        events = [
+            receive(STATUS),
+            receive({**STATUS, "messageId": "m-2"}),
+            receive({**STATUS, "state": "Sent"}),
+            receive({**STATUS, "state": 8}),
+            receive({**STATUS, "state": None}),
+            receive({"messageId": "m-1", "state": None}),
+            receive({**STATUS, "messageId": None}),
+            receive({**STATUS, "messageId": None, "to": OTHER}),
+            receive({**STATUS, "messageId": "a b"}),
+            receive({**STATUS, "messageId": "a c"}),
+            receive({**STATUS, "messageId": "a b", "state": "Sent"}),
+            receive({**STATUS, "messageId": "a b", "state": "a state"}),
+            receive({**STATUS, "state": "a state"}),
+            receive(MESSAGE),
+            receive({**MESSAGE, "messageId": "i-2"}),
+            receive({**MESSAGE, "messageId": None}),
+            receive({**MESSAGE, "messageId": None, "content": {"text": "Another text"}}),
+            receive({**MESSAGE, "messageId": None, "timestamp": "2026-11-23T12:00:01Z"}),
+            receive({**MESSAGE, "messageId": "m-1"}),
+            receive({**MESSAGE, "messageId": "a b"}),
+            receive(REPORT),
+            receive({**REPORT, "ResultCode": "11100"}),
+            receive({**REPORT, "JobID": None}),
+            *[receive(data) for data in others],
+        ]
+        assert len({event.key for event in events}) == len(events)
+
+    @given(_small_objects, _small_objects, st.sampled_from(["any", "message"]))
+    def test_what_has_no_id_has_a_key_of_all_its_data(
+        self, one: dict[str, object], other: dict[str, object], expected: str
+    ) -> None:
+        first, second = (receive(data, expected=expected) for data in (one, other))
+        same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+        assert (first.key == second.key) is same
+
+    @pytest.mark.parametrize(
+        "message_id", [NUMBER, "079 123 45 67", TEXT, "a\nb", "m" * 81, "ä", "\ud800", "a/b", "<b>", "%0a", "m-1\n"]
+    )
+    def test_a_key_is_fit_for_a_log(self, message_id: str) -> None:
+        for data in (
+            {**STATUS, "messageId": message_id},
+            {**MESSAGE, "messageId": message_id},
+            {"messageId": message_id},
+        ):
+            key = receive(data).key
+            assert key.partition(":")[0] in {"status", "message", "unknown"}
+            assert len(key.partition(":")[2]) == 32
+            assert message_id not in key
+        assert "a text" not in receive({"messageId": "m-1", "state": "a text"}).key
+
+
+class TestPrivacy:
+    """Neither keys nor reprs nor errors hold a text or a whole number."""
+
+    @staticmethod
+    def check(words: str, *secrets: str) -> None:
+        for secret in secrets:
+            assert secret not in words
+            digits = "".join(filter(str.isdigit, secret))
+            assert len(digits) < 7 or digits[-7:] not in "".join(words.split())
+
+    @pytest.mark.parametrize("number", [NUMBER, "0041791234567", "0791234567", "079 123 45 67", "+41 (79) 123-45-67"])
+    @pytest.mark.parametrize("spelling", [str, pascal, str.lower, str.upper])
+    def test_events(self, number: str, spelling: Callable[[str], str]) -> None:
+        texts = {"text": TEXT, "from": number, "to": number}
+        for data in (
+            {**STATUS, "to": number},
+            {**STATUS, "to": number, "messageId": None, "error": f"{TEXT} {number}"},
+            {**MESSAGE, **texts, "content": TEXT},
+            {**MESSAGE, **texts, "content": {"text": TEXT}, "messageId": None},
+            {**REPLY, "AddressTo": number, "AddressFrom": number},
+            {**REPORT, "Number": number, "ResultText": f"{TEXT} {number}"},
+            {"somethingNew": texts},
+            [texts],
+            TEXT,
+            number,
+        ):
+            event = receive(respell(data, spelling))
+            for words in (repr(event), str(event), event.key, f"{event!r:>500}"):
+                self.check(words, TEXT, "Grüezi", "481 516", number)
+                self.check(words, *(json.dumps(each)[1:-1] for each in (TEXT, "Grüezi")))
+
+    @pytest.mark.parametrize(
+        ("body", "content_type"),
+        [
+            (f'{{"text": "{TEXT}", "to": "{NUMBER}"'.encode(), JSON),
+            (f'{{"text": "{TEXT}", "to": "{NUMBER}"}}'.encode("latin-1", "replace"), JSON),
+            (f"{TEXT} {NUMBER}".encode(), FORM),
+            (f"text={TEXT}&to={NUMBER}&to".encode(), FORM),
+            (f"text={TEXT}&to={NUMBER}&%FF=1".encode(), FORM),
+            (f"<text>{TEXT}</text><to>{NUMBER}</to>".encode(), "text/xml"),
+            (f"<text>{TEXT}</text>".encode(), f"text/{NUMBER}"),
+            (f'{"[" * 40}"{TEXT} {NUMBER}"{"]" * 40}'.encode(), JSON),
+            (f'"{TEXT} {NUMBER}'.encode() * 2000, JSON),
+        ],
+    )
+    def test_errors(self, body: bytes, content_type: str) -> None:
+        with pytest.raises(MalformedEvent) as caught:
+            receive(body, content_type)
+        error = caught.value
+        # Nor does what hangs on to the error: a traceback prints causes and contexts that are not suppressed.
+        assert error.__cause__ is None
+        assert error.__suppress_context__ or error.__context__ is None
+        for words in (str(error), repr(error), str(error.args), str(vars(error))):
+            self.check(words, TEXT, "Grüezi", "Gr?ezi", "481 516", NUMBER)
+
+    @given(st.text(min_size=4).filter(lambda text: not text.isascii() or " " in text))
+    def test_any_text(self, text: str) -> None:
+        for data in ({**MESSAGE, "content": text}, {**MESSAGE, "content": {"text": text}}, {**REPLY, "Message": text}):
+            with_text, without = receive(data), receive(json.loads(json.dumps(data).replace(json.dumps(text), '"x y"')))
+            assert repr(with_text) == repr(without)
+        assert text not in receive({"somethingNew": text}).key
+
+
+class TestPickle:
+    @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+    def test_events(self, protocol: int) -> None:
+        for data in (
+            STATUS, MESSAGE, REPLY, REPORT, {"somethingNew": [TEXT]}, {**STATUS, "state": "Zugestellt"},
+            {**STATUS, "state": 77}, {**MESSAGE, "channel": "Viber"}, {}, None,
+        ):  # fmt: skip
+            event = receive(data)
+            again = pickle.loads(pickle.dumps(event, protocol))
+            assert again == event
+            assert repr(again) == repr(event)
+            assert again.raw == data
+            assert type(again) is type(event)
+
+    def test_events_are_frozen(self) -> None:
+        for data in (STATUS, MESSAGE, {}):
+            with pytest.raises(AttributeError):
+                receive(data).key = "other"
+
+
+# --- robustness
+
+
+def outcome(body: bytes, content_type: str, query: bytes | str = b"", expected: Any = "any") -> Any:
+    """The event, or None where the callback cannot be read; any other exception fails the test."""
+    try:
+        event = RECEIVER.receive(
+            body, remote_addr=PEER, headers={"Content-Type": content_type}, query=query, expected=expected
+        )
+    except MalformedEvent as error:
+        refused = error
+    else:
+        check(event)
+        return event
+    assert refused.status_code in {400, 413, 415}
+    assert "\n" not in str(refused)
+    return None
+
+
+def check(event: Event) -> None:
+    """Each field is of its type, whatever was sent."""
+    assert type(event) in KINDS
+    assert len(event.key) <= 200
+    assert all(character.isascii() and (character.isalnum() or character in "_.:-") for character in event.key)
+    if isinstance(event, StatusUpdate):
+        assert isinstance(event.state, DeliveryState)
+        assert event.updated_at is None or event.updated_at.tzinfo is UTC
+        assert isinstance(event.error, Problem | None)
+    if isinstance(event, ReceivedMessage):
+        assert isinstance(event.text, str | None)
+        assert isinstance(event.channel, Channel | None)
+        assert event.received_at is None or event.received_at.tzinfo is UTC
+    for name in ("message_id", "recipient", "sender", "media_id"):
+        assert isinstance(getattr(event, name, None), str | None)
+
+
+_content_types = st.one_of(
+    st.sampled_from([JSON, FORM, "", "text/plain", "text/xml", "application/problem+json", "multipart/form-data"]),
+    st.text(max_size=20),
+)
+_expected = st.sampled_from(["any", "message"])
+_sibling_names = st.sampled_from([
+    "JobID", "Number", "AddressTo", "AddressFrom", "Message", "SendState", "Status", "FinishDate", "ResultCode",
+    "ResultText", "TimeStamp", "ErrorState",
+])  # fmt: skip
+_objects = st.builds(
+    lambda one, two: {**one, **two}, json_objects, st.dictionaries(_sibling_names, json_values, max_size=4)
+)
+
+
+@given(st.one_of(_objects, json_values), _content_types, _expected)
+@example(data={"messageId": "m-1", "state": 10**4000}, content_type=JSON, expected="any")
+@settings(max_examples=60)
+def test_any_json_gives_an_event(data: object, content_type: str, expected: str) -> None:
+    event = outcome(json.dumps(data).encode(), JSON, expected=expected)
+    assert type(event) in KINDS
+    assert isinstance(repr(event), str)
+    pickle.loads(pickle.dumps(event))
+    outcome(json.dumps(data).encode(), content_type, expected=expected)
+
+
+@given(st.one_of(st.binary(max_size=200), garbage), _content_types, st.binary(max_size=40), _expected)
+def test_any_bytes(body: bytes, content_type: str, query: bytes, expected: str) -> None:
+    outcome(body, content_type, query, expected)
+
+
+@given(st.dictionaries(st.one_of(_sibling_names, st.text(max_size=8)), st.text(max_size=20), max_size=8), _expected)
+def test_any_form_gives_what_the_query_gives(data: dict[str, str], expected: str) -> None:
+    form = urlencode(data, errors="surrogatepass").encode()
+    event = outcome(form, FORM, expected=expected)
+    again = outcome(b"", "", form, expected)
+    assert event == again
+    if event is not None:
+        assert event.raw == data
+
+
+@given(st.text(max_size=60), _content_types)
+def test_any_query(query: str, content_type: str) -> None:
+    outcome(b"", content_type, query)
+
+
+SEEDS: list[tuple[bytes, str]] = [
+    *[
+        (json.dumps(data).encode(), JSON)
+        for data in (STATUS, MESSAGE, REPLY, REPORT, {"somethingNew": [STATUS, {"a": [1.5, None, True]}]})
+    ],
+    (json.dumps(respell(MESSAGE, pascal), ensure_ascii=False, indent=2).encode(), "text/plain"),
+    (urlencode(REPLY).encode(), FORM),
+    (urlencode(REPORT).encode(), ""),
+]
+SPLINTERS = [
+    b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\\ud800", b"\\udc00\\ud800", b"\xed\xa0\x80", b"\xc3", b"\x00",
+    b"1e999", b"-1e999", b"NaN", b"-Infinity", b"9" * 400, b"9" * 5000, b"-0", b"1.0", b"null", b"true", b'""', b"[]",
+    b"{}", b"[" * 50, b'{"a":' * 40, b'"', b"\\", b",", b":", b"&", b"=", b"%", b"%00", b"%ED%A0%80", b"+", b";",
+    b"\r\n", b"\x1f", b"\x7f", b'"state":', b'"messageId":', b'"content":', b'"timestamp":"0001-01-01T00:00:00"',
+    b'"/Date(9999999999999)/"', b'"text":', b'"error":{"errorDetails":{"errors":[{"messages":{}}]}},', "٢".encode(),
+    "💙".encode(), b"state=8&", b"text=&",
+]  # fmt: skip
+
+
+def mutate(random_: random.Random, seed: bytes, other: bytes) -> bytes:
+    """Do one to four harmful things to a body."""
+    body = bytearray(seed)
+    for _ in range(random_.randint(1, 4)):
+        at, end = sorted((random_.randint(0, len(body)), random_.randint(0, len(body))))
+        match random_.randrange(9):
+            case 0 if body:  # a bit flips
+                body[at % len(body)] ^= 1 << random_.randrange(8)
+            case 1:  # it breaks off
+                del body[end:]
+            case 2:  # a part is missing
+                del body[at : min(end, at + 20)]
+            case 3:  # a part is there twice
+                body[at:at] = body[at:end]
+            case 4:  # two bodies in one
+                body[at:] = other[random_.randint(0, len(other)) :]
+            case 5:  # something that does not belong there
+                body[at:at] = random_.choice(SPLINTERS)
+            case 6:  # something else instead
+                body[at : at + 5] = random_.choice(SPLINTERS)
+            case 7:  # nested
+                depth = random_.choice([1, 2, 31, 32, 33, 200])
+                body[:] = b"[" * depth + body + b"]" * depth if random_.random() < 0.5 else b'{"content":' + body + b"}"
+            case _:  # a value of another type
+                places = [place for place, byte in enumerate(body) if byte == ord(":")]
+                if places:
+                    place = random_.choice(places) + 1
+                    body[place : place + random_.randint(0, 12)] = random_.choice(SPLINTERS)
+    return bytes(body)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fifty_thousand_mutations(seed: int) -> None:
+    random_ = random.Random(seed)
+    types = [JSON, FORM, "", "text/plain", "text/xml"]
+    kinds = {type(None): 0, **dict.fromkeys(KINDS, 0)}
+    for _ in range(10_000):
+        body, content_type = random_.choice(SEEDS)
+        body = mutate(random_, body, random_.choice(SEEDS)[0])
+        content_type = content_type if random_.random() < 0.8 else random_.choice(types)
+        if random_.random() < 0.1:
+            event = outcome(b"", content_type, body)
+        else:
+            event = outcome(body, content_type, expected=random_.choice(["any", "any", "message"]))
+        kinds[type(event)] += 1
+        if random_.random() < 0.02:
+            repr(event)
+            pickle.loads(pickle.dumps(event))
+    assert min(kinds.values()) > 200  # the mutations are neither too mild nor too harsh
+
+
+class TestLimits:
+    """What a body costs grows with its size, and with nothing else."""
+
+    @staticmethod
+    def steps(call: Callable[[], object]) -> int:
+        """How many functions are called, of Python and of C."""
+        count = 0
+
+        def step(frame: object, event: str, argument: object) -> None:
+            nonlocal count
+            count += event in {"call", "c_call"}
+
+        call()  # what is loaded at the first call does not count
+        before = sys.getprofile()
+        sys.setprofile(step)
+        try:
+            call()
+        finally:
+            sys.setprofile(before)
+        return count
+
+    SHAPES: ClassVar[dict[str, Callable[[int], bytes]]] = {
+        "flat": lambda size: json.dumps({f"name{place}": place for place in range(size)}).encode(),
+        "known names": lambda size: b"{" + b",".join([b'"STATE":8,"Text":"x"'] * size) + b"}",
+        "a list": lambda size: json.dumps(list(range(size))).encode(),
+        "lists in lists": lambda size: json.dumps([[[]] * 10] * (size // 10)).encode(),
+        "nested and wide": lambda size: b'{"a":' * 30 + json.dumps([{}] * size).encode() + b"}" * 30,
+        "many errors": lambda size: json.dumps(
+            {"state": 2, "error": {"errorDetails": {"errors": [{"messages": ["x"] * 3}] * size}}}
+        ).encode(),
+        "a long text": lambda size: json.dumps({"text": "x" * size}).encode(),
+        "escapes": lambda size: b'{"text":"' + b"\\u00fc" * size + b'"}',
+        "white space": lambda size: b" " * size + b"{}" + b"\n" * size,
+        "digits": lambda size: b'{"state":' + b"9" * min(size, 4000) + b"}",
+        "a long form": lambda size: b"text=" + b"%20" * size,
+        "a long time": lambda size: json.dumps({"state": 8, "timestamp": "1." * size}).encode(),
+        "a long number": lambda size: json.dumps({"state": 8, "to": "+4 " * size}).encode(),
+    }
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_twice_the_size_is_twice_the_work(self, shape: str) -> None:
+        receiver = Receiver(max_body=10**7)
+
+        def work(size: int) -> int:
+            body = self.SHAPES[shape](size)
+            return self.steps(lambda: repr(receiver.receive(body, remote_addr=PEER)))
+
+        once, twice = work(1000), work(2000)
+        assert twice <= 2 * once + 50
+
+    @pytest.mark.parametrize(
+        "body", [b"[" * 65_536, b"[" * 100_000, b'{"a":' * 20_000, b"[" * 100_000 + b"]" * 100_000, b'[{"a":' * 10_000]
+    )
+    def test_deep_nesting_is_refused(self, body: bytes) -> None:
+        receiver = Receiver(max_body=10**6)
+
+        def refuse() -> None:
+            with pytest.raises(MalformedEvent) as caught:
+                receiver.receive(body, remote_addr=PEER)
+            assert caught.value.status_code == 400
+
+        assert self.steps(refuse) < 200
+
+    @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")])
+    def test_how_deep_it_may_be(self, opening: bytes, closing: bytes) -> None:
+        levels = 32 // len(closing)
+        for inner in (b"1", b'"[[[[{{{{"', json.dumps(["["] * 3).encode()[1:-1] if opening == b"[" else b"null"):
+            receive(opening * levels + inner + closing * levels)
+        with pytest.raises(MalformedEvent, match="more than 32 levels"):
+            receive(opening * levels + b"[]" + closing * levels)
+        # Brackets that are side by side, or in a text, are no levels.
+        assert type(receive(b"[" + b"[]," * 500 + b"[]]")) is UnknownEvent
+        assert receive({"text": "[{" * 500}).text == "[{" * 500
+
+    def test_how_many_fields_a_form_may_have(self) -> None:
+        form = "&".join(f"name{place}={place}" for place in range(200)).encode()
+        assert len(receive(form, FORM).raw) == 200
+        with pytest.raises(MalformedEvent):
+            receive(form + b"&one=more", FORM)
+        with pytest.raises(MalformedEvent):
+            receive(b"", query=b"&" * 60_000)
