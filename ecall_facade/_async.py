@@ -83,8 +83,8 @@ class AsyncECall(ClientBase[httpx.AsyncBaseTransport]):
         """Call any path of the service, with the client's credentials, version, errors and rules for sending.
 
         The way out when a path of ours is wrong, or the service has what we do not know. `path` begins with a slash and
-        is best written without a version, as `/api/message`. Anything but GET and HEAD is taken for a send. Raises as
-        the other methods do; an answer that is not JSON is none of them.
+        is best written without a version, as `/api/message`. Anything but GET, HEAD and OPTIONS is taken for a send.
+        Raises as the other methods do; an answer that is not JSON is none of them.
         """
         _calls.check_request(method, path, json)
         reply = await self._runner.session.request(method, path, "raw", json=json)

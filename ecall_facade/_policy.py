@@ -33,6 +33,7 @@ RETRY_WINDOW = 30.0  # seconds
 MAX_RETRY_AFTER = 10.0  # seconds; longer than that is the caller's to wait
 REQUEST_ID = "x-f24-request-id"
 
+Headers: TypeAlias = Mapping[str, str]
 Form: TypeAlias = Literal["json", "raw", "stream"]
 """How an answer is taken: read as JSON, read as it is, or left to be read in chunks."""
 
@@ -40,9 +41,12 @@ _NAMED_STATUSES = frozenset(HTTPStatus)
 _VERSION = re.compile(r"/api/v[0-9][^/]*/", re.IGNORECASE)
 _FIXED_PATHS = frozenset(operation.path.rsplit("/", 1)[-1] for operation in OPERATIONS)
 _USER_AGENT = f"ecall-facade/{__version__}"
+_NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _log = logging.getLogger("ecall_facade")
 _PORTAL = "Settings are cached by the service for a while, so a change takes time to show."
+_REDIRECTED = "It wants the request elsewhere, and redirects are never followed; look at base_url."
 _HINTS = {
+    **dict.fromkeys(range(300, 400), _REDIRECTED),
     401: "Look in eCall's portal whether the REST interface is switched on, and whether these are the credentials of"
     f" the account or of an API sub-user. {_PORTAL}",
     403: "Look in eCall's portal at the credit, the approval of the sender and the rights of the API sub-user."
@@ -116,14 +120,7 @@ class Policy:
         self._urls: dict[str, httpx.URL] = {}
 
     def plan(
-        self,
-        method: str,
-        path: str,
-        form: Form,
-        *,
-        headers: Mapping[str, str] | None = None,
-        json: JSON = None,
-        content: Any = None,
+        self, method: str, path: str, form: Form, headers: Headers | None = None, json: JSON = None, content: Any = None
     ) -> Plan:
         """Make the request: where it goes, in which version, and as whom."""
         resource = _VERSION.sub("/api/", path.partition("?")[0], count=1)
@@ -211,7 +208,9 @@ def retry_pause(kind: Kind, several: bool, attempt: Attempt, number: int) -> flo
     backoff = 0.25 * 2**number * random.uniform(1, 1.25)  # noqa: S311
     reply, error = attempt.reply, attempt.error
     if reply is None:
-        never_sent = attempt.believed and _was_never_connected(error) and not isinstance(error, httpx.PoolTimeout)
+        never_sent = (
+            attempt.believed and isinstance(error, _NEVER_CONNECTED) and not isinstance(error, httpx.PoolTimeout)
+        )
         may = isinstance(error, httpx.TransportError) if kind in READS else never_sent
         # A certificate that is refused now will be refused in a second.
         return backoff if may and "certificate" not in str(error).lower() else None
@@ -228,7 +227,7 @@ def retry_pause(kind: Kind, several: bool, attempt: Attempt, number: int) -> flo
     return pause if may and pause <= MAX_RETRY_AFTER else None
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Headers) -> float | None:
     """Read `Retry-After`, a number of seconds or an HTTP date, as seconds from now; None where there is none."""
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
@@ -263,7 +262,7 @@ def make_error(plan: Plan, several: bool, attempt: Attempt) -> errors.ECallError
     if kind in READS:
         words = f"No answer from the service: {_reason(cause)}"
         error = errors.ServiceUnreachable(words, request_id=request_id, may_have_been_sent=kind is Kind.STATUS)
-    elif attempt.believed and _was_never_connected(cause):
+    elif attempt.believed and isinstance(cause, _NEVER_CONNECTED):
         error = errors.NotSent(f"No connection to the service, so nothing was sent: {_reason(cause)}")
     elif kind is Kind.UPLOAD:
         error = errors.OutcomeUnknown(f"No answer came, and the service may have taken the file: {_reason(cause)}")
@@ -322,11 +321,9 @@ def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
         code, message, details = None, None, ()
     parts = [f"{detail.parameter}: {' '.join(detail.messages)}" for detail in details]
     said = " · ".join(text for text in (code, message, *parts) if text)
-    explanation = f"The service answered {status}" + (f": {_without_people(said, plan)[:500]}" if said else "")
-    is_about_messages = plan.kind is Kind.STATUS and _is_of_messages(plan.resource)
+    explanation = f"The service answered {status}" + (f": {_without_people(said[:2000], plan)[:500]}" if said else "")
+    is_about_messages = plan.kind is Kind.STATUS and plan.resource.lower().startswith("/api/message")
     hints = [_HINTS[status]] if status in _HINTS and (status != 404 or is_about_messages) else []
-    if 300 <= status <= 399:
-        hints.append("It wants the request elsewhere, and redirects are never followed; look at base_url.")
     if status == 404 and (path := _inferred_path(plan)):
         hints.append(f"The path {path} is inferred, not documented; request(…) can call another one.")
     if status == 404 and "/api/v1/" in plan.request.url.path:
@@ -349,18 +346,14 @@ def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
 def _inferred_path(plan: Plan) -> str | None:
     for operation in OPERATIONS:
         root = operation.path.partition("/{")[0]
-        is_it = operation.method == plan.request.method and _is_below(plan.resource, root)
-        if is_it and operation.level == "inferred":
+        is_inferred = operation.level == "inferred" and operation.method == plan.request.method
+        if is_inferred and _is_below(plan.resource, root):
             return operation.path
     return None
 
 
 def _is_below(resource: str, root: str) -> bool:
     return (resource.lower().rstrip("/") + "/").startswith(root + "/")
-
-
-def _is_of_messages(resource: str) -> bool:
-    return _is_below(resource, "/api/message") or _is_below(resource, "/api/messagelist")
 
 
 def _has_one_recipient(plan: Plan) -> bool:
@@ -380,15 +373,19 @@ def _without_people(text: str, plan: Plan) -> str:
     """Take out of the service's words what it may have quoted: the message's text, and numbers."""
     for name, value in names_and_values(_body_of(plan.request)):
         if name.lower() in {"text", "to", "address"} and isinstance(value, str) and len(value) > 3:
-            text = text.replace(value, "…")
+            text = _without(text, value)
     return mask_numbers_in(text)
 
 
-def _was_never_connected(error: Exception | None) -> bool:
-    return isinstance(
-        error,
-        (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol),
-    )
+def _without(text: str, quoted: str) -> str:
+    """Take out what is quoted, and any eight characters of it or more, as services cut what they quote."""
+    size = min(len(quoted), 8)
+    for at in range(len(quoted) - size + 1):
+        end = at + size
+        while end < len(quoted) and quoted[at : end + 1] in text:
+            end += 1
+        text = text.replace(quoted[at:end], "…")
+    return text
 
 
 def _reason(error: Exception | None) -> str:

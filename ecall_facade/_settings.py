@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast, get_args
 
+import attrs
 import httpx
 
 from ecall_facade.errors import InvalidConfiguration, InvalidSender, MissingCredentials
@@ -24,19 +25,16 @@ Timeout: TypeAlias = float | tuple[float, float]
 
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 SENDER_VARIABLES = dict(zip(CHANNELS, ("ECALL_SENDER", "ECALL_SENDER_WHATSAPP", "ECALL_SENDER_RCS"), strict=True))
-DEFAULT_BASE_URL = "https://rest.ecall.ch"
 DEFAULT_TIMEOUT = (5.0, 30.0)  # seconds: to connect, and of each read
 
 
-class Account(NamedTuple):
+@attrs.frozen  # no tuple, which a tracker of errors would walk through
+class Account:
     """The part of the settings that a copy of a client cannot change: where requests go, and as whom."""
 
     base_url: str
     is_loopback: bool
-    authorization: str
-
-    def __repr__(self) -> str:
-        return f"Account({self.base_url!r})"
+    authorization: str = attrs.field(repr=False)
 
     @classmethod
     def of(cls, username: str | None, password: str | None, base_url: str | None) -> Account:
@@ -49,7 +47,7 @@ class Account(NamedTuple):
         if ":" in username or not (username + password).isprintable():
             raise InvalidConfiguration("A username holds no colon, and neither it nor the password control characters")
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
-        url, is_loopback = _check_base_url(base_url or os.environ.get("ECALL_BASE_URL") or DEFAULT_BASE_URL)
+        url, is_loopback = _check_base_url(base_url or os.environ.get("ECALL_BASE_URL") or "https://rest.ecall.ch")
         return cls(url, is_loopback, f"Basic {token}")
 
 

@@ -20,6 +20,8 @@ pytest.register_assert_rewrite("_scenarios")
 
 # A slow machine is no failure.
 settings.register_profile("tests", deadline=None)
+# For the Pythons beside the first: what they find that the first does not has nothing to do with the example.
+settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile("tests")
 
 

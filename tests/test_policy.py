@@ -226,8 +226,7 @@ class TestKind:
 
 
 REFUSED = httpx.ConnectError("[Errno 111] Connection refused")
-NEVER_CONNECTED = [REFUSED, httpx.ConnectTimeout("timed out"), httpx.ProxyError("502 Bad Gateway"),
-                   httpx.UnsupportedProtocol("ftp")]  # fmt: skip
+NEVER_CONNECTED = [REFUSED, httpx.ConnectTimeout("timed out"), httpx.ProxyError("502 Bad Gateway")]
 AMBIGUOUS = [
     httpx.ReadTimeout("timed out"),
     httpx.WriteTimeout("timed out"),

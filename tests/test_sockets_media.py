@@ -369,6 +369,7 @@ def large_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of the memory from /proc")
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_100_mb_take_at_most_8_mb_of_memory(large_file: Path, tmp_path: Path, mode: str) -> None:

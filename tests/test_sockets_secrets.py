@@ -267,11 +267,28 @@ def test_the_inside_of_a_client(kind: type[ECall | AsyncECall]) -> None:
     assert len(seen) > 10
 
 
-def test_long_texts_that_are_quoted(open_client: OpenClient) -> None:
-    """The service's words are cut, but only after the text has been taken out of them."""
-    secret = "Dear patient, the result of your test of last Monday is here: nothing was found. " * 10
-    with Server(reply(400, {"errorCode": "InvalidContent", "errorMessage": f"Cannot send: {secret}"})) as server:
+SECRET = "Dear patient, the result of your test of last Monday is here: nothing was found. "
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "expected"),
+    [
+        (TEXT, f"Cannot send '{TEXT[:20]}…'", "Cannot send '……'"),
+        (TEXT, f"Cannot send '…{TEXT[9:]}', no: {TEXT[3:]}", "Cannot send '……', no: …"),
+        (TEXT, f"{TEXT[:18]}&nbsp;{TEXT[19:]}", "…&nbsp;…"),
+        (SECRET * 10, f"Cannot send: {SECRET * 10}.", "Cannot send: …."),
+        (SECRET * 10, f"Cannot send: {SECRET * 30}", "Cannot send: …"),
+        (TEXT, "x" * 1990 + TEXT, "x" * 500),
+        (TEXT, "x" * 490 + TEXT, "x" * 490 + "…"),
+    ],
+    ids=["its beginning", "its end", "changed", "long", "longer than itself", "cut by us", "at the end"],
+)
+def test_texts_that_are_quoted(open_client: OpenClient, text: str, said: str, expected: str) -> None:
+    """Whole or in part, as services cut what they quote; and we cut what they say."""
+    with Server(reply(400, {"errorCode": "Bad", "errorMessage": said})) as server:
         with pytest.raises(ECallError) as caught:
-            open_client(server).sms.send(NUMBER, secret)
-        assert "InvalidContent" in str(caught.value)
-        assert "patient" not in str(caught.value)
+            open_client(server).sms.send(NUMBER, text)
+        shown = re.sub(r"…+", "…", str(caught.value))
+        assert re.sub(r"…+", "…", expected)[:480].rstrip(".") in shown
+        for at in range(len(text) - 8):
+            assert text[at : at + 8] not in shown

@@ -668,6 +668,7 @@ def mutate(random_: random.Random, seed: bytes, other: bytes) -> bytes:
     return bytes(body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_fifty_thousand_mutations(seed: int) -> None:
     random_ = random.Random(seed)

@@ -150,7 +150,8 @@ CASES: list[tuple[str, Receiver, str | None, list[tuple[str, str]], bool]] = [
     ("Forwarded is forged", BEHIND_ONE, PROXY, [(X, STRANGER), (F, f"for={SERVICE}")], OUT),
     ("X-Forwarded-For is forged", BEHIND_ONE, PROXY, [(X, SERVICE), (F, f"for={STRANGER}")], OUT),
     ("two of the service's addresses", BEHIND_ONE, PROXY, [(X, SERVICE), (F, "for=193.93.208.149")], OUT),
-    ("one is empty", BEHIND_ONE, PROXY, [(X, SERVICE), (F, "")], OUT),
+    ("Forwarded is empty", BEHIND_ONE, PROXY, [(X, SERVICE), (F, "")], OUT),
+    ("X-Forwarded-For is empty", BEHIND_ONE, PROXY, [(X, ""), (F, f"for={SERVICE}")], OUT),
     ("both are strangers", BEHIND_ONE, PROXY, [(X, STRANGER), (F, f"for={STRANGER}")], OUT),
     # --- several named proxies, by address and by network
     ("through two", BEHIND_MANY, "10.0.0.7", [(X, f"{SERVICE}, 172.16.0.9")], IN),
