@@ -142,16 +142,15 @@ def read_event(data: JSON, expected: Expected) -> StatusUpdate | ReceivedMessage
 
 
 def _status_update(fields: dict[str, object], data: JSON) -> StatusUpdate:
-    update = models.StatusNotification.from_dict(fields)
     said = fields.get("state")
     state, is_final = read_state(said)
-    message_id = read_id(update.message_id)
+    message_id = read_id(fields.get("messageId"))
     return StatusUpdate(
         message_id,
         state,
         is_final,
-        read_id(update.to),
-        read_timestamp(update.timestamp),
+        read_id(fields.get("to")),
+        read_timestamp(fields.get("timestamp")),
         read_error(fields.get("error")),
         key=_key("status", message_id, said if message_id and said is not None else data),
         raw=data,
@@ -159,19 +158,18 @@ def _status_update(fields: dict[str, object], data: JSON) -> StatusUpdate:
 
 
 def _received_message(fields: dict[str, object], data: JSON) -> ReceivedMessage:
-    message = models.ReceivedMessage.from_dict(fields)
     content = as_dict(fields.get("content"))
     texts = [fields.get("content"), content.get("text"), fields.get("text")]
     channel = fields.get("channel")
-    message_id = read_id(message.message_id)
+    message_id = read_id(fields.get("messageId"))
     return ReceivedMessage(
         message_id,
-        read_id(message.from_),
-        read_id(message.to),
+        read_id(fields.get("from")),
+        read_id(fields.get("to")),
         next((text for text in texts if isinstance(text, str)), None),
         read_id(content.get("mediaId") or fields.get("mediaId")),
         models.Channel(channel) if isinstance(channel, str) else None,
-        read_timestamp(message.timestamp),
+        read_timestamp(fields.get("timestamp")),
         key=_key("message", message_id, None if message_id else data),
         raw=data,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ DOCUMENTED_SOURCES = ("193.93.208.200", "193.93.208.149", "193.93.208.153")
 """Where the service calls from (documented)."""
 
 _MAX_HOPS = 20
+_LONGEST_ADDRESS = 64  # characters, port and brackets included
 # One element of `Forwarded` (RFC 7239): pairs of a token and a token or quoted string.
 _PAIR = re.compile(r'\s*([!#$%&\'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))\s*(;|,|$)')
 
@@ -82,6 +84,11 @@ def _is_in(address: Address, networks: Iterable[Network]) -> bool:
 def _address(text: str) -> Address | None:
     """Read an address with or without a port, IPv6 in brackets or not; one that stands for IPv4 as IPv4."""
     text = text.strip()
+    return _read_address(text) if len(text) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=256)  # nearly all callbacks come the same few ways
+def _read_address(text: str) -> Address | None:
     if match := re.fullmatch(r"\[([^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}", text):
         text = match[1] or match[2] or ""
     try:
