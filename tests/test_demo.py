@@ -16,6 +16,8 @@ import pytest
 from ecall_facade import ECall
 from ecall_facade.sandbox import Sandbox, demo
 
+pytestmark = pytest.mark.slow  # once is enough: what it runs is tested on each Python by itself
+
 ROOT = Path(__file__).parents[1]
 
 

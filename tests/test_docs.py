@@ -44,6 +44,8 @@ SCRIPTS = (
     "scripts/record_cassettes",
 )
 
+pytestmark = pytest.mark.slow  # once is enough: what it runs is tested on each Python by itself
+
 
 class Block(NamedTuple):
     page: Path

@@ -34,6 +34,8 @@ from ecall_facade.webhooks import (
     WebhookApp,
 )
 
+pytestmark = pytest.mark.slow  # once is enough: what it runs is tested on each Python by itself
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RECIPES = ("fastapi", "starlette", "flask", "django")
 INBOUND = "/ecall/api/webhooks/receivedmessage"

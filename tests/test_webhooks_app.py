@@ -604,7 +604,7 @@ class TestLog:
         assert f"{__file__}:" in said
         assert said.rpartition(":")[2].isdigit()
         assert record.exc_info is None
-        for secret in ("Muster", "481", NUMBER, NUMBER[3:], SECRET, "KeyError"):
+        for secret in ("Muster", "481 516", NUMBER, NUMBER[3:], SECRET, "KeyError"):
             assert secret not in caplog.text
             assert secret not in str(vars(record))
 
