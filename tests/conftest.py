@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("_scenarios")
 
 # A slow machine is no failure.
-settings.register_profile("tests", deadline=None)
+settings.register_profile("tests", deadline=None, max_examples=50)
 # For the Pythons beside the first: what they find that the first does not has nothing to do with the example.
 settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile("tests")
