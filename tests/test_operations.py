@@ -22,6 +22,8 @@ import ecall_client.api
 from ecall_client import tables
 from ecall_facade import AsyncECall, ECall, ImageContent, StickerContent, TextContent, TextOptions, UsageError
 
+pytestmark = pytest.mark.slow  # once is enough: nothing in it depends on the Python
+
 if TYPE_CHECKING:
     from _clients import OpenClient
 

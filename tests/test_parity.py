@@ -16,6 +16,8 @@ from _methods import METHODS, called, public_methods
 
 from ecall_facade import AsyncECall, ECall, _async, _policy, _sync, _transport, _wait
 
+pytestmark = pytest.mark.slow  # once is enough: nothing in it depends on the Python
+
 # How the async names read in the sync client. What is written in another way altogether is in REWRITTEN.
 RENAMED = [
     (r"\bAsync(ECall|Runner|Sms|Chat|Messages|MediaStream|MediaFiles|Session)\b", r"\1"),

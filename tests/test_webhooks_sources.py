@@ -357,6 +357,7 @@ _ways = st.sampled_from([[], ["172.16.0.9"], ["10.0.0.8", "2001:db8:1::5"]])
 
 
 @given(_strangers, _forgeries, _writes, _hows, _ways, st.one_of(_hosts, _tricks))
+@pytest.mark.slow
 @settings(max_examples=400)
 def test_a_stranger_behind_named_proxies_gets_in_with_no_header(
     stranger: str, lines: list[tuple[str, str]], writes: list[str], how: str, way: list[str], host: str
