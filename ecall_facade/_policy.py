@@ -205,7 +205,7 @@ def kind_of(method: str, resource: str) -> Kind:
 
 def retry_pause(kind: Kind, several: bool, attempt: Attempt, number: int) -> float | None:
     """Tell how long to pause before the next try, or None where there must be none."""
-    backoff = 0.25 * 2**number * random.uniform(1, 1.25)  # noqa: S311
+    backoff = 0.25 * 2**number * random.uniform(1, 1.25)  # noqa: S311  # parts clients, hides nothing
     reply, error = attempt.reply, attempt.error
     if reply is None:
         never_sent = (

@@ -14,7 +14,7 @@ _OTHER = re.compile(
 # dateutil would take GMT+0100 for an hour behind GMT, as POSIX does, and know nothing of MESZ.
 _ZONE = re.compile(r"\s*(?:\b(UTC|GMT|CET|MEZ|CEST|MESZ))?\s*([+-]\d\d:?\d\d)?\s*(?:\(.*\))?$", re.ASCII)
 _OFFSETS = {None: "", "UTC": "Z", "GMT": "Z", "CET": "+01:00", "MEZ": "+01:00", "CEST": "+02:00", "MESZ": "+02:00"}
-_DEFAULTS = (datetime(2001, 1, 1), datetime(2002, 2, 2, 1, 1))  # noqa: DTZ001
+_DEFAULTS = (datetime(2001, 1, 1), datetime(2002, 2, 2, 1, 1))  # noqa: DTZ001  # no times, but what fills gaps
 
 
 def read_timestamp(value: object) -> datetime | None:

@@ -226,6 +226,6 @@ async def _attempt_async(pool: httpx.AsyncBaseTransport, request: httpx.Request,
                 content = b"".join([part async for part in cast("httpx.AsyncByteStream", response.stream)])
         finally:
             await response.aclose()
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  # as in `_attempt`
         return Attempt(reply, error, believed)
     return Attempt(reply._replace(content=content, response=None))
