@@ -34,9 +34,9 @@ def spell(data: JSON) -> JSON:
         return [spell(item) for item in data]
     if not isinstance(data, dict):
         return data
-    result = {
-        JSON_NAMES.get(name.lower(), name): spell(value) if isinstance(value, (dict, list)) else value
-        for name, value in data.items()
-    }
-    result.update({name: spell(data[name]) for name in result.keys() & data.keys()} if len(result) < len(data) else {})
+    result: dict[str, JSON] = {}
+    for name, value in data.items():
+        spelled = JSON_NAMES.get(name.lower(), name)
+        if spelled == name or spelled not in data:
+            result[spelled] = spell(value) if isinstance(value, (dict, list)) else value
     return result

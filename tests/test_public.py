@@ -267,5 +267,6 @@ class TestSize:
 
     def test_of_the_core_is_below_two_thousand_lines(self) -> None:
         sizes = {path.name: len(self.code_lines(path.read_text(encoding="utf-8"))) for path in PACKAGE.glob("*.py")}
+        del sizes["pytest_plugin.py"]  # a tool beside the client, as the sandbox is
         assert len(sizes) > 10
         assert sum(sizes.values()) < 2000, sizes

@@ -83,7 +83,7 @@ def test_stop_breaks_off_an_upload_and_a_download_under_way() -> None:
         octets = {"Content-Type": "application/octet-stream"}
         media = httpx.post(f"{sandbox.url}/api/media", content=b"x" * 2**23, headers=octets, auth=auth(sandbox)).json()
         address = ("127.0.0.1", httpx.URL(sandbox.url).port)
-        head = f"HTTP/1.1\r\nHost: x\r\nAuthorization: {header}\r\nContent-Type: application/octet-stream\r\n"
+        head = f"HTTP/1.1\r\nHost: localhost\r\nAuthorization: {header}\r\nContent-Type: application/octet-stream\r\n"
         with socket.create_connection(address) as upload, socket.create_connection(address) as download:
             upload.sendall(f"POST /api/media {head}Content-Length: 1000000\r\n\r\nxxx".encode())
             download.sendall(f"GET /api/media/{media['mediaId']} {head}\r\n".encode())
@@ -97,18 +97,19 @@ def test_stop_breaks_off_an_upload_and_a_download_under_way() -> None:
     assert [path.name for path in folder.iterdir()] == [media["mediaId"]]
 
 
-def test_an_upload_that_breaks_off_leaves_nothing() -> None:
+def test_an_upload_that_breaks_off_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with Sandbox() as sandbox:
         header = httpx.BasicAuth(*auth(sandbox))._auth_header
         with socket.create_connection(("127.0.0.1", httpx.URL(sandbox.url).port)) as sock:
             sock.sendall(
-                f"POST /api/media HTTP/1.1\r\nHost: x\r\nAuthorization: {header}\r\n"
+                f"POST /api/media HTTP/1.1\r\nHost: localhost\r\nAuthorization: {header}\r\n"
                 "Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nxxx".encode()
             )
             time.sleep(0.05)
         time.sleep(0.05)
         assert sandbox._store._folder is not None
         assert not list(sandbox._store._folder.iterdir())
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_files_go_with_the_sandbox() -> None:
@@ -182,7 +183,7 @@ def test_a_program_may_forget_to_stop_it() -> None:
         "from ecall_facade.sandbox import Sandbox\n"
         "sandbox = Sandbox().start()\n"
         "client = httpx.Client(trust_env=False)\n"
-        "print(client.get(sandbox.url).status_code)\n"
+        "print(client.get(sandbox.url + '/api').status_code)\n"
         "client.close()\n"
     )
     assert (done.stdout, done.stderr, done.returncode) == ("401\n", "", 0)

@@ -19,40 +19,49 @@ fields, the letter case of enum values, sender rules, text limits, no sticker on
   yours are sent as Basic credentials.
 
 Nothing that the service does about credit, approval of senders, rate limits and routing is simulated, unless a test
-plans it with `fail_next`.
+plans it with `fail_next` or sends to a magic recipient: numbers that stand for trouble, and are the sandbox's own
+invention (docs/sandbox.md has them all).
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-import time
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypedDict, cast
+import warnings
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, TypedDict, cast
 
 try:
+    import puremagic  # noqa: F401  # pyright: ignore[reportUnusedImport]
     import starlette  # noqa: F401  # pyright: ignore[reportUnusedImport]
     import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport]
 except ModuleNotFoundError as error:
-    raise ImportError('The sandbox needs starlette and uvicorn: pip install "ecall-facade[sandbox]"') from error
+    raise ImportError(
+        'The sandbox needs starlette, uvicorn and puremagic: pip install "ecall-facade[sandbox]"'
+    ) from error
 
-from ecall_facade.sandbox._app import CODES, App, Failure, write_time
+from ecall_facade._settings import is_loopback_host
+from ecall_facade.sandbox._app import CODES, App, write_time
 from ecall_facade.sandbox._callbacks import Callbacks, Notification
-from ecall_facade.sandbox._rules import CHANNELS
-from ecall_facade.sandbox._server import HOST, ServerThread
-from ecall_facade.sandbox._store import Clock, Message, State, StateChange, Step, Store
+from ecall_facade.sandbox._clock import Clock, Now
+from ecall_facade.sandbox._door import Door
+from ecall_facade.sandbox._inbox import Inbox
+from ecall_facade.sandbox._replies import SENDERS, Replies
+from ecall_facade.sandbox._server import ServerThread
+from ecall_facade.sandbox._store import Message, State, StateChange, Step, Store
+from ecall_facade.sandbox._trouble import Trouble
+from ecall_facade.sandbox._waiting import Wanted, wait_for
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Collection, Mapping
     from types import TracebackType
     from typing import Self
 
-    from ecall_facade._json import JSON
     from ecall_facade._settings import ChannelName
+    from ecall_facade.numbers import RawAddress
 
-__all__ = ["Credentials", "Message", "Notification", "Sandbox", "State", "StateChange"]
-
-_SENDERS: Mapping[ChannelName, str] = {"sms": "Sandbox", "whatsapp": "+41791234567", "rcs": "sandbox-agent"}
+__all__ = ["Clock", "Credentials", "Message", "Notification", "Sandbox", "State", "StateChange"]
 
 
 class Credentials(TypedDict):
@@ -70,30 +79,38 @@ class _Credentials(dict[str, object]):
 
 
 class Sandbox:
-    """An eCall on a free port of 127.0.0.1, in a thread of this process.
+    """An eCall on a free port of this machine, in a thread of this process. At its address is a page with an inbox.
 
     `with Sandbox() as sandbox:` starts and stops it, as `start()` and `stop()` do. After a stop everything is still
     there, and `start()` goes on at the same port, so that a test can play an outage.
 
     `sent_after` and `delivered_after` are the seconds after which a message is Sent and Delivered; None for the second
     one means that no report ever comes. With a `seed` the ids of the answers are counted instead of random. `clock`
-    gives the time, with a timezone. `reply` posts to `inbound_url`, which stands for what is set in the portal.
-    Callbacks go to this machine only, unless hosts are named in `callback_hosts`. Of messages (also lists and
-    notifications) and files the oldest are dropped beyond `max_messages` and `max_media`; `max_media_size` in bytes
-    limits a file, as the service may, nobody knows at how much.
+    gives the time, with a timezone, instead of the machine's. `reply` posts to `inbound_url`, which
+    stands for what is set in the portal, and `callback_url` is told of every change of every message, as if all named
+    it in their `notification`. Callbacks go to this machine only, unless hosts are named in `callback_hosts`. Of
+    messages (also lists and notifications) and files the oldest are dropped beyond `max_messages` and `max_media`;
+    `max_media_size` in bytes limits a file, as the service may, nobody knows at how much.
+
+    Other machines reach it only with a `host` that is not loopback, about which it warns. Raises `ValueError` for bad
+    arguments, `start` `OSError` where it cannot listen.
     """
+
+    _checks_credentials: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
         username: str | None = None,
         password: str | None = None,
+        host: str = "127.0.0.1",
         port: int = 0,
         sent_after: float = 0.05,
         delivered_after: float | None = 0.15,
         seed: int | None = None,
-        clock: Clock | None = None,
+        clock: Now | None = None,
         inbound_url: str | None = None,
+        callback_url: str | None = None,
         callback_hosts: Collection[str] = (),
         max_messages: int = 100_000,
         max_media: int = 1_000,
@@ -111,12 +128,22 @@ class Sandbox:
         steps = [Step(timedelta(), "Pending"), Step(timedelta(seconds=sent_after), "Sent")]
         if delivered_after is not None:
             steps.append(Step(timedelta(seconds=delivered_after), "Delivered"))
+        if not 0 <= port <= 65535:
+            raise ValueError("port must be from 0, which takes a free one, to 65535")
+        self.clock = Clock(clock)
         self._store = Store(
-            clock=clock or _steady_clock(), plan=tuple(steps), seed=seed, max_messages=max_messages, max_media=max_media
-        )
-        self._app = App(self._store, self._username, self._password, max_media_size)
-        self._callbacks = Callbacks(frozenset(host.lower() for host in hosts), write_time, max_messages)
-        self._inbound_url = inbound_url
+            clock=self.clock, plan=tuple(steps), seed=seed, max_messages=max_messages, max_media=max_media,
+            follow_all=callback_url is not None,
+        )  # fmt: skip
+        credentials = f"{self._username}:{self._password}" if self._checks_credentials else None
+        self._app = App(self._store, credentials, max_media_size)
+        self._callbacks = Callbacks(frozenset(host.lower() for host in hosts), write_time, max_messages, callback_url)
+        for url in (inbound_url, callback_url):
+            if url is not None:
+                self._callbacks.check(url)
+        self._replies = Replies(self._store, self._callbacks, inbound_url)
+        self._inbox = Inbox(self._store, self._callbacks, self._replies, self.clear, not self._checks_credentials)
+        self._host = host
         self._port = port
         self._server: ServerThread | None = None
 
@@ -124,7 +151,14 @@ class Sandbox:
         """Start it, unless `with` does."""
         if self._server is not None:
             raise RuntimeError("The sandbox is running already")
-        self._server = ServerThread(self._app, lambda: self._callbacks.run(self._store), self._port)
+        if not is_loopback_host(self._host):
+            warnings.warn(
+                f"The sandbox listens on {self._host}: other machines can read and write what it holds", stacklevel=2
+            )
+        door = Door(self._app, self._inbox, self._host)
+        self._server = ServerThread(
+            door, lambda: self._callbacks.run(self._store), self._inbox.stop, self._host, self._port
+        )
         self._port = self._server.port
         return self
 
@@ -151,20 +185,40 @@ class Sandbox:
         """Its address, to be used as `base_url`."""
         if self._server is None:
             raise RuntimeError("The sandbox is not running: use it in a with block, or call start()")
-        return f"http://{HOST}:{self._port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - it is turned away
+        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
     @property
     def credentials(self) -> Credentials:
         """What a client needs, invented unless given: `ECall(**sandbox.credentials)`."""
         return cast(
             "Credentials",
-            _Credentials(username=self._username, password=self._password, base_url=self.url, sender=dict(_SENDERS)),
+            _Credentials(username=self._username, password=self._password, base_url=self.url, sender=dict(SENDERS)),
         )
 
     @property
     def messages(self) -> list[Message]:
         """All messages that were accepted, oldest first, as they are at this moment."""
         return self._store.snapshot()
+
+    def wait_for(
+        self,
+        *,
+        to: str | RawAddress | None = None,
+        text: str | re.Pattern[str] | None = None,
+        channel: str | None = None,
+        state: str | None = None,
+        timeout: float = 5.0,
+    ) -> Message:
+        """Give the first message that is all that is named, one that is there already or that comes in time.
+
+        `to` is a number in any spelling, a short code or a `RawAddress`; `text` is a part of the text, or a compiled
+        pattern for one; `state` is one that it is in or has been in, by the sandbox's clock. `timeout` is in seconds of
+        the machine's. Raises `AssertionError`, which lists what did arrive, and `ValueError` for what cannot be. It
+        blocks: in an event loop, `await asyncio.to_thread(sandbox.wait_for, to=…)`.
+        """
+        __tracebackhide__ = True  # pytest then shows the line of the test
+        return wait_for(self._store, Wanted.of(to, text, channel, state), timeout, repr(self))
 
     @property
     def notifications(self) -> list[Notification]:
@@ -188,32 +242,10 @@ class Sandbox:
         `ValueError` for what cannot be posted, and `ConnectionError` where no answer comes; in an event loop that runs
         the receiver as well, call it in a thread.
         """
-        target = url if url is not None else self._inbound_url
-        if target is None:
-            raise ValueError("There is nowhere to post to: Sandbox(inbound_url=…) or reply(…, url=…) names your URL")
-        if channel not in CHANNELS:
-            raise ValueError(f"channel is one of {', '.join(CHANNELS)}")
-        if text is None and media_id is None:
-            raise ValueError("A reply has a text, a media_id or both")
-        if media_id is not None and not self._store.has_media(media_id):
-            raise ValueError(f"There is no file {media_id!r}: upload it first")
-        if sender is None:
-            newest = self._store.newest(channel)
-            if newest is None:
-                raise ValueError(f"Nobody was sent anything by {channel} yet: reply(…, sender=…) says who writes")
-            sender = newest.recipient
-        # What the kind of a file is called is not known; that it is one is what the media id says.
-        kind = "Text" if media_id is None else "Document"
-        content: dict[str, JSON] = {"type": kind, "text": text, "mediaId": media_id}
-        message: dict[str, JSON] = {
-            "messageId": self._store.new_id("inbound"),
-            "channel": channel,
-            "from": sender,
-            "to": to if to is not None else _SENDERS[cast("ChannelName", channel.lower())],
-            "content": {name: value for name, value in content.items() if value is not None},
-            "timestamp": write_time(self._store.clock()),
-        }
-        return self._callbacks.post(target, message)
+        inbound = self._replies.post(text, sender, to, channel, media_id, url)
+        if inbound.status is None:
+            raise ConnectionError(inbound.reason)
+        return inbound.status
 
     def media(self, media_id: str) -> bytes:
         """The bytes of an uploaded file; KeyError where there is none."""
@@ -253,10 +285,12 @@ class Sandbox:
             if not f"{name}{value}".isprintable() or not f"{name}{value}".isascii():
                 raise ValueError(f"The header {name!r} must be printable ASCII")
             named[name.lower()] = value
-        self._app.plan(Failure(status, body.encode() if isinstance(body, str) else body, named), times)
+        note = f"planned: {status}" if message is None else f"planned: {status}, {message}"
+        trouble = Trouble(note, status=status, body=body.encode() if isinstance(body, str) else body, headers=named)
+        self._app.plan(trouble, times)
 
-
-def _steady_clock() -> Clock:
-    """Give a clock that no change of the system's time turns back."""
-    began, offset = datetime.now(UTC), time.monotonic()
-    return lambda: began + timedelta(seconds=time.monotonic() - offset)
+    def clear(self) -> None:
+        """Forget all messages, files, notifications, requests and planned failures; the clock goes on."""
+        self._store.clear()
+        self._callbacks.clear()
+        self._app.clear()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import hmac
 import json
 import logging
 import os
 import re
+import sys
 from collections import deque
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -21,17 +24,22 @@ from starlette.responses import Response
 from ecall_facade._json import JSON
 from ecall_facade._policy import REQUEST_ID
 from ecall_facade.sandbox import _rules as rules
+from ecall_facade.sandbox._exchanges import CUT, Exchange, reason_of, refused_entries, refused_whole
+from ecall_facade.sandbox._magic import Troubles, find
 from ecall_facade.sandbox._rules import RefusedError
-from ecall_facade.sandbox._store import Notify, Record, Store
+from ecall_facade.sandbox._store import Notify, Record, Step, Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
+    from ecall_facade.sandbox._trouble import Trouble
+
 MAX_JSON = 16 * 2**20
 """The largest JSON body in bytes: there to bound memory; no limit of the service is known."""
 CHUNK = 256 * 2**10
+UNREAD_TIMEOUT = 0.5  # seconds for the body of a request that is refused whatever it says
 OCTETS = "application/octet-stream"
 SIGN = "simulated; not the service, and partly inferred"
 
@@ -56,28 +64,27 @@ CODES = {
 Handler: TypeAlias = "Callable[[Call], Awaitable[Response]]"
 
 
-@attrs.frozen
+@attrs.define
 class Call:
-    """A request that came through the door: when, for which version, and the id in its path."""
+    """A request that came through the door: when, for which version, and the id in its path; and what became of it."""
 
     request: Request
     request_id: str
     at: datetime
-    version: int
-    id: str
+    version: int = 1
+    id: str = ""
+    body: bytes | None = attrs.field(default=None, repr=False)  # None until it was read
+    is_cut: bool = False  # whether there was more of it
+    trouble: Trouble | None = None
+    refused: list[tuple[int, JSON, dict[str, JSON]]] = attrs.field(factory=list, repr=False)  # messages of a list
 
 
-@attrs.frozen
-class Failure:
-    """An answer that was planned instead of the true one. Names of headers are lower case; None leaves one out."""
+class _StoppedError(Exception):
+    """The request meets a trouble instead of being acted on."""
 
-    status: int
-    body: bytes = attrs.field(repr=False)
-    headers: Mapping[str, str | None]
-
-    def response(self) -> Response:
-        headers = {name: value for name, value in self.headers.items() if value is not None}
-        return Response(self.body, self.status, headers)
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.note)
+        self.trouble = trouble
 
 
 class _File(Response):
@@ -98,11 +105,12 @@ class _File(Response):
 class App:
     """Answers requests from the store. Paths outside `/api/` are free for other things than the service's."""
 
-    def __init__(self, store: Store, username: str, password: str, max_media_size: int | None) -> None:
+    def __init__(self, store: Store, credentials: str | None, max_media_size: int | None) -> None:
         self._store = store
-        self._credentials = f"{username}:{password}".encode()
+        self._credentials = None if credentials is None else credentials.encode()
         self._max_media_size = max_media_size
-        self._failures: deque[Failure] = deque()
+        self._planned: deque[Trouble] = deque()
+        self._troubles = Troubles()
         self._handlers: dict[tuple[str, bool], tuple[str, Handler]] = {
             ("message", False): ("POST", self._send_message),
             ("message", True): ("GET", self._message_status),
@@ -112,30 +120,52 @@ class App:
             ("media", True): ("GET", self._download),
         }
 
-    def plan(self, failure: Failure, times: int) -> None:
-        self._failures.extend([failure] * times)
+    def plan(self, trouble: Trouble, times: int) -> None:
+        self._planned.extend([trouble] * times)
+
+    def clear(self) -> None:
+        """Forget what was planned."""
+        self._planned.clear()
+        self._troubles = Troubles()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        request_id = self._store.new_id("request")
-        failure: Failure | None = None
+        call = Call(request, self._store.new_id("request"), self._store.clock())
         try:
-            self._authenticate(request)
-            failure = self._failures.popleft() if self._failures else None
-            response = failure.response() if failure else await self._answer(request, request_id)
-        except RefusedError as error:
-            response = _json(error.json, error.status, error.headers)
+            response = await self._respond(call)
         except ClientDisconnect:
             return
-        except Exception:  # noqa: BLE001 - the last resort of a server
-            _log.exception("The sandbox failed")
-            response = _json({"errorCode": "SandboxFailure", "errorMessage": "The sandbox failed; see its log."}, 500)
+        trouble = call.trouble
         date = format_datetime(self._store.clock().astimezone(UTC), usegmt=True)
-        for name, value in (("date", date), (REQUEST_ID, request_id)):
-            if failure is None or name not in failure.headers:
+        for name, value in (("date", date), (REQUEST_ID, call.request_id)):
+            if trouble is None or name not in trouble.headers:
                 response.headers[name] = value
         response.headers["x-ecall-sandbox"] = SIGN
-        await response(scope, receive, send)
+        if request.method == "POST" and "/media" not in request.scope["path"].lower():
+            self._store.add_exchange(await _note(call, response))
+        if trouble is None:
+            await response(scope, receive, send)
+        else:
+            await trouble.send(response, scope, receive, send)
+
+    async def _respond(self, call: Call) -> Response:
+        try:
+            self._authenticate(call.request)
+            with contextlib.suppress(IndexError):  # not `if`: another thread may clear it in between
+                call.trouble = self._planned.popleft()
+            if call.trouble is not None and not call.trouble.accepts:
+                return call.trouble.answer(None)
+            response = await self._answer(call)
+            return response if call.trouble is None else call.trouble.answer(response)
+        except RefusedError as error:
+            return _json(error.json, error.status, error.headers)
+        except _StoppedError as stopped:
+            return stopped.trouble.answer(None)
+        except ClientDisconnect:
+            raise
+        except Exception:  # noqa: BLE001 - the last resort of a server
+            _log.exception("The sandbox failed")
+            return _json({"errorCode": "SandboxFailure", "errorMessage": "The sandbox failed; see its log."}, 500)
 
     def _authenticate(self, request: Request) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -143,24 +173,29 @@ class App:
             given = base64.b64decode(token.strip(), validate=True) if scheme.lower() == "basic" else b""
         except ValueError:
             given = b""
-        if not hmac.compare_digest(given, self._credentials):
+        if self._credentials is None and b":" in given:
+            return
+        if self._credentials is None or not hmac.compare_digest(given, self._credentials):
             challenge = {"WWW-Authenticate": 'Basic realm="eCall sandbox", charset="UTF-8"'}
             raise _refused(401, "The credentials are missing or wrong.", challenge)
 
-    async def _answer(self, request: Request, request_id: str) -> Response:
+    async def _answer(self, call: Call) -> Response:
+        request = call.request
         match = _PATH.fullmatch(request.scope["path"])
         if match is None:
             raise _refused(404, "There is no such operation.", code="SandboxUnknownPath")
-        version = _version(match[1], request.headers.getlist("X-API-Version"))
+        call.version = _version(match[1], request.headers.getlist("X-API-Version"))
+        call.id = match[3] or ""
         method, handler = self._handlers[match[2].lower(), match[3] is not None]
         if request.method != method:
             raise _refused(405, f"Only {method} is allowed here.", {"Allow": method})
-        return await handler(Call(request, request_id, self._store.clock(), version, match[3] or ""))
+        return await handler(call)
 
     async def _send_message(self, call: Call) -> Response:
-        body = await _read_json(call.request)
+        body = await _read_json(call)
         _, request = rules.parse(body)
         draft, notify = rules.check_message(request, self._store.has_media)
+        self._meet_trouble(call, draft.recipients)
         records = self._records(draft, notify, body, call)
         self._store.add(records)
         ids: list[JSON] = [record.id for record in records]
@@ -168,16 +203,17 @@ class App:
         return _json({**named, "timestamp": write_time(call.at, call.version)})
 
     async def _send_list(self, call: Call) -> Response:
-        raw, request = rules.parse(await _read_json(call.request))
+        raw, request = rules.parse(await _read_json(call))
         items, notify = rules.check_list(request)
+        checked = [_check_item(item, self._store.has_media) for item in items]
+        self._meet_trouble(call, [to for draft in checked if isinstance(draft, rules.Draft) for to in draft.recipients])
         list_id = self._store.new_id("list")
         records: list[Record] = []
         entries: list[JSON] = []
-        for item, raw_item in zip(items, _raw_messages(raw), strict=True):
-            try:
-                draft = rules.check_list_item(item, self._store.has_media)
-            except RefusedError as error:
-                entries.append({"error": error.json})
+        for place, (draft, raw_item) in enumerate(zip(checked, _raw_messages(raw), strict=True)):
+            if isinstance(draft, RefusedError):
+                entries.append({"error": draft.json})
+                call.refused.append((place, items[place], draft.json))
                 continue
             added = self._records(draft, notify, json.dumps(raw_item).encode(), call, list_id)
             ids: list[JSON] = [record.id for record in added]
@@ -188,12 +224,27 @@ class App:
         self._store.add(records)
         return _json({"messageListId": list_id, "messages": entries})
 
+    def _meet_trouble(self, call: Call, recipients: list[str]) -> None:
+        """Do what a magic recipient stands for; what a test has planned comes first."""
+        if call.trouble is None:
+            call.trouble = self._troubles.of(recipients)
+            if call.trouble is not None and not call.trouble.accepts:
+                raise _StoppedError(call.trouble)
+
     def _records(
         self, draft: rules.Draft, notify: Notify, body: bytes, call: Call, list_id: str | None = None
     ) -> list[Record]:
         new, (channel, sender, recipients, _) = self._store.new_id, draft
-        rest = (body, call.at, call.request_id, list_id, self._store.plan, notify)
-        return [Record(new("message"), channel, sender, recipient, *rest) for recipient in recipients]
+        channel, sender = sys.intern(channel), sys.intern(sender)  # the same in very many messages
+        rest = (body, call.at, call.request_id, list_id)
+        return [
+            Record(new("message"), channel, sender, recipient, *rest, self._plan(recipient), notify)
+            for recipient in recipients
+        ]
+
+    def _plan(self, recipient: str) -> tuple[Step, ...]:
+        magic = find(recipient)
+        return magic.plan if magic and magic.plan else self._store.plan
 
     async def _message_status(self, call: Call) -> Response:
         record = self._store.status(call.id)
@@ -209,8 +260,8 @@ class App:
 
     async def _upload(self, call: Call) -> Response:
         _require_type(call.request, OCTETS)
-        size = 0
         media_id = self._store.new_id("media")
+        size = 0
         with self._store.write_media(media_id) as file:
             async for chunk in call.request.stream():
                 size += len(chunk)
@@ -266,14 +317,52 @@ def _require_type(request: Request, expected: str) -> None:
         raise _refused(415, f"The content type must be {expected}.")
 
 
-async def _read_json(request: Request) -> bytes:
-    _require_type(request, "application/json")
+async def _read_json(call: Call) -> bytes:
+    _require_type(call.request, "application/json")
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in call.request.stream():
         body += chunk
         if len(body) > MAX_JSON:
+            call.body, call.is_cut = bytes(body[:CUT]), True
             raise _refused(413, f"The body has more than {MAX_JSON} bytes.")
-    return bytes(body)
+    call.body = bytes(body)
+    return call.body
+
+
+async def _read_unread(call: Call) -> None:
+    """Read what a request says that is refused whatever it says, for people who look."""
+    body, more = b"", True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(UNREAD_TIMEOUT):
+            while more and len(body) <= CUT:
+                message = await call.request.receive()
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+    call.body, call.is_cut = body, more
+
+
+async def _note(call: Call, response: Response) -> Exchange:
+    if call.body is None:
+        await _read_unread(call)
+    body, trouble = call.body or b"", call.trouble
+    if response.status_code < 300 if trouble is None else trouble.accepts:
+        refused = refused_entries(call.request_id, call.refused)
+    else:
+        try:
+            _, asked = rules.parse(body)
+        except RefusedError:
+            asked = {}
+        reason = trouble.note if trouble else reason_of(json.loads(bytes(response.body)))
+        status = None if trouble and trouble.drop else response.status_code
+        refused = refused_whole(call.request_id, asked, status, reason)
+    return Exchange.of(call.request, call.request_id, call.at, body, call.is_cut, response, trouble, refused)
+
+
+def _check_item(item: JSON, has_media: Callable[[str], bool]) -> rules.Draft | RefusedError:
+    try:
+        return rules.check_list_item(item, has_media)
+    except RefusedError as error:
+        return error
 
 
 def _raw_messages(raw: dict[str, JSON]) -> list[JSON]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Literal
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from ecall_facade._json import JSON
     from ecall_facade.sandbox._store import Address, Record, State, Step, Store
 
+    Told = tuple[Record, Step, tuple[Address, ...], int]  # the last one is the era of the store
+
 TICK = 0.05  # seconds
 TIMEOUT = 5.0  # seconds, in all
 CONCURRENT = 10
+EXCERPT = 2_000  # bytes of a receiver's answer that are kept
 
 # Which states an event stands for is inferred from its name.
 _STATES: dict[str, frozenset[State]] = {
@@ -56,12 +60,15 @@ class Notification:
 class Callbacks:
     """Takes changes in the server's event loop; tells those of one message one after the other, others side by side."""
 
-    def __init__(self, hosts: frozenset[str], write_time: Callable[[datetime], str], limit: int) -> None:
+    def __init__(
+        self, hosts: frozenset[str], write_time: Callable[[datetime], str], limit: int, always: str | None = None
+    ) -> None:
         self._hosts = hosts
+        self._always: tuple[Address, ...] = () if always is None else (("UrlPost", always),)
         self._write_time = write_time
         self._attempts: deque[Notification] = deque(maxlen=limit)
         self._lock = threading.Lock()
-        self._waiting: dict[str, deque[tuple[Record, Step]]] = {}
+        self._waiting: dict[str, deque[Told]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(CONCURRENT)
         self._transport: httpx.AsyncHTTPTransport | None = None
@@ -72,8 +79,9 @@ class Callbacks:
         try:
             while True:
                 left = store.advance()
-                for record, step in store.take_changes():
-                    self._notify(record, step)
+                era, changes = store.take_changes()
+                for record, step in changes:
+                    self._notify(store, record, step, era)
                 # Not longer than a tick: a new message may be due earlier, and a test may have turned the clock.
                 await asyncio.sleep(TICK if left is None else min(max(left, TICK / 10), TICK))
         finally:
@@ -83,41 +91,54 @@ class Callbacks:
         with self._lock:
             return list(self._attempts)
 
-    def post(self, target: str, body: Mapping[str, JSON]) -> int:
-        """Post to a receiver, from any thread; give the status of its answer."""
+    def clear(self) -> None:
+        with self._lock:
+            self._attempts.clear()
+
+    def check(self, target: str) -> httpx.URL:
+        """Read a URL that may be called, or raise `ValueError`."""
         try:
             url = httpx.URL(target)
         except httpx.InvalidURL:
             url = httpx.URL()
         if url.scheme not in {"http", "https"} or not url.host:
-            raise ValueError("The URL for inbound messages must be http://… or https://…")
+            raise ValueError("The URL of a receiver must be http://… or https://…")
         if reason := self._reason_against(url):
             raise ValueError(reason)
+        return url
+
+    def post(self, target: str, body: Mapping[str, JSON]) -> tuple[int, str]:
+        """Post to a receiver, from any thread; give the status of its answer and the beginning of its body."""
+        url = self.check(target)
         request = _request("POST", url, json=body)
         try:
             # Loading certificates that plain HTTP has no use for would take longer than all the rest.
             with httpx.HTTPTransport(verify=url.scheme == "https", trust_env=False) as transport:
                 response = transport.handle_request(request)
+                begun = _beginning(response)
                 response.close()
         except httpx.TransportError as error:
             raise ConnectionError(
                 f"The receiver did not answer: {type(error).__name__}: {error}".rstrip(": ")
             ) from None
-        return response.status_code
+        return response.status_code, begun
 
     def _reason_against(self, url: httpx.URL) -> str | None:
         if is_loopback_host(url.host) or url.host.lower() in self._hosts:
             return None
         return f"{url.host} is not this machine; name it in callback_hosts if it may be called"
 
-    def _notify(self, record: Record, step: Step) -> None:
-        if step.state not in _STATES.get(record.notify.event, {step.state}):
+    def _notify(self, store: Store, record: Record, step: Step, era: int) -> None:
+        addresses = self._always
+        if step.state in _STATES.get(record.notify.event, {step.state}):
+            addresses += record.notify.addresses
+        if not addresses:
             return
         if record.id in self._waiting:  # its task goes on with this one
-            self._waiting[record.id].append((record, step))
+            self._waiting[record.id].append((record, step, addresses, era))
             return
-        self._waiting[record.id] = deque([(record, step)])
-        task = asyncio.create_task(self._work_off(record.id))
+        self._waiting[record.id] = deque([(record, step, addresses, era)])
+        task = asyncio.create_task(self._work_off(store, record.id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -132,15 +153,16 @@ class Callbacks:
             await self._transport.aclose()
             self._transport = None
 
-    async def _work_off(self, message_id: str) -> None:
+    async def _work_off(self, store: Store, message_id: str) -> None:
         waiting = self._waiting[message_id]
         while waiting:
-            record, step = waiting.popleft()
-            for address in record.notify.addresses:
+            record, step, addresses, era = waiting.popleft()
+            for address in addresses:
                 async with self._places:
-                    attempt = await self._tell(record, step, address)
+                    attempt = await self._tell(record, step, address) if store.era == era else None
                 with self._lock:
-                    self._attempts.append(attempt)
+                    if attempt is not None and store.era == era:  # else it was cleared
+                        self._attempts.append(attempt)
         del self._waiting[message_id]
 
     async def _tell(self, record: Record, step: Step, address: Address) -> Notification:
@@ -178,6 +200,19 @@ class Callbacks:
         response = await self._transport.handle_async_request(request)
         await response.aclose()
         return response.status_code
+
+
+def _beginning(response: httpx.Response) -> str:
+    """Read the beginning of an answer, as far as it comes in time; one in a broken encoding has none."""
+    body, end = b"", time.monotonic() + TIMEOUT
+    try:
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) >= EXCERPT or time.monotonic() > end:
+                break
+    except httpx.DecodingError:
+        return ""
+    return body[:EXCERPT].decode(errors="replace")
 
 
 def _request(method: str, url: httpx.URL, json: Mapping[str, JSON] | None = None) -> httpx.Request:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import phonenumbers
 
 from ecall_facade._json import JSON, spell
+from ecall_facade.sandbox._magic import find
 from ecall_facade.sandbox._store import Notify
 from ecall_facade.text import LENGTH_LIMITS, SMS_PAGE_LIMIT, measure
 
@@ -177,7 +178,10 @@ def _why_no_number(value: str) -> str | None:
 
 
 def _check_recipient(value: str, parameter: str, problems: _Problems) -> None:
-    if not _SHORT.fullmatch(value) and (reason := _why_no_number(value)):
+    magic = find(value)
+    if magic is not None and magic.is_invalid:
+        problems.add(parameter, f"The number {value} is an invalid receiver: it is the sandbox's number for that.")
+    elif not _SHORT.fullmatch(value) and (reason := _why_no_number(value)):
         problems.add(parameter, f"The number {value[:40]} is an invalid receiver: {reason}.")
 
 

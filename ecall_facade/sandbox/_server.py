@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import errno
 import logging
 import os
 import socket
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-HOST = "127.0.0.1"
 GRACE = 1.0  # seconds that answers under way have when the server stops
 
 # Not registered, so that no configuration of the host's switches it on.
@@ -38,14 +38,29 @@ class _Protocol(H11Protocol):
         self.logger = self.access_logger = _silence
         self.access_log = False
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {"transport": transport}  # which the app may drop
+
 
 class ServerThread:
-    """A server on loopback in a daemon thread. `background` runs beside it and is cancelled when it stops."""
+    """A server in a daemon thread. `background` runs beside it and is cancelled when it stops.
 
-    def __init__(self, app: ASGIApp, background: Callable[[], Coroutine[Any, Any, None]], port: int) -> None:
-        self._socket = _bind(port)
+    `on_stop` is called in its event loop when it is about to stop, to end answers that would go on for ever.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        background: Callable[[], Coroutine[Any, Any, None]],
+        on_stop: Callable[[], None],
+        host: str,
+        port: int,
+    ) -> None:
+        self._socket = _bind(host, port)
         self.port = cast("int", self._socket.getsockname()[1])
         self._background = background
+        self._on_stop = on_stop
         self._config = Config(
             app,
             http=_Protocol,
@@ -92,6 +107,7 @@ class ServerThread:
         started.set_result(None)
         await self._stopping.wait()
         server.close()
+        self._on_stop()
         if state.tasks:
             await asyncio.wait(state.tasks, timeout=GRACE)
         background.cancel()
@@ -110,14 +126,22 @@ async def _close(state: ServerState) -> None:
             await asyncio.sleep(0)
 
 
-def _bind(port: int) -> socket.socket:
-    # The protocol is named, as asyncio sets TCP_NODELAY only then; without it every answer waits 40 ms for an ACK.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        # The protocol is named, as asyncio sets TCP_NODELAY only then; without it every answer waits 40 ms for an ACK.
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise OSError(error.errno, f"The sandbox cannot listen on {host}: {error.strerror}") from None
+    except ValueError:  # what cannot be a name at all, UnicodeError for one
+        raise OSError(errno.EINVAL, f"The sandbox cannot listen on {host!r}: it is no name or address") from None
     try:
         if os.name == "posix":  # elsewhere it would let two programs have one port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((HOST, port))
+        sock.bind(address)
     except OSError as error:
         sock.close()
-        raise OSError(error.errno, f"The sandbox cannot listen on {HOST}:{port}: {error.strerror}") from None
+        raise OSError(error.errno, f"The sandbox cannot listen on {host}:{port}: {error.strerror}") from None
     return sock

@@ -1,0 +1,19 @@
+"""The command `ecall`."""
+
+from __future__ import annotations
+
+import sys
+
+_EXTRA = {"cyclopts", "rich"}
+
+
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    try:
+        from ecall_facade.cli._app import run
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] not in _EXTRA:
+            raise
+        sys.stderr.write('ecall: the command needs cyclopts and rich: pip install "ecall-facade[cli]"\n')
+        raise SystemExit(2) from None
+    raise SystemExit(run(sys.argv[1:]))

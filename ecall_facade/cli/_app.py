@@ -1,0 +1,78 @@
+"""The commands by name. Each is loaded when it is called, so that `ecall --help` costs no more than it must."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, cast
+
+from cyclopts import App, CycloptsError, Parameter
+
+from ecall_facade._version import __version__
+from ecall_facade.cli._output import Exit, Failure, failure_of, report
+from ecall_facade.cli._text import STDIN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COMMANDS = {
+    "send": "Send one message to one recipient.",
+    "status": "Tell how far messages have come.",
+    "media": "Upload and download the files that messages carry.",
+    "measure": "Measure a text before it is sent.",
+    "sandbox": "Run an eCall on this machine, to build and test against.",
+    "demo": "Watch messages being sent, followed and reported back, in a simulation.",
+}
+
+_EPILOGUE = """\
+Credentials come from ECALL_USERNAME and ECALL_PASSWORD, or from a file that is yours alone: --credentials FILE, or \
+~/.config/ecall/credentials.toml.
+
+Examples:
+  ecall demo
+  ecall measure "See you at 8"
+  ecall send "079 123 45 67" "See you at 8" --sandbox
+
+Exit codes:
+"""
+
+
+def _make_app() -> App:
+    codes = "\n".join(f"  {code.value:<5}{code.meaning}" for code in Exit)
+    app = App(
+        name="ecall",
+        help="Send SMS, WhatsApp and RCS messages through eCall, never the same one twice by accident.",
+        help_epilogue=_EPILOGUE + codes,
+        help_format="plaintext",
+        version=__version__,
+        default_parameter=Parameter(negative=(), show_default=False),
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for place, (name, summary) in enumerate(_COMMANDS.items()):
+        app.command(f"ecall_facade.cli._{name}:app", name=name, help=summary, sort_key=place)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments; give its exit code. Says what went wrong, and raises nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a sign that a terminal cannot show must not look like a failure
+            stream.reconfigure(errors="backslashreplace")
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [STDIN if argument == "-" else argument for argument in arguments[:end]]
+    try:
+        code = cast("Exit | None", _make_app()([*options, *arguments[end:]]))  # help and version give None
+    except KeyboardInterrupt:
+        failure = Failure(Exit.INTERRUPTED, "Interrupted", "Interrupted")
+    except CycloptsError as error:
+        failure = Failure(Exit.USAGE, "UsageError", f"{error} (--help shows how)")
+    except Exception as error:
+        if (known := failure_of(error)) is None:
+            raise
+        failure = known
+    else:
+        return code or Exit.DONE
+    return report(failure, as_json="--json" in options)

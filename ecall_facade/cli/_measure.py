@@ -1,0 +1,67 @@
+"""`ecall measure`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from ecall_facade.cli._output import Exit, Output
+from ecall_facade.cli._text import NOTES, Text, TextFile, read_text
+from ecall_facade.errors import InvalidText
+from ecall_facade.text import LENGTH_LIMITS, SMS_PAGE_LIMIT, check_text, measure
+
+if TYPE_CHECKING:
+    from ecall_facade._json import JSON
+
+app = App(
+    name="measure",
+    usage="Usage: ecall measure [OPTIONS] [TEXT]",
+    help_epilogue=f"""\
+{NOTES}
+Nothing is sent, and no credentials are needed. Exit code 0 says that the text was measured; whether it fits is in the \
+answer.
+
+Examples:
+  ecall measure "Grüezi, your parcel comes today"
+  ecall measure --text-file reminder.txt --json
+  echo "See you at 8" | ecall measure - --channel whatsapp
+""",
+)
+
+
+@app.default
+def measure_text(
+    text: Text = None,
+    /,
+    *,
+    text_file: TextFile = None,
+    channel: Annotated[Literal["sms", "whatsapp", "rcs"], Parameter(help="How it is to be sent; default sms.")] = "sms",
+    json: Annotated[bool, Parameter(help="JSON instead of words; errors too, on stdout.")] = False,
+) -> Exit:
+    """Measure a text before it is sent."""
+    words = read_text(text, text_file)
+    problem: str | None = None
+    try:
+        check_text(words, channel.capitalize())
+    except InvalidText as error:
+        problem = str(error)
+    facts: dict[str, JSON] = {
+        "channel": channel,
+        "characters": len(words),
+        "limit": LENGTH_LIMITS.get(channel.capitalize(), SMS_PAGE_LIMIT),
+        "limit_unit": "pages" if channel == "sms" else "characters",
+        "fits": problem is None,
+        "problem": problem,
+    }
+    if channel == "sms":
+        size = measure(words)
+        facts |= {"encoding": size.encoding, "units": size.units, "pages": size.pages, "units_left": size.units_left}
+        line = (
+            f"{size.encoding}, {size.units} units, {size.pages} of {SMS_PAGE_LIMIT} pages, {size.units_left} units left"
+        )
+    else:
+        left = LENGTH_LIMITS[channel.capitalize()] - len(words)
+        line = f"{len(words)} of {facts['limit']} characters" + (f", {left} left" if left >= 0 else "")
+    Output(json).show(facts, (line, *((f". {problem}", "red") for problem in [problem] if problem)))
+    return Exit.DONE

@@ -1,0 +1,84 @@
+"""`ecall media upload` and `ecall media download`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from ecall_facade.cli._output import Exit, Output, usage
+from ecall_facade.cli._progress import progress
+from ecall_facade.cli._session import DEFAULTS, Options, open_client
+
+if TYPE_CHECKING:
+    from ecall_facade import Media
+    from ecall_facade._json import JSON
+
+app = App(
+    name="media",
+    help_epilogue="""\
+Examples:
+  ecall media upload plan.pdf
+  ecall media download "$MEDIA_ID" --to copy.pdf
+""",
+)
+
+
+@app.command(
+    help_epilogue="""\
+An upload texts nobody. `ecall send --file` uploads and sends in one go.
+
+Examples:
+  ecall media upload plan.pdf
+  ecall media upload photo.jpg --json
+"""
+)
+def upload(file: Annotated[Path, Parameter(help="What is uploaded.")], /, *, options: Options = DEFAULTS) -> Exit:
+    """Upload a file, and give the id that messages name it by."""
+    with open_client(options) as ecall, progress(file.name) as on_progress:
+        media = ecall.media.upload(file, on_progress=on_progress)
+    Output(options.json).show(
+        _facts_of(media, options), f"Uploaded {file.name}, {_size(media)}: media {media.media_id}"
+    )
+    return Exit.DONE
+
+
+@app.command(
+    help_epilogue="""\
+The file is written completely or not at all.
+
+Examples:
+  ecall media download "$MEDIA_ID" --to copy.pdf
+  ecall media download "$MEDIA_ID" --to copy.pdf --force --json
+"""
+)
+def download(
+    media_id: Annotated[str, Parameter(help="Id that upload gave.")],
+    /,
+    *,
+    to: Annotated[Path, Parameter(help="Where it is written.")],
+    force: Annotated[bool, Parameter(help="Replace what is there.")] = False,
+    options: Options = DEFAULTS,
+) -> Exit:
+    """Download a file."""
+    if to.exists() and not force:
+        raise usage(f"{to.name} is there already: --force replaces it")
+    with open_client(options) as ecall, progress(to.name) as on_progress:
+        media = ecall.media.download(media_id, to, on_progress=on_progress)
+    Output(options.json).show({**_facts_of(media, options), "file": str(to)}, f"Downloaded {_size(media)} to {to.name}")
+    return Exit.DONE
+
+
+def _facts_of(media: Media, options: Options) -> dict[str, JSON]:
+    return {
+        "media_id": media.media_id,
+        "content_type": media.content_type,
+        "size": media.size,
+        "request_id": media.request_id,
+        "simulated": options.sandbox,
+    }
+
+
+def _size(media: Media) -> str:
+    return "size unknown" if media.size is None else f"{media.size:,} bytes"

@@ -1,0 +1,141 @@
+"""`ecall sandbox`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import webbrowser
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+from cyclopts import App, Parameter
+
+from ecall_facade._settings import SENDER_VARIABLES
+from ecall_facade.cli._credentials import read_file
+from ecall_facade.cli._output import Exit, remark, say, usage, write_json
+from ecall_facade.cli._session import load_sandbox, running
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ecall_facade.sandbox import Sandbox
+
+app = App(
+    name="sandbox",
+    help_epilogue="""\
+It listens on this machine only, unless --host says otherwise, and accepts any credentials, unless \
+ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD or a file give exact ones. It runs until Ctrl-C.
+
+It is a simulation, and part of what it does rests on what could only be inferred about the service.
+
+Examples:
+  ecall sandbox
+  ecall sandbox --open
+  ecall sandbox --port 0 --json
+  ecall sandbox --inbound-url http://localhost:8000/ecall
+  ecall sandbox --callback-url http://localhost:8000/ecall/reports --port 0
+""",
+)
+
+
+@app.default
+def run_sandbox(
+    *,
+    port: Annotated[int, Parameter(help="Where it listens; default 8398; 0 takes a free one.")] = 8398,
+    host: Annotated[str, Parameter(help="Name or address it listens on; default 127.0.0.1.")] = "127.0.0.1",
+    open_page: Annotated[bool, Parameter(name="--open", help="Open its inbox in a browser.")] = False,
+    callback_url: Annotated[str | None, Parameter(help="Is told of every change of every message.")] = None,
+    inbound_url: Annotated[str | None, Parameter(help="Is told what people answer in the inbox.")] = None,
+    credentials: Annotated[Path | None, Parameter(help="TOML file with the exact username and password.")] = None,
+    json: Annotated[bool, Parameter(help="One object with its address, once it is ready.")] = False,
+) -> Exit:
+    """Run an eCall on this machine, to build and test against."""
+    exact = _exact_credentials(credentials)
+    with _signals() as stopping, running(_make(host, port, callback_url, inbound_url, exact)) as sandbox:
+        if json:
+            write_json({"url": sandbox.url, "any_credentials": exact is None, "simulated": True})
+        else:
+            _introduce(sandbox, exact is None)
+        if open_page and not webbrowser.open(f"{sandbox.url}/"):
+            remark(f"No browser could be opened; the inbox is at {sandbox.url}/")
+        while not stopping.wait(0.5):  # not for ever, or Windows would not hear of Ctrl-C
+            pass
+    return Exit.DONE
+
+
+def _exact_credentials(file: Path | None) -> tuple[str, str] | None:
+    if file is not None:
+        settings = read_file(file)
+        return settings.get("username", ""), settings.get("password", "")
+    username, password = (os.environ.get(f"ECALL_SANDBOX_{name}") for name in ("USERNAME", "PASSWORD"))
+    if not username and not password:
+        return None
+    if not username or not password:
+        raise usage("ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD go together: one of them is not set")
+    return username, password
+
+
+def _make(
+    host: str, port: int, callback_url: str | None, inbound_url: str | None, exact: tuple[str, str] | None
+) -> Sandbox:
+    load_sandbox()  # or say what it needs
+    from ecall_facade.sandbox import Sandbox
+
+    class Lenient(Sandbox):
+        """For people, who make up credentials as they go; what tests use always checks."""
+
+        _checks_credentials = False
+
+    username, password = exact or ("sandbox", "sandbox")
+    try:
+        hosts = {urlsplit(url).hostname for url in (callback_url, inbound_url) if url is not None}
+        return (Sandbox if exact else Lenient)(
+            username=username,
+            password=password,
+            host=host,
+            port=port,
+            callback_url=callback_url,
+            inbound_url=inbound_url,
+            callback_hosts={name for name in hosts if name},  # whoever named them wants them called
+        )
+    except ValueError as error:
+        raise usage(str(error)) from None
+
+
+@contextmanager
+def _signals() -> Generator[threading.Event, None, None]:
+    """Take Ctrl-C and SIGTERM for the wish to end well."""
+    stopping = threading.Event()
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001
+        stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _introduce(sandbox: Sandbox, accepts_any: bool) -> None:
+    credentials = sandbox.credentials
+    say(("A ", ("SIMULATION", "bold yellow"), " of eCall, partly on inferred facts. Nobody is texted."))
+    say("")
+    say(f"Inbox     {sandbox.url}/")
+    say("Accepts   any credentials" if accepts_any else "Accepts   the given credentials only")
+    say("")
+    say("In the shell of your program:")
+    say("")
+    say(f"export ECALL_BASE_URL={sandbox.url}")
+    if accepts_any:
+        say(f"export ECALL_USERNAME={credentials['username']} ECALL_PASSWORD={credentials['password']}")
+    else:
+        say("export ECALL_USERNAME=… ECALL_PASSWORD=…    # the given ones")
+    senders = (f"{SENDER_VARIABLES[name]}={sender}" for name, sender in credentials["sender"].items())
+    say(f"export {' '.join(senders)}")
+    say("")
+    say("Ctrl-C ends it, and what it holds is gone.")

@@ -1,0 +1,91 @@
+"""A client for a command: of the service, or of a sandbox that lives as long as the command."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ecall_facade import ECall, NotFound
+from ecall_facade._settings import ApiVersion
+from ecall_facade.cli._credentials import find_settings
+from ecall_facade.cli._output import remark, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ecall_facade.sandbox import Sandbox
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Options:
+    """The options of every command that talks to the service."""
+
+    json: Annotated[bool, Parameter(help="JSON instead of words; errors too, on stdout.")] = False
+    sandbox: Annotated[bool, Parameter(help="Use a sandbox of its own; nobody is texted.")] = False
+    credentials: Annotated[
+        Path | None, Parameter(help="TOML file with username and password (also sender, base_url); chmod 600.")
+    ] = None
+    api_version: Annotated[ApiVersion | None, Parameter(help="Version of the service's interface; default v2.")] = None
+
+
+DEFAULTS = Options()
+
+
+@contextmanager
+def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, None]:
+    """Open a client as the options say."""
+    if not options.sandbox:
+        with ECall(**find_settings(options.credentials), api_version=options.api_version, region=region) as ecall:
+            yield ecall
+        return
+    if options.credentials is not None:
+        raise usage("--sandbox has credentials of its own: leave --credentials away")
+    with running(load_sandbox()()) as sandbox:
+        remark("SIMULATION: an embedded sandbox, nobody is texted")
+        with ECall(**sandbox.credentials, api_version=options.api_version, region=region) as ecall:
+            try:
+                yield ecall
+            except NotFound as error:
+                raise explain(error, options) from None
+
+
+def explain(error: Exception, options: Options) -> Exception:
+    """Say, of an id that an embedded sandbox does not know, where it may be known."""
+    if options.sandbox and isinstance(error, NotFound) and not hasattr(error, "__notes__"):
+        error.add_note(
+            "The embedded sandbox began empty; for ids of an `ecall sandbox` that runs elsewhere, set ECALL_BASE_URL "
+            "to it and leave --sandbox away"
+        )
+    return error
+
+
+def load_sandbox() -> type[Sandbox]:
+    """Load the sandbox, which takes its time and has needs of its own."""
+    try:
+        from ecall_facade.sandbox import Sandbox
+    except ImportError as error:
+        raise usage(str(error)) from None
+    return Sandbox
+
+
+@contextmanager
+def running(sandbox: Sandbox) -> Generator[Sandbox, None, None]:
+    """Run a sandbox; where it cannot listen, that is a matter of how it was asked for."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            sandbox.start()
+        except OSError as error:
+            raise usage(error.strerror or str(error)) from None
+    try:
+        for warning in caught:
+            remark(f"WARNING: {warning.message}")
+        yield sandbox
+    finally:
+        sandbox.stop()

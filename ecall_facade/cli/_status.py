@@ -1,0 +1,74 @@
+"""`ecall status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from ecall_facade import ECallError
+from ecall_facade.cli._output import Exit, Output, failure_of, report, usage
+from ecall_facade.cli._session import DEFAULTS, Options, explain, open_client
+from ecall_facade.cli._watch import exit_of, facts_of, line_of, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ecall_facade import ECall, MessageStatus
+
+app = App(
+    name="status",
+    usage="Usage: ecall status [OPTIONS] MESSAGE-ID...",
+    help_epilogue="""\
+With --watch there is a line for each change, and exit code 6 if a message failed or was not delivered; without it the \
+exit code tells only whether the status could be read. With --json each line is an object. Of several failures the \
+first gives the exit code.
+
+Examples:
+  ecall status "$MESSAGE_ID"
+  ecall status "$MESSAGE_ID" "$ANOTHER_ID" --json
+  ecall status "$MESSAGE_ID" --watch --timeout 30
+""",
+)
+
+
+@app.default
+def status(
+    message_ids: Annotated[list[str], Parameter(name="MESSAGE-ID", help="Ids that send gave.")],
+    /,
+    *,
+    watch: Annotated[bool, Parameter(help="Follow them until nothing more happens.")] = False,
+    timeout: Annotated[float, Parameter(help="Seconds to follow them for; default 60.")] = 60,
+    options: Options = DEFAULTS,
+) -> Exit:
+    """Tell how far messages have come."""
+    if watch and not 0 < timeout < 1e9:
+        raise usage("--timeout is a positive number of seconds")
+    out = Output(options.json)
+    failed: list[Exit] = []
+    with open_client(options) as ecall:
+        for seen in _look(ecall, list(dict.fromkeys(message_ids)), timeout if watch else None, options):
+            if isinstance(seen, ECallError):
+                explain(seen, options)
+                if (failure := failure_of(seen)) is not None:
+                    failed.append(report(failure, as_json=options.json))
+            else:
+                out.show({**facts_of(seen), "simulated": options.sandbox}, line_of(seen))
+                if watch and exit_of(seen):
+                    failed.append(exit_of(seen))
+    return failed[0] if failed else Exit.DONE
+
+
+def _look(
+    ecall: ECall, message_ids: Sequence[str], timeout: float | None, options: Options
+) -> Iterator[MessageStatus | ECallError]:
+    # An embedded sandbox is new, so that there is nothing to watch and no use in waiting for an id to be known.
+    if timeout is not None and not options.sandbox:
+        for _, seen in watch(ecall, message_ids, timeout):
+            yield seen
+        return
+    for message_id in message_ids:
+        try:
+            yield ecall.messages.status(message_id)
+        except ECallError as error:
+            yield error

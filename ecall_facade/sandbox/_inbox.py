@@ -1,0 +1,397 @@
+"""The server side of the page that shows the messages: its files, its JSON, and the stream of what changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import re
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+import puremagic
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.routing import Route, Router
+
+from ecall_facade._json import as_dict
+from ecall_facade._version import __version__
+from ecall_facade.sandbox._app import OCTETS, SIGN, write_time
+from ecall_facade.sandbox._exchanges import Exchange, with_plus
+from ecall_facade.sandbox._store import Inbound, Message
+from ecall_facade.text import measure
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
+
+    from starlette.types import Message as Part
+    from starlette.types import Receive, Scope, Send
+
+    from ecall_facade._json import JSON
+    from ecall_facade.sandbox._callbacks import Callbacks
+    from ecall_facade.sandbox._replies import Replies
+    from ecall_facade.sandbox._store import Store
+
+SHOWN = 2_000
+"""How many items the page has at most, the newest ones."""
+POLL = 0.1  # seconds between two looks for changes
+HEARTBEAT = 10.0  # seconds
+MAX_WRITE = 64 * 2**10  # bytes of a request from the page
+
+_FILES = {
+    "/": ("inbox.html", "text/html; charset=utf-8"),
+    "/inbox.css": ("inbox.css", "text/css; charset=utf-8"),
+    "/inbox.js": ("inbox.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+    "x-ecall-sandbox": SIGN,
+}
+# What a browser shows without running anything. Whatever else a file is, it is offered for download.
+_HARMLESS = re.compile(r"image/(png|jpeg|gif|webp|bmp)|audio/.+|video/.+")
+_DEPTH = 50  # of what a request says, as far as it is shown
+_NO_OBJECT = "A write is a JSON object, with Content-Type: application/json."
+_log = logging.getLogger("ecall_facade.sandbox")
+
+
+class Inbox:
+    """Shows what the store has. `clear` forgets everything the sandbox remembers."""
+
+    def __init__(
+        self, store: Store, callbacks: Callbacks, replies: Replies, clear: Callable[[], None], any_credentials: bool
+    ) -> None:
+        self._store = store
+        self._callbacks = callbacks
+        self._replies = replies
+        self._clear_all = clear
+        self._any_credentials = any_credentials
+        self._streams: set[asyncio.Task[None]] = set()
+        self._sniffed = lru_cache(SHOWN)(_sniff)
+        self._router = Router(
+            [
+                *(Route(path, self._file) for path in _FILES),
+                Route("/inbox/items", self._items),
+                Route("/inbox/items/{key:path}", self._detail),
+                Route("/inbox/events", self._events),
+                Route("/inbox/media/{id}", self._media),
+                Route("/inbox/reply", self._reply, methods=["POST"]),
+                Route("/inbox/clear", self._clear, methods=["POST"]),
+            ],
+            redirect_slashes=False,
+        )
+
+    def takes(self, path: str) -> bool:
+        return path in _FILES or path.startswith("/inbox/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def send_safely(part: Part) -> None:
+            nonlocal begun
+            begun = True
+            if part["type"] == "http.response.start":
+                MutableHeaders(scope=part).update(_HEADERS)
+            await send(part)
+
+        try:
+            await self._router(scope, receive, send_safely)
+        except ClientDisconnect:
+            return
+        except Exception:
+            _log.exception("The sandbox's inbox failed")
+            if begun:
+                raise
+            await _json({"error": "The sandbox failed; see its log."}, 500)(scope, receive, send_safely)
+
+    def stop(self) -> None:
+        """End the streams, which would go on for ever."""
+        for task in self._streams:
+            task.cancel()
+
+    async def _file(self, request: Request) -> Response:
+        name, content_type = _FILES[request.url.path]
+        content = (resources.files("ecall_facade.sandbox") / "page" / name).read_bytes()
+        return Response(content, headers={"content-type": content_type})
+
+    async def _items(self, request: Request) -> Response:  # noqa: ARG002
+        version, entries = self._store.newest_of_all(SHOWN)
+        items = [item for entry in entries for item in self._shown(entry)]
+        items.sort(key=lambda item: cast("str", item["at"]))  # stable, so those of one moment stay in their order
+        return _json({"version": version, "items": items[-SHOWN:], "status": self._status()})
+
+    async def _detail(self, request: Request) -> Response:
+        key: str = request.path_params["key"]
+        kind, _, name = key.partition(":")
+        entry = self._store.get(f"exchange:{name.partition(':')[0]}" if kind == "refused" else key)
+        item = next((item for item in self._shown(entry) if item["key"] == key), None) if entry else None
+        if entry is None or item is None:
+            return _json({"error": "This is gone: older messages make room for newer ones, or it was cleared."}, 404)
+        detail: dict[str, JSON] = {"item": item, "history": [], "notifications": []}
+        exchange: object = entry
+        if isinstance(entry, Message):
+            exchange = self._store.get(f"exchange:{entry.request_id}")
+            detail["history"] = [{"state": state, "at": write_time(at)} for state, at in entry.history]
+            detail["notifications"] = [
+                {
+                    "type": told.type, "address": _without_password(told.address), "state": told.state,
+                    "at": write_time(told.at), "outcome": told.outcome, "status_code": told.status_code,
+                    "reason": told.reason,
+                }
+                for told in self._callbacks.snapshot() if told.message_id == entry.id
+            ]  # fmt: skip
+        base_url = f"{request.url.scheme}://{request.url.netloc}"
+        return _json({**detail, **_behind(exchange if isinstance(exchange, Exchange) else None, base_url)})
+
+    async def _events(self, request: Request) -> Response:
+        given = request.headers.get("last-event-id") or request.query_params.get("since", "")
+        since = int(given) if given.isascii() and given.isdigit() and len(given) < 16 else -1
+        return _Stream(self._streams, self._follow(since))
+
+    async def _follow(self, version: int) -> AsyncGenerator[str]:
+        yield "retry: 1000\n\n"
+        quiet = 0.0
+        while True:
+            version, keys = self._store.changes_since(version)
+            quiet = 0.0 if keys or keys is None else quiet + POLL
+            if keys is None or len(keys) > SHOWN:
+                yield _event("reset", version, {})
+            elif keys:
+                items = [item for key in keys if (entry := self._store.get(key)) for item in self._shown(entry)]
+                yield _event("items", version, {"version": version, "items": items, "status": self._status()})
+            elif quiet >= HEARTBEAT:
+                quiet = 0.0
+                yield ": still here\n\n"
+            await asyncio.sleep(POLL)
+
+    async def _media(self, request: Request) -> Response:
+        found = self._find(request.path_params["id"])
+        if found is None:
+            return _json({"error": "There is no file with this id."}, 404)
+        path, sniffed, _ = found
+        if _HARMLESS.fullmatch(sniffed):
+            return FileResponse(path, media_type=sniffed)
+        return FileResponse(path, media_type=OCTETS, filename=path.name)
+
+    async def _reply(self, request: Request) -> Response:
+        asked = await _read(request)
+        if asked is None:
+            return _json({"error": _NO_OBJECT}, 415)
+        values = {name: asked.get(name) for name in ("text", "number", "to", "channel", "media_id", "url")}
+        if not all(value is None or isinstance(value, str) for value in values.values()):
+            return _json({"error": "All fields of a reply are strings."}, 400)
+        # What is left empty on a page is not said.
+        text, number, to, channel, media_id, url = (cast("str | None", value) or None for value in values.values())
+        try:
+            inbound = await run_in_threadpool(self._replies.post, text, number, to, channel or "Sms", media_id, url)
+        except ValueError as error:
+            return _json({"error": f"{error}."}, 400)
+        return _json({"key": f"inbound:{inbound.id}", **_answer(inbound)})
+
+    async def _clear(self, request: Request) -> Response:
+        if await _read(request) is None:
+            return _json({"error": _NO_OBJECT}, 415)
+        self._clear_all()
+        return Response(status_code=204)
+
+    def _status(self) -> dict[str, JSON]:
+        return {
+            "messages": len(self._store),
+            "dropped": self._store.dropped,
+            "shown": SHOWN,
+            "limits": dict(self._store.limits),
+            "inbound_url": self._replies.url and _without_password(self._replies.url),
+            "any_credentials": self._any_credentials,
+            "version": __version__,
+        }
+
+    def _shown(self, entry: Message | Exchange | Inbound) -> list[dict[str, JSON]]:
+        """Give what the page shows of an entry: one item, or of a request those parts of it that were refused."""
+        if isinstance(entry, Message):
+            content = _content(entry)
+            return [
+                {
+                    "key": f"message:{entry.id}",
+                    "kind": "message",
+                    "id": entry.id,
+                    "number": with_plus(entry.recipient),
+                    "sender": entry.sender,
+                    "channel": entry.channel,
+                    "at": write_time(entry.accepted_at),
+                    "state": entry.state,
+                    "error": entry.error,
+                    "request_id": entry.request_id,
+                    "list_id": entry.list_id,
+                    "content": content,
+                    **self._measured(entry.channel, content),
+                }
+            ]
+        if isinstance(entry, Exchange):
+            at = write_time(entry.at)
+            return [
+                {**refused, "at": at, **self._measured(cast("str", refused["channel"]), as_dict(refused["content"]))}
+                for refused in entry.refused
+            ]
+        message = entry.json
+        content = cast("dict[str, JSON]", message["content"])
+        return [
+            {
+                "key": f"inbound:{entry.id}", "kind": "inbound", "id": entry.id,
+                "number": with_plus(cast("str", message["from"])),
+                "sender": message["to"], "channel": message["channel"], "at": write_time(entry.at),
+                "content": content, "media": self._file_of(content), "url": _without_password(entry.url),
+                "answer": _answer(entry) if entry.is_over else None,
+            }
+        ]  # fmt: skip
+
+    def _measured(self, channel: str, content: dict[str, object] | dict[str, JSON]) -> dict[str, JSON]:
+        text = content.get("text")
+        size = measure(text) if channel == "Sms" and isinstance(text, str) else None
+        return {
+            "pages": size.pages if size else None,
+            "encoding": size.encoding if size else None,
+            "media": self._file_of(content),
+        }
+
+    def _file_of(self, content: dict[str, object] | dict[str, JSON]) -> JSON:
+        media_id = content.get("mediaId")
+        if not isinstance(media_id, str):
+            return None
+        found = self._find(media_id)
+        if found is None:
+            return {"content_type": OCTETS, "size": 0, "kept": False}
+        return {"content_type": found[1], "size": found[2], "kept": True}
+
+    def _find(self, media_id: str) -> tuple[Path, str, int] | None:
+        """Give a file, what it is and its size; None where it is gone, be it at this very moment."""
+        path = self._store.media_path(media_id)
+        try:
+            return (path, self._sniffed(path), path.stat().st_size) if path else None
+        except OSError:
+            return None
+
+
+class _Stream(StreamingResponse):
+    """Server-sent events, until the other end goes or the server stops."""
+
+    def __init__(self, streams: set[asyncio.Task[None]], events: AsyncGenerator[str]) -> None:
+        super().__init__(events, headers={"content-type": "text/event-stream"})
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        task = asyncio.ensure_future(super().__call__(scope, receive, send))
+        self._streams.add(task)
+        try:
+            await asyncio.wait([task])
+        finally:
+            task.cancel()
+            self._streams.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+
+def _json(payload: object, status: int = 200) -> Response:
+    return Response(_dump(payload), status, media_type="application/json")
+
+
+def _event(name: str, version: int, data: object) -> str:
+    return f"event: {name}\nid: {version}\ndata: {_dump(data)}\n\n"  # JSON in ASCII has no line breaks
+
+
+def _dump(data: object) -> str:
+    """Write JSON, also of what requests may say and JSON cannot: 1e999 is infinite here, and some nest very deep."""
+    try:
+        return json.dumps(data, allow_nan=False)
+    except (ValueError, RecursionError):
+        return json.dumps(_cut(data, _DEPTH), allow_nan=False)
+
+
+def _cut(data: object, depth: int) -> object:
+    if isinstance(data, (dict, list)) and not depth:
+        return "…"
+    if isinstance(data, dict):
+        return {name: _cut(value, depth - 1) for name, value in cast("dict[str, object]", data).items()}
+    if isinstance(data, list):
+        return [_cut(value, depth - 1) for value in cast("list[object]", data)]
+    return str(data) if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def _content(message: Message) -> dict[str, JSON]:
+    try:
+        return message.content
+    except RecursionError:  # it nests as deep as could just be read when it came
+        return {}
+
+
+async def _read(request: Request) -> dict[str, object] | None:
+    """Read what the page wants written; None where it is no JSON object, as a form of another site would be."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return None
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_WRITE:
+            return None
+    try:
+        asked: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, object]", asked) if isinstance(asked, dict) else None
+
+
+def _sniff(path: Path) -> str:
+    """Tell what a file is by its first bytes."""
+    with path.open("rb") as file:
+        begin = file.read(4096)
+    try:
+        return puremagic.from_string(begin, mime=True) or OCTETS  # pyright: ignore[reportUnknownMemberType]
+    except (puremagic.PureError, ValueError):
+        return OCTETS
+
+
+def _without_password(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an e-mail address may look like a broken URL
+        return url
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _answer(inbound: Inbound) -> dict[str, JSON]:
+    return {"status": inbound.status, "body": inbound.body, "reason": inbound.reason}
+
+
+def _behind(exchange: Exchange | None, base_url: str) -> dict[str, JSON]:
+    """Give the request and the answer behind an item."""
+    if exchange is None:
+        return {"request": None, "answer": None, "curl": None}
+    return {
+        "request": {
+            "at": write_time(exchange.at),
+            "method": exchange.method,
+            "path": exchange.path,
+            "headers": [[*pair] for pair in exchange.headers],
+            "body": exchange.body.decode(errors="replace"),
+            "body_cut": exchange.is_cut,
+        },
+        "answer": {
+            "status": exchange.status,
+            "headers": [[*pair] for pair in exchange.answer_headers],
+            "body": exchange.answer.decode(errors="replace"),
+            "note": exchange.note,
+        },
+        "curl": exchange.curl(base_url),
+    }

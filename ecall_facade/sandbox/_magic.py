@@ -1,0 +1,194 @@
+"""Magic recipients: the numbers that stand for everything a program has to cope with.
+
+They are +41 79 000 and four digits, of which many speak: the status of an answer, or the error state of an SMS. They
+are valid in form, so that a program's own checks let them pass. What they do is the sandbox's own invention; which
+statuses and states the service really gives when is not known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
+
+import attrs
+
+from ecall_facade._policy import REQUEST_ID
+from ecall_facade.sandbox._store import Step
+from ecall_facade.sandbox._trouble import FOREVER, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ecall_facade._json import JSON
+    from ecall_facade.sandbox._store import State
+
+_PREFIX = "+4179000"
+_NUMBER = re.compile(r"(?:\+|00)4179000([0-9]{4})")
+RETRY_AFTER = 30  # seconds: more than a client waits by itself
+
+# The states of the sibling interfaces, and what they say of them (inferred for REST).
+_ERROR_STATES = {
+    71: "the gateway did not acknowledge",
+    1000: "connection broken",
+    1001: "timeout",
+    5111: "text too long",
+    5112: "number bad",
+    5155: "too much traffic",
+    5502: "provider: syntax error",
+    5504: "too many messages for the address",
+    5506: "number bad",
+    5509: "number bad",
+}
+
+
+@attrs.frozen
+class Magic:
+    """A magic recipient: what happens to its messages (`plan`), or to the request (`trouble`, `once` or always)."""
+
+    outcome: str
+    plan: tuple[Step, ...] | None = None
+    trouble: Trouble | None = None
+    once: bool = False
+    is_invalid: bool = False
+
+
+def find(recipient: str) -> Magic | None:
+    """Give what is special about a recipient, in whichever international form it is written."""
+    match = _NUMBER.fullmatch(recipient)
+    return _BY_DIGITS.get(match[1]) if match else None
+
+
+def table() -> list[tuple[str, str]]:
+    """Give all magic recipients with what they stand for, in order."""
+    return [(_PREFIX + digits, magic.outcome) for digits, magic in _BY_DIGITS.items()]
+
+
+class Troubles:
+    """Gives the trouble of a request by its recipients; remembers which of those that come once are over."""
+
+    def __init__(self) -> None:
+        self._over: set[str] = set()
+
+    def of(self, recipients: Iterable[str]) -> Trouble | None:
+        """Give the trouble of the first recipient that has one."""
+        found = {recipient[-4:]: magic for recipient in recipients if (magic := find(recipient))}
+        for digits, magic in found.items():
+            if magic.trouble is None:
+                continue
+            if magic.once and digits in self._over:
+                self._over.discard(digits)  # so that it can be had again
+                continue
+            if magic.once:
+                self._over.add(digits)
+            return magic.trouble
+        return None
+
+
+def _plan(*steps: tuple[float, State], error: dict[str, JSON] | None = None) -> tuple[Step, ...]:
+    last = len(steps) - 1
+    return tuple(
+        Step(timedelta(seconds=after), state, error if index == last else None)
+        for index, (after, state) in enumerate(steps)
+    )
+
+
+def _refusal(status: int, code: str, message: str, **headers: str) -> Trouble:
+    body = json.dumps({"errorCode": code, "errorMessage": message}).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Trouble(message, status=status, body=body, headers={"content-type": "application/json", **named})
+
+
+def _in_other_case(body: bytes) -> bytes:
+    def change(names: list[tuple[str, JSON]]) -> dict[str, JSON]:
+        return {name[:1].upper() + name[1:].lower(): value for name, value in names}
+
+    return json.dumps(json.loads(body, object_pairs_hook=change)).encode()
+
+
+def _with_unknown(body: bytes) -> bytes:
+    answer = cast("dict[str, JSON]", json.loads(body))
+    return json.dumps({"sandboxNote": {"nobody": ["knows", 1, None]}, **answer, "sandboxPrice": 0.05}).encode()
+
+
+def _failed(code: int, words: str) -> Magic:
+    error: dict[str, JSON] = {"errorCode": str(code), "errorMessage": words}
+    steps = _plan((0, "Pending"), (0.05, "Sent"), (0.15, "Failed"), error=error)
+    return Magic(f"fails with the SMS error state {code}: {words}", plan=steps)
+
+
+_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+_DONE = "the message was accepted"
+
+_BY_DIGITS: dict[str, Magic] = {
+    # what becomes of a message
+    "0001": Magic("delivered at once", plan=_plan((0, "Pending"), (0, "Sent"), (0, "Delivered"))),
+    "0002": Magic("delivered late, after 30 seconds", plan=_plan((0, "Pending"), (0.05, "Sent"), (30, "Delivered"))),
+    "0003": Magic("never a report: it stays Sent", plan=_plan((0, "Pending"), (0.05, "Sent"))),
+    "0004": Magic("not delivered: Undelivered", plan=_plan((0, "Pending"), (0.05, "Sent"), (0.15, "Undelivered"))),
+    "0005": Magic(
+        "scheduled, for in 60 seconds; delivered then",
+        plan=_plan((0, "Scheduled"), (60, "Pending"), (60.05, "Sent"), (60.15, "Delivered")),
+    ),
+    **{f"{code:04}": _failed(code, words) for code, words in _ERROR_STATES.items()},
+    # what the service says instead of accepting it
+    "0400": Magic("rejected with 400, `InvalidContent`: an invalid receiver", is_invalid=True),
+    "0401": Magic(
+        "401, as for wrong credentials",
+        trouble=_refusal(
+            401, "AccNoUser", "The sandbox's number for 401.", www_authenticate='Basic realm="eCall sandbox"'
+        ),
+    ),
+    "0403": Magic("403: no credit", trouble=_refusal(403, "AccNoUnits", "Not enough credit (the sandbox's number).")),
+    "0429": Magic(
+        f"429 with `Retry-After: {RETRY_AFTER}`",
+        trouble=_refusal(429, "SandboxTooManyRequests", "Too many requests.", retry_after=str(RETRY_AFTER)),
+    ),
+    "0500": Magic("500; not accepted, which a client cannot know", trouble=_refusal(500, "SandboxFailure", "Failed.")),
+    "0502": Magic(
+        "502 with a page in HTML and without a request id, as from a proxy; accepted all the same",
+        trouble=Trouble(
+            f"a proxy in front failed; {_DONE}", True, 502, _HTML, {"content-type": "text/html", REQUEST_ID: None}
+        ),
+    ),
+    "0503": Magic(
+        "503 once, with `Retry-After: 1` and a request id; the next try is accepted",
+        trouble=_refusal(503, "SandboxUnavailable", "Try again.", retry_after="1"),
+        once=True,
+    ),
+    # what can happen on the way
+    "0901": Magic(
+        "the connection is dropped, and nothing accepted", trouble=Trouble("the connection was dropped", drop=True)
+    ),
+    "0902": Magic(
+        "accepted, then the connection is dropped",
+        trouble=Trouble(f"the connection was dropped; {_DONE}", accepts=True, drop=True),
+    ),
+    "0903": Magic(
+        "accepted, and answered after 3 seconds", trouble=Trouble(f"a slow answer; {_DONE}", accepts=True, delay=3)
+    ),
+    "0904": Magic(
+        "accepted, and never answered", trouble=Trouble(f"no answer; {_DONE}", accepts=True, delay=FOREVER, drop=True)
+    ),
+    "0905": Magic(
+        "accepted; half of the answer comes", trouble=Trouble(f"half an answer; {_DONE}", accepts=True, cut=True)
+    ),
+    "0906": Magic(
+        "accepted, with an empty answer",
+        trouble=Trouble(f"an empty answer; {_DONE}", True, 200, b"", {"content-type": "application/json"}),
+    ),
+    "0907": Magic(
+        "accepted, with an answer that is not JSON",
+        trouble=Trouble(f"an answer that is not JSON; {_DONE}", True, 200, b"OK", {"content-type": "text/plain"}),
+    ),
+    "0908": Magic(
+        "accepted, with names in another letter case",
+        trouble=Trouble(f"other letter case; {_DONE}", accepts=True, rewrite=_in_other_case),
+    ),
+    "0909": Magic(
+        "accepted, with fields that nobody knows; its state is a word that nobody knows, too",
+        plan=_plan((0, cast("State", "SandboxTeleporting"))),
+        trouble=Trouble(f"unknown fields; {_DONE}", accepts=True, rewrite=_with_unknown),
+    ),
+}

@@ -1,0 +1,79 @@
+"""Inbound messages: what somebody answers on the phone that is not there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+import attrs
+
+from ecall_facade.sandbox._app import write_time
+from ecall_facade.sandbox._rules import CHANNELS
+from ecall_facade.sandbox._store import Inbound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ecall_facade._json import JSON
+    from ecall_facade._settings import ChannelName
+    from ecall_facade.sandbox._callbacks import Callbacks
+    from ecall_facade.sandbox._store import Store
+
+SENDERS: Mapping[ChannelName, str] = {"sms": "Sandbox", "whatsapp": "+41791234567", "rcs": "sandbox-agent"}
+
+
+class Replies:
+    """Posts inbound messages to the program that is being built, and remembers them. For any thread."""
+
+    def __init__(self, store: Store, callbacks: Callbacks, url: str | None) -> None:
+        self._store = store
+        self._callbacks = callbacks
+        self.url = url
+
+    def post(
+        self, text: str | None, sender: str | None, to: str | None, channel: str, media_id: str | None, url: str | None
+    ) -> Inbound:
+        """Post one and give it with its answer, or with the reason why there is none; `ValueError` for a bad one."""
+        target = url if url is not None else self.url
+        if target is None:
+            raise ValueError(
+                "There is nowhere to post to: Sandbox(inbound_url=…), reply(…, url=…) or the command's --inbound-url "
+                "names your URL"
+            )
+        self._callbacks.check(target)
+        if channel not in CHANNELS:
+            raise ValueError(f"channel is one of {', '.join(CHANNELS)}")
+        if text is None and media_id is None:
+            raise ValueError("A reply has a text, a media_id or both")
+        if media_id is not None and not self._store.has_media(media_id):
+            raise ValueError(f"There is no file {media_id!r}: upload it first")
+        if sender is None:
+            newest = self._store.newest(channel)
+            if newest is None:
+                raise ValueError(f"Nobody was sent anything by {channel} yet: reply(…, sender=…) says who writes")
+            sender = newest.recipient
+        # What the kind of a file is called is not known; that it is one is what the media id says.
+        kind = "Text" if media_id is None else "Document"
+        content: dict[str, JSON] = {"type": kind, "text": text, "mediaId": media_id}
+        at = self._store.clock()
+        message: dict[str, JSON] = {
+            "messageId": self._store.new_id("inbound"),
+            "channel": channel,
+            "from": sender,
+            "to": to if to is not None else SENDERS[cast("ChannelName", channel.lower())],
+            "content": {name: value for name, value in content.items() if value is not None},
+            "timestamp": write_time(at),
+        }
+        try:
+            json.dumps(message, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("A reply must not hold half a surrogate pair") from None
+        inbound = Inbound(cast("str", message["messageId"]), message, at, target)
+        self._store.put_inbound(inbound)
+        try:
+            status, body = self._callbacks.post(target, message)
+            inbound = attrs.evolve(inbound, status=status, body=body, is_over=True)
+        except ConnectionError as error:
+            inbound = attrs.evolve(inbound, reason=str(error), is_over=True)
+        self._store.put_inbound(inbound)
+        return inbound

@@ -1,0 +1,707 @@
+"""The sandbox's page in a real browser, against real sandboxes, clients and receivers."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+import time
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+import pytest
+
+pytest.importorskip("selenium", reason="selenium is not installed")
+
+from _browser import Browser, open_browser, why_none
+from _servers import free_port
+from selenium.webdriver.common.keys import Keys
+
+from ecall_facade import (
+    AudioContent,
+    BadRequest,
+    DocumentContent,
+    ECall,
+    ImageContent,
+    ServerError,
+    StickerContent,
+    VideoContent,
+)
+from ecall_facade.sandbox import Sandbox
+from ecall_facade.webhooks import ReceivedMessage, Receiver
+
+NONE = why_none()
+pytestmark = [
+    pytest.mark.slow,  # the page is the same for every Python
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(NONE is not None, reason=f"no browser: {NONE}"),
+]
+
+ANNA, BEAT, CARLA = "+41791234567", "+41787654321", "+41765432109"
+FAILS = "+41790001001"  # what it stands for is tested elsewhere
+PICTURE = Path(__file__).parents[1] / "ecall_facade" / "sandbox" / "picture.png"
+EVIL = """<img src=x onerror="window.pwned=1"><script>window.pwned=2</script>"'&lt;b&gt;"""
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """The browser; whatever a test does, the page must not break, nor its rules be broken."""
+    chromium.console()
+    yield chromium
+    assert chromium.problems() == []
+    assert [line for line in chromium.console() if re.search(r"Content Security|Uncaught|Refused to", line)] == []
+    chromium.driver.get("about:blank")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def ecall(sandbox: Sandbox) -> Iterator[ECall]:
+    with ECall(**sandbox.credentials, retry=False) as ecall:
+        yield ecall
+
+
+class Program:
+    """A program that takes inbound messages, and answers what a test wants."""
+
+    def __init__(self) -> None:
+        self.received: list[ReceivedMessage] = []
+        self.status, self.answer = 200, b"thanks"
+        receiver, program = Receiver(sources=["127.0.0.1"]), self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                event = receiver.receive(body, remote_addr=self.client_address[0], headers=dict(self.headers.items()))
+                assert isinstance(event, ReceivedMessage)
+                program.received.append(event)
+                self.send_response(program.status)
+                self.send_header("content-type", "text/html")
+                self.end_headers()
+                self.wfile.write(program.answer)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/inbound"
+
+
+@pytest.fixture
+def program() -> Iterator[Program]:
+    program = Program()
+    thread = threading.Thread(target=program.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield program
+    program.server.shutdown()
+    thread.join()
+    program.server.server_close()
+
+
+def open_page(browser: Browser, sandbox: Sandbox, number: str | None = None, **window: Any) -> None:
+    browser.open(sandbox.url + ("/" if number is None else f"/#/to/{quote(number)}"), **window)
+    browser.wait_for_text("Live", "#connection")
+
+
+def numbers_shown(browser: Browser) -> list[str]:
+    return browser.text("#conversations .who").splitlines()
+
+
+def texts_shown(browser: Browser) -> list[str]:
+    return browser.text("#bubbles .text").splitlines()
+
+
+def wait_until(browser: Browser, look: Callable[[], object], what: str) -> None:
+    browser.wait_for(look, what)
+
+
+class TestMessages:
+    def test_a_message_appears_and_its_state_changes_without_reload(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
+        sandbox.clock.freeze()
+        open_page(browser, sandbox)
+        browser.wait_for_text(f'base_url="{sandbox.url}"', "#empty")
+        browser.run("window.mark = 1")
+
+        ecall.sms.send(ANNA, "Your code is 481 516", sender="ACME")
+        browser.wait_for_text("Your code is 481 516", "#bubbles")
+        assert browser.text("#bubbles .state") == "○Pending"
+        assert browser.text("#bubbles .sender") == "ACME"
+        assert "1 page · GSM-7" in browser.text("#bubbles .note")
+        assert numbers_shown(browser) == ["+41 79 123 45 67"]
+        assert not browser.one("#empty").is_displayed()
+
+        browser.run("document.querySelector('#bubbles .bubble').mark = 1")
+        for seconds, state in ((0.1, "Sent"), (0.1, "Delivered")):
+            sandbox.clock.advance(seconds=seconds)
+            browser.wait_for_text(state, "#bubbles .state")
+            browser.wait_for_text(state, "#conversations .state")
+        assert browser.run("return [window.mark, document.querySelector('#bubbles .bubble').mark]") == [1, 1]
+
+    def test_newest_conversation_first_and_what_is_unseen_is_marked(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
+        open_page(browser, sandbox)
+        ecall.sms.send(ANNA, "One")
+        browser.wait_for_text("One", "#bubbles")
+        ecall.rcs.send(BEAT, "Two")
+        ecall.whatsapp.send(BEAT, "Three")
+        browser.wait_for_text("Three", "#conversations")
+        assert numbers_shown(browser) == ["+41 78 765 43 21", "+41 79 123 45 67"]
+        assert texts_shown(browser) == ["One"]
+        assert browser.text(".badge") == "2 new"
+        assert browser.driver.title.startswith("(2) ")
+        browser.one("#conversations a").click()
+        browser.wait_for_text("Three", "#bubbles")
+        assert browser.text("#bubbles .channel") == "RCS\nWhatsApp"
+        wait_until(browser, lambda: not browser.all(".badge"), "no badge")
+        assert browser.one("[aria-current]").text.startswith("+41 78 765 43 21")
+
+    def test_failures_are_shown(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        open_page(browser, sandbox, ANNA)
+        ecall.sms.send(FAILS, "To a phone that is off")
+        with pytest.raises(BadRequest):
+            ecall.request("POST", "/api/message", json=raw_sms("12", "Refused"))
+        sandbox.fail_next(500, message="Planned")
+        with pytest.raises(ServerError):
+            ecall.sms.send(ANNA, "Lost")
+        browser.wait_for_text("Refused, 500: planned: 500, Planned", "#bubbles .refused .state")
+        assert texts_shown(browser) == ["Lost"]
+
+        browser.run("location.hash = arguments[0]", f"#/to/{quote(FAILS)}")
+        browser.wait_for_text("Failed · 1001: timeout", "#bubbles .state")
+        browser.run("location.hash = '#/to/12'")
+        browser.wait_for_text("Refused, 400", "#bubbles .refused .state")
+        assert "invalid receiver" in browser.text("#bubbles .state")
+        assert texts_shown(browser) == ["Refused"]
+
+        with pytest.raises(BadRequest):
+            ecall.request("POST", "/api/message", json={"channel": "Sms"})
+        browser.wait_for_text("Requests without a recipient", "#conversations")
+        browser.one("#conversations a").click()
+        browser.wait_for_text("To or ToList is required", "#bubbles .refused .state")
+        assert not browser.one("#reply").is_displayed()
+
+    def test_media_are_shown_as_what_they_are(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        sound = io.BytesIO()
+        with wave.open(sound, "wb") as file:
+            file.setparams((1, 1, 8000, 0, "NONE", ""))
+            file.writeframes(b"\x80" * 8000)
+        for content, data in (
+            (ImageContent, PICTURE.read_bytes()),
+            (AudioContent, sound.getvalue()),
+            (DocumentContent, b"%PDF-1.7 a plan"),
+            (StickerContent, PICTURE.read_bytes()),
+            (VideoContent, b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(100)),  # which is broken
+        ):
+            ecall.rcs.send(ANNA, cast("Any", content)(media_id=ecall.media.upload(data).media_id))
+        open_page(browser, sandbox, ANNA)
+        look = "return [...document.querySelectorAll('#bubbles img')].map((i) => i.naturalWidth + i.alt)"
+        wanted = ["480Picture from sandbox-agent", "480Sticker from sandbox-agent"]
+        wait_until(browser, lambda: browser.run(look) == wanted, "pictures")
+        assert len(browser.all("#bubbles .sticker img")) == 1
+        assert browser.one("#bubbles .sticker .bubble").value_of_css_property("background-color") == "rgba(0, 0, 0, 0)"
+        wait_until(browser, lambda: browser.run("return document.querySelector('audio').duration") == 1, "sound")
+        wait_until(browser, lambda: len(browser.all("#bubbles a.file")) == 2, "links")
+        assert "application/pdf" in browser.text("#bubbles a.file") or "octet-stream" in browser.text("#bubbles a.file")
+        assert "15 bytes" in browser.text("#bubbles a.file")
+
+    def test_what_was_dropped_is_said(self, browser: Browser) -> None:
+        with Sandbox(max_messages=2) as sandbox, ECall(**sandbox.credentials) as ecall:
+            for text in ("One", "Two", "Three"):
+                ecall.sms.send(ANNA, text)
+            open_page(browser, sandbox)
+            browser.wait_for_text("1 old message was dropped.", ".banner summary")
+            assert texts_shown(browser) == ["Two", "Three"]
+            assert "At most 2 messages, 1,000 files" in browser.text("#limits")
+            assert "Inferred, and possibly wrong" in browser.text(".banner")
+
+
+class TestReplies:
+    def test_a_reply_reaches_the_program_and_its_answer_is_shown(self, browser: Browser, program: Program) -> None:
+        with replying(browser, program.url):
+            type_reply(browser, "Yes, I am coming 🙂")
+            browser.wait_for_text("Your program answered 200: thanks", "#reply-status")
+            browser.wait_for_text("Your program answered 200: thanks", "#bubbles .inbound .state")
+            (message,) = program.received
+            assert (message.text, message.sender, message.recipient) == ("Yes, I am coming 🙂", ANNA, "ACME")
+            assert browser.text("#bubbles .inbound .text") == "Yes, I am coming 🙂"
+            assert browser.one("#reply-text").get_attribute("value") == ""
+
+    def test_an_answer_that_is_an_error(self, browser: Browser, program: Program) -> None:
+        program.status, program.answer = 500, EVIL.encode()
+        with replying(browser, program.url):
+            type_reply(browser, "Hello")
+            browser.wait_for_text(f"Your program answered 500: {EVIL}", "#reply-status.bad")
+            browser.wait_for_text(f"Your program answered 500: {EVIL}", "#bubbles .inbound .state.bad")
+            assert_inert(browser)
+
+    def test_a_program_that_is_down(self, browser: Browser) -> None:
+        with replying(browser, f"http://127.0.0.1:{free_port()}/"):
+            type_reply(browser, "Hello")
+            browser.wait_for_text("Your program did not answer: ", "#reply-status.bad")
+            browser.wait_for_text("Your program did not answer: ", "#bubbles .inbound .state.bad")
+
+    def test_a_reply_that_cannot_be_posted_is_kept(self, browser: Browser, program: Program) -> None:
+        with replying(browser, program.url) as sandbox:
+            sandbox.stop()
+            type_reply(browser, "Hello")
+            browser.wait_for_text("Not sent: ", "#reply-status.bad")
+            assert browser.one("#reply-text").get_attribute("value") == "Hello"
+
+    def test_without_a_url_the_page_says_how(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        ecall.sms.send(ANNA, "Hello")
+        open_page(browser, sandbox, ANNA)
+        browser.wait_for_text("Hello", "#bubbles")
+        assert "inbound_url" in browser.one("#nowhere").text
+        assert not browser.one("#reply-text").is_enabled()
+        assert not browser.one("#send").is_enabled()
+
+
+@contextmanager
+def replying(browser: Browser, url: str) -> Iterator[Sandbox]:
+    """Open a conversation that one can answer in."""
+    with Sandbox(inbound_url=url) as sandbox, ECall(**sandbox.credentials) as ecall:
+        ecall.sms.send(ANNA, "Are you coming?", sender="ACME")
+        open_page(browser, sandbox, ANNA)
+        browser.wait_for_text("Are you coming?", "#bubbles")
+        yield sandbox
+
+
+def type_reply(browser: Browser, text: str) -> None:
+    browser.run("const t = document.getElementById('reply-text'); t.focus(); t.value = arguments[0]", text)
+    browser.one("#send").click()
+
+
+class TestInert:
+    """Whatever a message contains is text."""
+
+    def test_texts_senders_numbers_and_names_of_files(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        picture = ecall.media.upload(PICTURE.read_bytes()).media_id
+        ecall.sms.send(ANNA, EVIL, sender="<b>ACME</b>")
+        for kind in ("Image", "Document"):
+            content = {"type": kind, "mediaId": picture, "caption": EVIL, "fileName": EVIL}
+            named: Any = {"channel": "Rcs", "from": EVIL, "to": ANNA, "content": content}
+            ecall.request("POST", "/api/message", json=named)
+        with pytest.raises(BadRequest):
+            ecall.request("POST", "/api/message", json=raw_sms(EVIL, EVIL))
+        for channel in (EVIL, "constructor"):
+            with pytest.raises(BadRequest):
+                ecall.request("POST", "/api/message", json={**raw_sms(ANNA, EVIL), "channel": channel})
+        open_page(browser, sandbox, ANNA)
+        browser.wait_for_text("<b>ACME</b>", "#bubbles .sender")
+        assert browser.text("#bubbles .text").count(EVIL) == 5
+        assert browser.text("#bubbles .refused .channel") == f"{EVIL}\nconstructor"
+        assert browser.text("#bubbles .sender").count(EVIL) == 2
+        assert browser.one("#bubbles img").get_attribute("alt") == EVIL
+        assert EVIL in numbers_shown(browser)
+        assert_inert(browser)
+        for button in browser.all("#bubbles [data-key]"):
+            button.click()
+            browser.wait_for_text(
+                "Message id" if "message" in (button.get_dom_attribute("data-key") or "") else "Request id", "#facts"
+            )
+            assert_inert(browser)
+            browser.focused().send_keys(Keys.ESCAPE)
+            wait_until(browser, lambda: not browser.one("#details").is_displayed(), "no details")
+        browser.run("location.hash = '#/to/' + encodeURIComponent(arguments[0])", EVIL)
+        wait_until(browser, lambda: browser.one("#number").text == EVIL, "the conversation")
+        assert_inert(browser)
+
+    @pytest.mark.parametrize(
+        ("data", "name"),
+        [
+            (b"<!doctype html><script>window.pwned = 1; opener.pwned = 1</script>", "html"),
+            (b'<svg xmlns="http://www.w3.org/2000/svg"><script>window.pwned = 1</script></svg>', "svg"),
+            (b"%PDF-1.7\n1 0 obj<</OpenAction<</S/JavaScript/JS(app.alert(1))>>>>", "pdf"),
+        ],
+        ids=["html", "svg", "pdf"],
+    )
+    def test_files(self, browser: Browser, sandbox: Sandbox, ecall: ECall, data: bytes, name: str) -> None:
+        media_id = ecall.media.upload(data).media_id
+        ecall.rcs.send(ANNA, ImageContent(media_id=media_id))
+        ecall.rcs.send(ANNA, DocumentContent(media_id=media_id))
+        open_page(browser, sandbox, ANNA)
+        wait_until(browser, lambda: len(browser.all("#bubbles a.file[download]")) == 2, "links")
+        assert_inert(browser)
+        answer = browser.run(
+            "return fetch(arguments[0]).then(({headers: h}) => [h.get('content-type'), h.get('content-disposition')])",
+            f"/inbox/media/{media_id}",
+        )
+        assert answer[0] == "application/octet-stream"
+        assert answer[1].startswith("attachment")
+        before = browser.driver.current_url
+        browser.run("location.assign(arguments[0])", f"/inbox/media/{media_id}")  # is downloaded, and not shown
+        time.sleep(0.2)
+        assert browser.driver.current_url == before
+        assert_inert(browser)
+
+    def test_an_address_of_the_page(self, browser: Browser, sandbox: Sandbox) -> None:
+        open_page(browser, sandbox, EVIL)
+        wait_until(browser, lambda: browser.one("#number").text == EVIL, "the number")
+        assert_inert(browser)
+        browser.run("location.hash = '#/to/%ff'")  # no UTF-8
+        wait_until(browser, lambda: browser.one("#empty").is_displayed(), "the list")
+
+
+def assert_inert(browser: Browser) -> None:
+    assert browser.run("return window.pwned") is None
+    found = (
+        "script, iframe, object, embed, style, body b, [onerror], [onload], [src='x'], [style], a[href^='javascript']"
+    )
+    assert browser.run("return document.body.querySelectorAll(arguments[0]).length", found) == 0
+
+
+def raw_sms(to: str, text: str) -> Any:
+    return {"channel": "Sms", "from": "ACME", "to": to, "content": {"type": "Text", "text": text}}
+
+
+class TestTools:
+    def test_the_filter(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        ecall.sms.send(ANNA, "Water is off")
+        ecall.rcs.send(ANNA, "Water is on")
+        ecall.whatsapp.send(BEAT, "Good morning")
+        ecall.sms.send(FAILS, "Nobody hears this")
+        open_page(browser, sandbox, ANNA)
+        browser.wait_for_text("Failed", "#conversations")
+        assert browser.text("#count") == "4 messages in 3 conversations"
+
+        def filtered(query: str = "", channel: str = "All channels", state: str = "All states") -> str:
+            field = browser.one("#query")
+            field.clear()
+            field.send_keys(query)
+            browser.one("#channel").send_keys(channel)
+            browser.one("#state").send_keys(state)
+            browser.run("return new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+            return browser.text("#count")
+
+        assert filtered("WATER") == "2 messages in 1 conversation"
+        for written in ("079 123 45 67", "+41791234567", "0041 79 123", "79/123.45"):
+            assert filtered(written) == "2 messages in 1 conversation", written
+        assert filtered("water", channel="RCS") == "1 message in 1 conversation"
+        assert texts_shown(browser) == ["Water is on"]
+        assert browser.text("#tally") == "1 of 2 messages pass the filter"
+        assert filtered(channel="WhatsApp") == "1 message in 1 conversation"
+        assert browser.one("#nothing").is_displayed()
+        assert filtered(state="Failed") == "1 message in 1 conversation"
+        assert numbers_shown(browser) == ["+41 79 000 10 01"]
+        assert filtered("nothing like this") == "0 messages in 0 conversations"
+        browser.one("#no-filter").click()
+        browser.wait_for_text("4 messages in 3 conversations", "#count")
+        assert texts_shown(browser) == ["Water is off", "Water is on"]
+
+    def test_clear_asks_first(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        ecall.sms.send(ANNA, "Hello")
+        open_page(browser, sandbox)
+        browser.wait_for_text("Hello", "#bubbles")
+        browser.one("#clear").click()
+        browser.focused().send_keys(Keys.ESCAPE)
+        wait_until(browser, lambda: not browser.one("#confirm").is_displayed(), "no question")
+        assert len(sandbox.messages) == 1
+        browser.one("#clear").click()
+        browser.one("#really").click()
+        browser.wait_for_text("0 messages in 0 conversations", "#count")
+        assert sandbox.messages == []
+        wait_until(browser, browser.one("#empty").is_displayed, "what to do first")
+        ecall.sms.send(BEAT, "Hello again")
+        browser.wait_for_text("Hello again", "#bubbles")
+
+    def test_another_window_notices_that_all_was_cleared(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
+        ecall.sms.send(ANNA, "Hello")
+        open_page(browser, sandbox)
+        browser.wait_for_text("Hello", "#bubbles")
+        sandbox.clear()
+        browser.wait_for_text("0 messages in 0 conversations", "#count")
+
+    def test_details_show_request_answer_and_curl_without_the_password(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
+        sandbox.clock.freeze()
+        sent = ecall.sms.send(ANNA, "Grüezi \\ “Anna”")
+        open_page(browser, sandbox)
+        button = browser.one("#bubbles [data-key]")
+        button.click()
+        browser.wait_for_text(sent.message_id, "#facts")
+        assert browser.text("#request-line") == "POST /api/v2/message"
+        body = browser.text("#request-body")
+        assert json.loads(body)["content"]["text"] == "Grüezi \\ “Anna”"
+        assert '\n  "channel": "Sms"' in body
+        assert json.loads(browser.text("#answer-body"))["messageId"] == sent.message_id
+        assert browser.text("#answer-line").startswith("200")
+        assert browser.text("#curl").startswith("curl ")
+        assert "$ECALL_PASSWORD" in browser.text("#curl")
+        assert sandbox.credentials["password"] not in browser.text("html")
+        assert "authorization" not in browser.text("#details").lower()
+
+        browser.wait_for_text("Pending", "#history")  # and goes on while it is shown
+        sandbox.clock.advance(seconds=1)
+        browser.wait_for_text("Delivered", "#history")
+
+        browser.one("#copy").click()
+        browser.wait_for(lambda: browser.text("#copied"), "an answer of the button")
+        browser.run("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        browser.one("#copy").click()
+        browser.wait_for_text("Selected", "#copied")
+        assert browser.run("return getSelection().toString()") == browser.text("#curl")
+
+        browser.focused().send_keys(Keys.ESCAPE)
+        wait_until(browser, lambda: not browser.one("#details").is_displayed(), "no details")
+        assert browser.focused() == button
+
+    def test_details_of_what_is_gone(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        ecall.sms.send(ANNA, "Hello")
+        open_page(browser, sandbox)
+        browser.wait_for_text("Delivered", "#bubbles")
+        sandbox.stop()
+        browser.one("#bubbles [data-key]").click()
+        browser.wait_for_text("The sandbox does not answer", "#gone")
+        assert not browser.one("#facts").is_displayed()
+
+    def test_the_connection_comes_back(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        ecall.sms.send(ANNA, "Before")
+        open_page(browser, sandbox)
+        browser.wait_for_text("Before", "#bubbles")
+        sandbox.stop()
+        browser.wait_for_text("No connection", "#connection[data-state=lost]")
+        sandbox.start()
+        ecall.sms.send(ANNA, "After")
+        browser.wait_for_text("After", "#bubbles")
+        browser.wait_for_text("Live", "#connection")
+        port = int(sandbox.url.rpartition(":")[2])
+        sandbox.stop()
+        with Sandbox(port=port) as other, ECall(**other.credentials) as client:
+            client.sms.send(BEAT, "From another sandbox")
+            browser.wait_for_text("From another sandbox", "#conversations")
+            assert numbers_shown(browser) == ["+41 78 765 43 21"]
+
+
+class TestForEverybody:
+    def test_with_the_keyboard_alone(self, browser: Browser, program: Program) -> None:
+        with Sandbox(inbound_url=program.url) as sandbox, ECall(**sandbox.credentials) as ecall:
+            for number, text in ((ANNA, "One"), (BEAT, "Two"), (CARLA, "Three")):
+                ecall.sms.send(number, text)
+            open_page(browser, sandbox)
+            browser.wait_for_text("Three", "#bubbles")
+            browser.run("document.body.focus()")
+
+            def tab_to(what: str) -> None:
+                for _ in range(30):
+                    browser.focused().send_keys(Keys.TAB)
+                    if browser.run("return document.activeElement.matches(arguments[0])", what):
+                        return
+                raise AssertionError(f"Tab does not reach {what}")
+
+            def has_focus(what: str) -> None:
+                wait_until(
+                    browser, lambda: browser.run("return document.activeElement.matches(arguments[0])", what), what
+                )
+
+            tab_to("#query")
+            assert browser.focused().value_of_css_property("outline-style") == "solid"
+            tab_to("#conversations a")
+            browser.focused().send_keys(Keys.ARROW_DOWN)
+            browser.focused().send_keys(Keys.ARROW_DOWN)
+            browser.focused().send_keys(Keys.ARROW_UP)
+            assert "+41 78 765 43 21" in browser.focused().text
+            browser.focused().send_keys(Keys.ENTER)
+            has_focus("#number")
+            browser.wait_for_text("Two", "#bubbles")
+            tab_to("#bubbles button")
+            browser.focused().send_keys(Keys.ENTER)
+            wait_until(browser, lambda: browser.one("#details").is_displayed(), "details")
+            tab_to("#copy")
+            browser.focused().send_keys(Keys.ESCAPE)
+            has_focus("#bubbles button")
+            tab_to("#reply-text")
+            browser.focused().send_keys("Hello" + Keys.ENTER)
+            browser.wait_for_text("Your program answered 200", "#reply-status")
+            assert [(message.sender, message.text) for message in program.received] == [(BEAT, "Hello")]
+            has_focus("#reply-text")
+
+    def test_everything_has_a_name(self, browser: Browser, program: Program) -> None:
+        with replying(browser, program.url) as sandbox, ECall(**sandbox.credentials) as ecall:
+            ecall.whatsapp.send_file(ANNA, PICTURE)
+            type_reply(browser, "Hello")
+            browser.wait_for_text("Your program answered", "#reply-status")
+            wait_until(browser, lambda: len(browser.all("#bubbles .bubble")) == 3, "bubbles")
+            check_names(browser)
+            assert browser.run("return document.documentElement.lang") == "en"
+            assert len(browser.all("h1")) == 1
+            assert browser.run("return [...document.querySelectorAll('[id]')].map((e) => e.id)") == browser.run(
+                "return [...new Set([...document.querySelectorAll('[id]')].map((e) => e.id))]"
+            )
+            browser.one("#bubbles [data-key]").click()
+            browser.wait_for_text("Message id", "#facts")
+            check_names(browser)
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_contrast(self, browser: Browser, program: Program, scheme: str) -> None:
+        with Sandbox(inbound_url=program.url, max_messages=7) as sandbox, ECall(**sandbox.credentials) as ecall:
+            open_page(browser, sandbox, scheme=scheme)
+            browser.wait_for_text("No message yet", "#empty")
+            seen = contrasts(browser)
+            for channel in (ecall.sms, ecall.whatsapp, ecall.rcs):
+                channel.send(ANNA, "Hello")
+                sandbox.reply("Hello", channel={ecall.sms: "Sms", ecall.whatsapp: "Whatsapp"}.get(channel, "Rcs"))
+            for number in (FAILS, BEAT):
+                ecall.sms.send(number, "Hello")
+            for content in (DocumentContent, StickerContent):
+                ecall.rcs.send(ANNA, cast("Any", content)(media_id=ecall.media.upload(b"a plan").media_id))
+            with pytest.raises(BadRequest):
+                ecall.request("POST", "/api/message", json={**raw_sms(ANNA, "Hello"), "from": "far too long a sender"})
+            browser.wait_for_text("Failed", "#conversations")
+            browser.run("location.hash = arguments[0]", f"#/to/{quote(ANNA)}")
+            browser.wait_for_text("Refused", "#bubbles")
+            type_reply(browser, "Hello")
+            browser.wait_for_text("answered", "#reply-status")
+            browser.run("document.querySelector('.banner').open = true")
+            seen += contrasts(browser)
+            browser.one("#bubbles [data-key]").click()
+            browser.wait_for_text("Message id", "#facts")
+            seen += contrasts(browser)
+            assert len(seen) > 100
+            assert [found for found in seen if found["ratio"] < 4.5] == []
+            dark = browser.run("return getComputedStyle(document.body).backgroundColor").startswith("rgb(14, 17, 22")
+            assert dark == (scheme == "dark")
+
+    def test_on_a_phone(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        ecall.sms.send(ANNA, "One " + "longword" * 40)
+        ecall.whatsapp.send_file(BEAT, PICTURE)
+        open_page(browser, sandbox, width=390, height=844)
+        listed, shown = browser.one(".list"), browser.one(".conversation")
+        browser.wait_for_text("One", "#conversations")
+        assert (listed.is_displayed(), shown.is_displayed()) == (True, False)
+        assert fits(browser)
+        row = browser.all("#conversations a")[1]
+        row.click()
+        wait_until(browser, shown.is_displayed, "the conversation")
+        assert not listed.is_displayed()
+        browser.wait_for_text("longword", "#bubbles")
+        assert fits(browser)
+        wait_until(browser, lambda: browser.focused().get_attribute("id") == "number", "focus on the conversation")
+        browser.one("#back").click()
+        wait_until(browser, listed.is_displayed, "the list")
+        wait_until(browser, lambda: browser.focused() == row, "focus on the row")
+        row.click()
+        wait_until(browser, shown.is_displayed, "the conversation")
+        browser.one("#bubbles [data-key]").click()
+        browser.wait_for_text("Message id", "#facts")
+        assert fits(browser)
+        browser.focused().send_keys(Keys.ESCAPE)
+        browser.driver.back()
+        wait_until(browser, listed.is_displayed, "the list")
+        browser.run("location.hash = arguments[0]", f"#/to/{quote(BEAT)}")
+        wait_until(
+            browser, lambda: browser.run("return document.querySelector('#bubbles img')?.naturalWidth"), "picture"
+        )
+        assert fits(browser)
+
+
+def fits(browser: Browser) -> bool:
+    look = """
+        const parts = document.querySelectorAll(".list, #scroll, #details, .bubble");
+        const over = [document.scrollingElement, ...parts].map((e) => e.scrollWidth - e.clientWidth);
+        return innerWidth === 390 && Math.max(...over) <= 0;
+    """
+    return bool(browser.run(look))
+
+
+def check_names(browser: Browser) -> None:
+    """Look at the page as a screen reader does."""
+    nodes = [node for node in browser.cdp("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
+    found = [(node["role"]["value"], node.get("name", {}).get("value", "").strip()) for node in nodes]
+    wanted = {"button", "link", "textbox", "searchbox", "combobox", "image", "dialog", "navigation", "search", "region"}
+    assert [role for role, name in found if role in wanted and not name] == []
+    assert len([role for role, _ in found if role in wanted]) > 2
+
+
+def contrasts(browser: Browser) -> list[dict[str, Any]]:
+    """Measure each text that is shown against what is behind it."""
+    return cast("list[dict[str, Any]]", browser.run(CONTRASTS))
+
+
+CONTRASTS = """
+const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+const light = (color) => numbers(color).slice(0, 3).map((c) => c / 255)
+  .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+const behind = (element) => {
+  for (let e = element; e; e = e.parentElement) {
+    const color = getComputedStyle(e).backgroundColor;
+    if (numbers(color)[3] !== 0) return color;
+  }
+  return "rgb(255, 255, 255)";
+};
+const found = [];
+for (const e of document.querySelectorAll("body *")) {
+  const texts = [...e.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  const field = e.matches("input, select, textarea");
+  if (!(texts || field) || e.closest(".hidden, option, noscript, :disabled") || !e.checkVisibility()) continue;
+  for (const part of field && e.placeholder ? [null, "::placeholder"] : [null]) {
+    const [a, b] = [light(getComputedStyle(e, part).color), light(behind(e))].sort((x, y) => y - x);
+    const what = `${e.tagName}.${e.className}#${e.id} ${e.textContent.slice(0, 30)}`;
+    found.push({what, ratio: (a + 0.05) / (b + 0.05)});
+  }
+}
+return found;
+"""
+
+
+class TestMany:
+    def test_two_thousand_messages(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        numbers = [f"+4179{1_000_000 + index}" for index in range(1000)]
+        ecall.sms.broadcast(numbers, "Water is off until 14:00")
+        ecall.messages.send_list([ecall.sms.compose(ANNA, f"Message {index}") for index in range(1000)])
+        open_page(browser, sandbox)
+        browser.wait_for_text("2,000 messages in 1,001 conversations", "#count")
+        painted = "return performance.getEntriesByType('paint').map((e) => `${e.name} ${Math.round(e.startTime)} ms`)"
+        began = time.monotonic()
+        told = [*browser.run(painted)]
+
+        def more_than(look: str, number: int) -> Callable[[], bool]:
+            return lambda: bool(browser.run(look) > number)
+
+        rows = "return document.querySelectorAll('#conversations a').length"
+        assert browser.run(rows) == 200
+        for wanted in (400, 600, 800, 1000, 1001):
+            browser.run("document.querySelector('.list').scrollTop = 1e6")
+            wait_until(browser, more_than(rows, wanted - 1), f"{wanted} rows")
+        assert len(set(numbers_shown(browser))) == 1001
+        assert not browser.one("#more").is_displayed()
+
+        browser.run("location.hash = arguments[0]", f"#/to/{quote(ANNA)}")
+        browser.wait_for_text("Message 999", "#bubbles")
+        bubbles = "return document.querySelectorAll('#bubbles .bubble').length"
+        for wanted in (200, 400, 600, 800):
+            assert browser.run(bubbles) == wanted
+            browser.run("document.getElementById('earlier').click()")
+            wait_until(browser, more_than(bubbles, wanted), "more bubbles")
+        assert texts_shown(browser) == [f"Message {index}" for index in range(1000)]
+        told.append(f"all of them shown in {time.monotonic() - began:.1f} s")
+
+        began = time.monotonic()
+        ecall.sms.send(ANNA, "One more")
+        browser.wait_for_text("One more", "#bubbles")
+        told.append(f"one more after {time.monotonic() - began:.2f} s")
+        browser.one("#query").send_keys("Message 77")
+        browser.wait_for_text("11 messages in 1 conversation", "#count")
+        print(f"\n2,000 messages: {', '.join(told)}")  # noqa: T201

@@ -1,0 +1,311 @@
+"""The sandbox's magic recipients, each through both clients: what a program meets, and what the sandbox did."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from _clients import OTHER_NUMBER, PASSWORD, TEXT, USERNAME, OpenClient
+from starlette.responses import Response
+
+from ecall_facade import ECall, RawAddress, errors
+from ecall_facade.sandbox import Sandbox, _magic, _server
+from ecall_facade.sandbox._trouble import FOREVER, Trouble
+
+WAYS = ["send", "broadcast", "send_list"]
+
+
+class Met(NamedTuple):
+    """What a program meets that sends to a number."""
+
+    error: type[errors.ECallError] | None = None
+    may: bool = False  # `may_have_been_sent`
+    may_of_many: bool | None = None  # the same of a broadcast or a list, where that differs
+    accepted: bool = True
+    state: str = "Delivered"  # in the end
+    status: int | None = None
+    retry_after: float | None = None
+    timeout: float = 10.0
+
+
+FAILED = Met(state="Failed")
+LOST = Met(errors.OutcomeUnknown, may=True)
+LATE = LOST._replace(timeout=0.3)
+UNREADABLE = Met(errors.UnreadableResponse, may=True, status=200)
+
+
+def refused(error: type[errors.ECallError], status: int, **more: Any) -> Met:
+    return Met(error, accepted=False, status=status, **more)
+
+
+MET = {
+    "0001": Met(),
+    "0002": Met(),
+    "0003": Met(state="Sent"),
+    "0004": Met(state="Undelivered"),
+    "0005": Met(),
+    **dict.fromkeys(("0071", "1000", "1001", "5111", "5112", "5155", "5502", "5504", "5506", "5509"), FAILED),
+    "0400": refused(errors.BadRequest, 400),
+    "0401": refused(errors.AuthenticationError, 401),
+    "0403": refused(errors.PermissionDenied, 403, may_of_many=True),
+    "0429": refused(errors.RateLimited, 429, may_of_many=True, retry_after=30.0),
+    "0500": refused(errors.ServerError, 500, may=True),
+    "0502": Met(errors.ServerError, may=True, status=502),
+    "0503": Met(),
+    "0901": LOST._replace(accepted=False),
+    "0902": LOST,
+    "0903": LATE,
+    "0904": LATE,
+    "0905": UNREADABLE,
+    "0906": UNREADABLE,
+    "0907": UNREADABLE,
+    "0908": Met(),
+    "0909": Met(state="SandboxTeleporting"),
+}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(username=USERNAME, password=PASSWORD) as sandbox:
+        sandbox.clock.freeze()
+        yield sandbox
+
+
+def number(digits: str) -> str:
+    return f"+41 79 000 {digits[:2]} {digits[2:]}"
+
+
+def send(ecall: ECall, way: str, to: Any) -> list[str | None]:
+    """Send, in a broadcast or list beside somebody who is not magic; give the ids, that of `to` last."""
+    if way == "send":
+        return [ecall.sms.send(to, TEXT).message_id]
+    if way == "broadcast":
+        return [*ecall.sms.broadcast([OTHER_NUMBER, to], TEXT).message_ids]
+    messages = [ecall.sms.compose(each, TEXT) for each in (OTHER_NUMBER, to)]
+    return [entry.message_id for entry in ecall.messages.send_list(messages).entries]
+
+
+def test_every_one_is_tested() -> None:
+    assert [recipient.removeprefix("+4179000") for recipient, _ in _magic.table()] == list(MET)
+    assert len({outcome for _, outcome in _magic.table()}) == len(MET)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("digits", MET)
+def test_what_a_program_meets(
+    sandbox: Sandbox, open_client: OpenClient, pauses: list[float], way: str, digits: str
+) -> None:
+    met, count = MET[digits], 1 if way == "send" else 2
+    ecall = open_client(sandbox.url, timeout=met.timeout)
+    if digits == "0400" and way == "send_list":  # whose good messages go their way
+        assert [message_id is None for message_id in send(ecall, way, number(digits))] == [False, True]
+        assert [message.recipient for message in sandbox.messages] == ["+41787654321"]
+        return
+    if met.error is None:
+        ids = send(ecall, way, number(digits))
+        assert ids == [message.id for message in sandbox.messages]
+        assert len(ids) == count
+    else:
+        with pytest.raises(met.error) as caught:
+            send(ecall, way, number(digits))
+        assert type(caught.value) is met.error
+        may = met.may if way == "send" or met.may_of_many is None else met.may_of_many
+        assert caught.value.may_have_been_sent is may
+        assert getattr(caught.value, "status_code", None) == met.status
+        assert getattr(caught.value, "retry_after", None) == met.retry_after
+        # An error without an answer cannot have its id, nor one from a proxy.
+        assert bool(caught.value.request_id) is (met.status not in {None, 502})
+    assert pauses == ([1.0] if digits == "0503" else [])
+    assert len(sandbox.messages) == (count if met.accepted else 0)
+    if not met.accepted:
+        return
+    sandbox.clock.advance(minutes=5)
+    message = sandbox.messages[-1]
+    assert message.recipient == f"+4179000{digits}"
+    assert message.state == met.state
+    status = ecall.messages.status(message.id)
+    assert str(status.state) == met.state
+    assert status.is_final is (met.state in {"Delivered", "Undelivered", "Failed"})
+    if met.state == "Failed":
+        assert status.error is not None
+        assert status.error.code == str(int(digits))
+    if way != "send":
+        assert sandbox.messages[0].state == "Delivered"  # the other one's
+
+
+@pytest.mark.parametrize("digits", MET)
+def test_both_international_forms_are_one(sandbox: Sandbox, pauses: list[float], digits: str) -> None:
+    met = MET[digits]
+    with ECall(USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME", timeout=met.timeout) as ecall:
+        try:
+            send(ecall, "send", RawAddress(f"004179000{digits}"))
+        except errors.ECallError as error:
+            assert type(error) is met.error  # noqa: PT017 - where there is none to be, this is None
+        else:
+            assert met.error is None
+    assert [message.recipient for message in sandbox.messages] == [f"004179000{digits}"] * met.accepted
+
+
+@pytest.mark.parametrize(
+    "recipient", ["+41790000", "+417900004033", "+41791000403", "0790000403", "+49790000403", "+4179000O403", "0403"]
+)
+def test_what_is_only_like_one_is_none(recipient: str) -> None:
+    assert _magic.find(recipient) is None
+
+
+def test_503_comes_once_each_time(sandbox: Sandbox, open_client: OpenClient) -> None:
+    ecall = open_client(sandbox.url, retry=False)
+    for round_ in range(2):
+        with pytest.raises(errors.ServerError) as caught:
+            send(ecall, "send", number("0503"))
+        assert (caught.value.status_code, caught.value.retry_after) == (503, 1.0)
+        assert caught.value.request_id
+        assert len(sandbox.messages) == round_
+        send(ecall, "send", number("0503"))
+        assert len(sandbox.messages) == round_ + 1
+    with pytest.raises(errors.ServerError):
+        send(ecall, "send", number("0503"))
+    sandbox.clear()
+    with pytest.raises(errors.ServerError):
+        send(ecall, "send", number("0503"))
+
+
+def test_503_comes_once_also_where_a_list_names_the_number_twice(sandbox: Sandbox, pauses: list[float]) -> None:
+    with ECall(USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME") as ecall:
+        twice = [ecall.sms.compose(RawAddress(form + "4179000" + "0503"), TEXT) for form in ("+", "00")]
+        assert len(ecall.messages.send_list(twice).accepted) == 2
+    assert pauses == [1.0]
+
+
+def test_the_first_trouble_wins_and_a_planned_one_before_all(sandbox: Sandbox) -> None:
+    with ECall(USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME") as ecall:
+        with pytest.raises(errors.PermissionDenied):
+            ecall.sms.broadcast([number("0001"), number("0403"), number("0500")], TEXT)
+        sandbox.fail_next(413)
+        with pytest.raises(errors.TooLarge):
+            ecall.sms.send(number("0403"), TEXT)
+        with pytest.raises(errors.PermissionDenied):
+            ecall.sms.send(number("0403"), TEXT)
+
+
+def test_states_on_the_way(sandbox: Sandbox, open_client: OpenClient) -> None:
+    ecall = open_client(sandbox.url)
+    for digits, ways in {
+        "0001": [(0.0, "Delivered")],
+        "0002": [(0.0, "Pending"), (29.9, "Sent"), (0.1, "Delivered")],
+        "0003": [(0.0, "Pending"), (1, "Sent"), (6 * 86400.0, "Sent")],
+        "0005": [(0.0, "Scheduled"), (59.9, "Scheduled"), (0.1, "Pending"), (0.2, "Delivered")],
+        "0071": [(0.0, "Pending"), (0.1, "Sent"), (0.1, "Failed")],
+    }.items():
+        (message_id,) = send(ecall, "send", number(digits))
+        for seconds, state in ways:
+            sandbox.clock.advance(seconds)
+            assert str(ecall.messages.status(str(message_id)).state) == state, digits
+
+
+def test_a_word_that_nobody_knows_is_kept_and_not_final(sandbox: Sandbox, open_client: OpenClient) -> None:
+    ecall = open_client(sandbox.url)
+    (message_id,) = send(ecall, "send", number("0909"))
+    status = ecall.messages.status(str(message_id))
+    assert status.state.value == "SandboxTeleporting"
+    assert not status.is_final
+    with pytest.raises(errors.WaitTimeout) as caught:
+        ecall.messages.wait(str(message_id), timeout=0.05)
+    assert caught.value.status is not None
+    assert (caught.value.status.state, caught.value.status.is_final) == (status.state, False)
+
+
+def test_another_letter_case_and_unknown_fields_are_in_the_answer_at_any_depth(sandbox: Sandbox) -> None:
+    sms = {"channel": "Sms", "from": "ACME", "content": {"type": "Text", "text": TEXT}}
+    with httpx.Client(base_url=sandbox.url, auth=(USERNAME, PASSWORD), trust_env=False) as client:
+        answers = {
+            digits: client.post("/api/v2/messagelist", json={"messages": [{**sms, "to": f"+4179000{digits}"}]}).json()
+            for digits in ("0908", "0909")
+        }
+    assert answers["0908"].keys() == {"Messagelistid", "Messages"}
+    assert answers["0908"]["Messages"] == [{"Messageid": sandbox.messages[0].id}]
+    assert answers["0909"].keys() - {"messageListId", "messages"}
+
+
+def test_the_answer_of_a_proxy_looks_like_one(sandbox: Sandbox) -> None:
+    sms = {"channel": "Sms", "from": "ACME", "to": "+41790000502", "content": {"type": "Text", "text": TEXT}}
+    answer = httpx.post(f"{sandbox.url}/api/v2/message", json=sms, auth=(USERNAME, PASSWORD), trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html")
+    assert answer.text.startswith("<html>")
+    assert "x-f24-request-id" not in answer.headers
+    assert answer.headers["x-ecall-sandbox"].startswith("simulated")
+
+
+class Sent:
+    """The far end of an answer, which listens until `goes` seconds are over."""
+
+    def __init__(self, goes: float) -> None:
+        self.parts: list[Any] = []
+        self._goes = goes
+
+    async def receive(self) -> Any:
+        await asyncio.sleep(self._goes)
+        return {"type": "http.disconnect"}
+
+    async def send(self, part: Any) -> None:
+        self.parts.append((asyncio.get_running_loop().time(), part))
+
+
+@pytest.mark.parametrize(("delay", "goes", "parts"), [(0.05, 5.0, 2), (5.0, 0.01, 0)])
+def test_a_slow_answer_waits_and_is_for_nobody_who_is_gone(delay: float, goes: float, parts: int) -> None:
+    async def answer() -> tuple[float, Sent]:
+        began, end = asyncio.get_running_loop().time(), Sent(goes)
+        await Trouble("slow", delay=delay).send(Response(b"{}"), {"type": "http"}, end.receive, end.send)
+        return began, end
+
+    began, end = asyncio.run(answer())
+    assert len(end.parts) == parts
+    assert all(at - began >= delay - 0.01 for at, _ in end.parts)
+
+
+def test_who_waits_for_no_answer_does_not_hold_it_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_server, "GRACE", 0.05)
+    caught: list[errors.ECallError] = []
+
+    def wait() -> None:
+        with ECall(USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME") as ecall:
+            try:
+                send(ecall, "send", number("0904"))
+            except errors.OutcomeUnknown as error:
+                caught.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    while not sandbox.messages:
+        time.sleep(0.005)
+    began = time.monotonic()
+    sandbox.stop()
+    assert time.monotonic() - began < 0.5
+    thread.join()
+    assert caught
+    gc.collect()  # a task that was left would warn
+
+
+def test_how_slow_is_documented() -> None:
+    delays = {
+        recipient[-4:]: magic.trouble.delay
+        for recipient, _ in _magic.table()
+        if (magic := _magic.find(recipient)) and magic.trouble and magic.trouble.delay
+    }
+    assert delays == {"0903": 3, "0904": FOREVER}
+    assert "after 3 seconds" in dict(_magic.table())["+41790000903"]
+    assert FOREVER >= 60
+
+
+def test_the_documented_table_is_true() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "sandbox.md").read_text("utf-8")
+    rows = re.findall(r"^\| *`?(\+41 79 000 \d\d \d\d)`? *\| *(.*?) *\|$", text, re.MULTILINE)
+    assert [(recipient.replace(" ", ""), outcome) for recipient, outcome in rows] == _magic.table()
