@@ -386,11 +386,17 @@ def _message_ids(answer: models.MessageResult) -> list[tuple[str, str | None]]:
     """Give the ids that the answer holds, each with its recipient where that is named."""
     many = answer.message_id_list if isinstance(answer.message_id_list, list) else []
     pairs: list[tuple[object, object]] = [
-        (item.message_id, item.address) if isinstance(item, models.AddressedMessageId) else (item, None)
+        (item.message_id, _address(item)) if isinstance(item, models.AddressedMessageId) else (item, None)
         for item in many
     ]
     found = [(read_id(message_id), address if isinstance(address, str) else None) for message_id, address in pairs]
     return [(message_id, address) for message_id, address in found if message_id is not None]
+
+
+def _address(item: models.AddressedMessageId) -> object:
+    """Give the recipient; its name is inferred, so where ours is not there, what looks like a number counts."""
+    others = item.additional_properties.values()
+    return item.address or next((one for one in others if isinstance(one, str) and one.startswith(("+", "00"))), None)
 
 
 def _items(response: Response[Any]) -> list[dict[str, Any]]:

@@ -286,10 +286,9 @@ def make_stream_error(cause: Exception, reply: Reply) -> errors.ECallError:
 
 def unreadable(problem: str, answer: Reply | Response[Any], kind: Kind) -> errors.UnreadableResponse:
     consequence = "; the message was most likely accepted, do not repeat it" if kind is Kind.SEND else ""
-    status = int(answer.status_code)
     return errors.UnreadableResponse(
-        f"The service answered {status}, but {problem}{consequence}",
-        status_code=status,
+        f"The service answered {int(answer.status_code)}, but {problem}{consequence}",
+        status_code=int(answer.status_code),
         body=answer.content,
         request_id=answer.headers.get(REQUEST_ID) or None,
         may_have_been_sent=kind in {Kind.SEND, Kind.STATUS},
@@ -337,6 +336,7 @@ def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
         code=code,
         message=message,
         details=details,
+        body=reply.content,
         retry_after=asked,
         request_id=reply.request_id,
         may_have_been_sent=may_have_been_sent(plan.kind, several, status),

@@ -106,8 +106,7 @@ def event_loop() -> object:
 
 
 def _is_closed_loop(place: object) -> bool:
-    is_closed = getattr(place, "is_closed", None)  # of asyncio's loops; not of trio's, nor of processes
-    return is_closed is not None and bool(is_closed())
+    return bool(getattr(place, "is_closed", bool)())  # of asyncio's loops; not of trio's, nor of processes
 
 
 def sync_pool(account: Account) -> httpx.HTTPTransport:

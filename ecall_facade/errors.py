@@ -26,7 +26,7 @@
         └── MalformedEvent
 
 `str(error)` says what happened, what to do, and the request id that support asks for. It never holds a message text or
-a whole number; what the service said word for word is in attributes (`APIError.message`, `UnreadableResponse.body`).
+a whole number; what the service said word for word is in attributes (`message` and `body`).
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ class APIError(ECallError):
     """The service answered with an error status.
 
     `code`, `message` and `details` are what it said (its error shape is documented, the inside of `details`
-    observed); they are None or empty where it said nothing that could be read.
+    observed); they are None or empty where it said nothing that could be read. `body` has the answer's first 2000
+    bytes, whatever their shape.
     """
 
     def __init__(
@@ -166,6 +167,7 @@ class APIError(ECallError):
         code: str | None = None,
         message: str | None = None,
         details: tuple[ErrorDetail, ...] = (),
+        body: bytes = b"",
         retry_after: float | None = None,
         request_id: str | None = None,
         may_have_been_sent: bool = True,
@@ -175,6 +177,7 @@ class APIError(ECallError):
         self.code = code
         self.message = message
         self.details = details
+        self.body = body[:2000]
         self.retry_after = retry_after
 
 

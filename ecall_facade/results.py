@@ -168,10 +168,9 @@ class RawAnswer:
 
 
 def read_id(value: object) -> str | None:
-    """Read an id: a string, or a number for one; anything else is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value.strip() else None
+    """Read an id: a string, or a number for one; .NET's words for none, 0 and the empty Guid, are none."""
+    text = str(value or "") if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    return text if text.strip().strip("{}") not in {"", "00000000-0000-0000-0000-000000000000"} else None
 
 
 def read_state(value: object) -> tuple[DeliveryState, bool]:
