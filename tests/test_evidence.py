@@ -1,0 +1,391 @@
+"""`scripts/evidence`: each part of the spec says how well it is known, none claims too much, and the pages show it."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SPEC: dict[str, Any] = yaml.safe_load((ROOT / "spec" / "ecall.yaml").read_text(encoding="utf-8"))
+
+
+def load_script() -> Any:
+    loader = SourceFileLoader("evidence", str(ROOT / "scripts" / "evidence"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+SCRIPT = load_script()
+
+
+def holders(node: Any, pointer: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give everything that has `x-evidence`, by its place; knows nothing of OpenAPI."""
+    if isinstance(node, dict):
+        if "x-evidence" in node:
+            yield pointer, node
+        for key, value in node.items():
+            yield from holders(value, f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(node, list):
+        for place, value in enumerate(node):
+            yield from holders(value, f"{pointer}/{place}")
+
+
+HOLDERS = dict(holders(SPEC))
+
+# What may be claimed
+
+SCHEMAS = "#/components/schemas"
+OPTIONAL = "#/paths/~1api~1media/post/requestBody"
+
+
+def of(schema: str, *names: str) -> list[str]:
+    """Give the places of a schema and of properties of it."""
+    return [f"{SCHEMAS}/{schema}", *properties(schema, *names)]
+
+
+def properties(schema: str, *names: str) -> list[str]:
+    return [f"{SCHEMAS}/{schema}/properties/{name}" for name in names]
+
+
+def conditions(schema: str) -> list[str]:
+    both = [f"{SCHEMAS}/{schema}/not/anyOf/0/properties/{name}" for name in ("to", "toList")]
+    return [*both, f"{SCHEMAS}/{schema}/if/properties/channel", f"{SCHEMAS}/{schema}/else/if/properties/channel"]
+
+
+def rules(channel: str, *names: str) -> list[str]:
+    rule = f"#/components/x-channel-rules/{channel}"
+    return [rule, *(f"{rule}/properties/{name}" for name in names)]
+
+
+# All that the vendor is known to document, by what the documentation says. Nothing is added here without a page of the
+# vendor's that says so.
+DOCUMENTED = {
+    "the address, Basic, the header for the version and its values, x-f24-request-id": [
+        "#/servers/0",
+        "#/components/securitySchemes/BasicAuth",
+        "#/components/parameters/ApiVersion",
+        "#/components/headers/RequestId",
+        *of("ApiVersion"),
+    ],
+    "POST /api/message and GET /api/message/{messageId}; of lists and media the paths are not known": [
+        "#/paths/~1api~1message/post",
+        "#/paths/~1api~1message~1{messageId}/get",
+        "#/paths/~1api~1message~1{messageId}/get/parameters/0",
+    ],
+    "that there are inbound messages (ReceivedMessage) and status notifications, to be answered with 200": [
+        "#/webhooks/receivedMessage/post",
+        "#/webhooks/receivedMessage/post/responses/200",
+        "#/webhooks/statusNotification/post",
+        "#/webhooks/statusNotification/post/responses/200",
+        *of("ReceivedMessage"),
+    ],
+    "one error shape for every 4xx and 5xx": [
+        "#/components/responses/OtherError",
+        *of("Error", "errorCode", "errorMessage", "errorDetails"),
+        *of("ErrorCode"),
+    ],
+    "MessageRequest, the channels, and that `to` and `toList` exclude each other": [
+        *of("MessageRequest", "channel", "from", "to", "toList", "content", "notification"),
+        *of("Channel"),
+        *conditions("MessageRequest"),
+    ],
+    "ToAddressNumber: its name": of("ToAddressNumber"),
+    "MessageListRequest: messages like a MessageRequest without notification, and one notification": [
+        *of("MessageListRequest", "messages", "notification"),
+        *of("MessageListItem", "channel", "from", "to", "toList", "content"),
+        *conditions("MessageListItem"),
+    ],
+    "the answer to a list: messageListId and, for each message, messageId or error; no name of the array": [
+        *of("MessageListResult", "messageListId"),
+        *of("MessageListEntry", "messageId", "error"),
+    ],
+    "the answer to toList: messageIdList": properties("MessageResult", "messageIdList"),
+    "contents: told apart by type; mediaId of two kinds, options.pageLimit, a type Sticker": [
+        *of("Content"),
+        *of("ImageContent", "mediaId"),
+        *of("DocumentContent", "mediaId"),
+        *of("TextOptions", "pageLimit"),
+        *of("StickerContent", "type"),
+        *properties("TextContent", "options"),
+    ],
+    "Notification: addresses": of("Notification", "addresses"),
+    "MediaUploadResult": of("MediaUploadResult", "mediaId"),
+    "the limits of senders and texts; no sticker on WhatsApp": [
+        *rules("Sms", "from", "content", "content/properties/text"),
+        *rules("Whatsapp", "content", "content/properties/text", "content/properties/type"),
+        *rules("Rcs", "content", "content/properties/text"),
+    ],
+}
+
+# All that was seen in code that others run against the service.
+OBSERVED = {
+    "the request that seven clients send, and that they take any 2xx as an answer to it": [
+        *of("TextContent", "type", "text"),
+        "#/paths/~1api~1message/post/responses/2XX",
+    ],
+    "messageId in the answer to it": of("MessageResult", "messageId"),
+    "notifications, in one client": [
+        *properties("Notification", "forEvent"),
+        *of("NotificationAddress", "type", "address"),
+        *of("NotificationAddressType"),
+        *of("NotificationEvent"),
+    ],
+    "the inside of errorDetails, in one client": [
+        *of("ErrorDetails", "errors"),
+        *of("ParameterError", "parameter", "messages"),
+    ],
+}
+
+BEST = {place: "observed" for places in OBSERVED.values() for place in places}
+BEST |= {place: "documented" for places in DOCUMENTED.values() for place in places}
+RANKS = ["inferred", "observed", "documented"]
+
+
+class TestClaims:
+    def test_none_is_better_than_what_is_known(self) -> None:
+        facts = SCRIPT.read_facts(SPEC).values()
+        too_strong = [
+            f"{fact.pointer} is {fact.level}, and may be {BEST.get(fact.pointer, 'inferred')}"
+            for fact in facts
+            if RANKS.index(fact.level) > RANKS.index(BEST.get(fact.pointer, "inferred"))
+        ]
+        assert too_strong == []
+
+    def test_that_may_be_made_are_about_something(self) -> None:
+        assert [place for place in BEST if place not in HOLDERS] == []
+        both = [place for places in [*DOCUMENTED.values(), *OBSERVED.values()] for place in places]
+        assert len(both) == len(set(both))
+
+
+class TestFacts:
+    """Nothing that has to have evidence is without."""
+
+    def test_are_all_that_the_spec_has(self) -> None:
+        assert set(SCRIPT.read_facts(SPEC)) == set(HOLDERS)
+        assert len(HOLDERS) > 150
+
+    @pytest.mark.parametrize("gone", ["all of it", "its level", "its source"])
+    def test_removing_any_is_noticed(self, gone: str) -> None:
+        spec = copy.deepcopy(SPEC)
+        for pointer, node in holders(spec):
+            kept = node["x-evidence"]
+            if gone == "all of it":
+                del node["x-evidence"]
+            else:
+                node["x-evidence"] = {name: value for name, value in kept.items() if name not in gone}
+            if (pointer, gone) != (OPTIONAL, "all of it"):
+                with pytest.raises(SCRIPT.Lacking, match=f"(?m)^{re.escape(pointer)}: "):
+                    SCRIPT.read_facts(spec)
+            node["x-evidence"] = kept
+        assert SCRIPT.read_facts(spec) == SCRIPT.read_facts(SPEC)
+
+    @pytest.mark.parametrize(
+        "evidence",
+        [
+            *[None, "documented", {}, {"level": "certain", "source": "me"}, {"level": [], "source": "me"}],
+            *[{"level": "inferred", "source": " "}, {"level": "inferred", "source": None}],
+            {"level": "inferred", "source": "a name", "note": "more"},
+        ],
+    )
+    def test_evidence_of_another_shape_is_none(self, evidence: object) -> None:
+        spec = copy.deepcopy(SPEC)
+        spec["components"]["schemas"]["Error"]["properties"]["errorCode"]["x-evidence"] = evidence
+        with pytest.raises(
+            SCRIPT.Lacking, match=r"^#/components/schemas/Error/properties/errorCode: x-evidence is not"
+        ):
+            SCRIPT.read_facts(spec)
+
+    @pytest.mark.parametrize(
+        ("place", "name", "part"),
+        [
+            ("components/schemas", "New", {"type": "string"}),
+            ("components/schemas/Error/properties", "new", {"type": "string"}),
+            ("components/schemas/Error/properties", "new", {"$ref": "#/components/schemas/Channel"}),
+            ("components/schemas/Error/properties", "new", True),
+            ("components/schemas/Error/properties", "examples", {"type": "string"}),
+            ("components/schemas/Error", "patternProperties", {"^x": {}}),
+            ("components/schemas/Error", "additionalProperties", {"properties": {"new": {}}}),
+            ("components/schemas/Error", "allOf", [{"properties": {"new": {}}}]),
+            ("components/schemas/Error", "$defs", {"New": {}}),
+            ("components/schemas/Error/properties/errorCode", "items", {"anyOf": [{"properties": {"new": {}}}]}),
+            ("components/schemas/Error", "not", {"properties": {"new": {}}}),
+            ("components/x-channel-rules", "Fax", {}),
+            ("components", "x-other-rules", {"New": {}}),
+            ("components/parameters", "New", {"name": "new", "in": "query"}),
+            ("components/headers", "New", {"schema": {"type": "string"}}),
+            ("components/responses", "New", {"description": "New."}),
+            ("components/securitySchemes", "New", {"type": "http", "scheme": "bearer"}),
+            ("components", "pathItems", {"new": {"get": {}}}),
+            ("paths", "/api/new", {"get": {"responses": {}}}),
+            ("paths", "/api/new", {"parameters": [{"name": "new", "in": "query"}]}),
+            ("paths", "/api/new", {"servers": [{"url": "https://example.ch"}]}),
+            ("paths/~1api~1message", "delete", {}),
+            ("paths/~1api~1message/post/responses", "201", {"description": "New."}),
+            ("paths/~1api~1message/post/responses", 201, {"$ref": "#/components/responses/Missing"}),
+            ("paths/~1api~1message/post/responses", "201", {"$ref": "other.yaml#/New"}),
+            ("paths/~1api~1message/post/responses", "201", {"$ref": "#/tags/0"}),
+            ("paths/~1api~1message/post/responses/2XX/headers", "x-new", {"schema": {"type": "string"}}),
+            ("paths/~1api~1message/post", "callbacks", {"new": {"{$url}": {"post": {}}}}),
+            ("paths/~1api~1message/post", "servers", [{"url": "https://example.ch"}]),
+            ("paths/~1api~1media/post/requestBody/content", "text/csv", {"schema": {"properties": {"new": {}}}}),
+            ("webhooks", "new", {"post": {}}),
+            ("servers", 1, {"url": "https://example.ch"}),
+        ],
+    )
+    def test_a_new_part_without_is_noticed(self, place: str, name: str | int, part: object) -> None:
+        spec = copy.deepcopy(SPEC)
+        holder = SCRIPT.look_up(spec, f"#/{place}")
+        holder.append(part) if isinstance(holder, list) else holder.update({name: part})
+        with pytest.raises(SCRIPT.Lacking, match=f"^#/{re.escape(place)}/"):
+            SCRIPT.read_facts(spec)
+
+    def test_data_is_no_part(self) -> None:
+        spec = copy.deepcopy(SPEC)
+        spec["components"]["schemas"]["Error"] |= {
+            "examples": [{"properties": {"a": {}}}],
+            "default": {"servers": [{}]},
+            "const": {"properties": {"a": {}}},
+        }
+        assert set(SCRIPT.read_facts(spec)) == set(HOLDERS)
+
+
+class TestPage:
+    PAGE = SCRIPT.Page(SPEC)
+    TEXT = PAGE.text()
+
+    def test_shows_every_fact(self) -> None:
+        assert self.PAGE.rest == {}
+        for fact in self.PAGE.facts.values():
+            assert SCRIPT.escape_cell(fact.source) in self.TEXT
+        for name, schema in SPEC["components"]["schemas"].items():
+            section = self.TEXT.split(f"\n### {name}\n")[1].split("\n##")[0]
+            for field, node in schema.get("properties", {}).items():
+                (row,) = [line for line in section.splitlines() if line.startswith(f"| `{field}` |")]
+                assert row.endswith(f"| {node['x-evidence']['level']} | {node['x-evidence']['source']} |")
+                assert ("| yes |" in row) == (field in schema.get("required", []))
+        for path, methods in SPEC["paths"].items():
+            for method, operation in methods.items():
+                heading = f"### {operation['operationId']}: {method.upper()} {path}"
+                section = self.TEXT.split(f"\n{heading}\n")[1].split("\n##")[0]
+                assert f"**{operation['x-evidence']['level']}**" in section
+                assert all(
+                    re.search(rf"^\| (.*, )?{status}[ ,]", section, re.MULTILINE) for status in operation["responses"]
+                )
+
+    def test_its_totals_are_right(self) -> None:
+        levels = Counter(node["x-evidence"]["level"] for node in HOLDERS.values())
+        real = [
+            node["x-evidence"]["level"]
+            for pointer, node in HOLDERS.items()
+            if re.fullmatch(r"#/components/schemas/\w+/properties/\w+", pointer)
+        ]
+        for name, counted in (("**all**", levels), ("properties", Counter(real))):
+            number = counted.total()
+            cells = [f"{counted[level]} ({100 * counted[level] / number:.0f} %)" for level in reversed(RANKS)]
+            assert f"| {name} | {' | '.join(cells)} | {number} |\n" in self.TEXT
+        assert "| properties | " in SCRIPT.summary(self.PAGE.facts)
+
+    def test_explains_the_levels(self) -> None:
+        for level in RANKS:
+            assert f"- **{level}**: " in self.TEXT
+
+    def test_its_tables_have_as_many_cells_in_each_row(self) -> None:
+        for block in self.TEXT.split("\n\n"):
+            rows = [line for line in block.splitlines() if line.startswith("|")]
+            assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) <= 1, block
+
+    def test_shows_what_is_nested_and_what_is_new(self) -> None:
+        evidence = {"level": "inferred", "source": "a | b"}
+        spec = copy.deepcopy(SPEC)
+        spec["components"]["schemas"]["Error"]["properties"]["errorCode"]["properties"] = {
+            "inner": {"type": "array", "items": {"const": 1}, "x-evidence": evidence}
+        }
+        spec["paths"]["/api/media"]["parameters"] = [{"name": "page", "in": "query", "x-evidence": evidence}]
+        spec["tags"][0]["x-evidence"] = evidence
+        text = SCRIPT.Page(spec).text()
+        for row in ("`errorCode.inner` | array of `1` |", "parameter `page`", "other `Message`"):
+            assert re.search(rf"^\| {re.escape(row)} .*\| inferred \| a \\\| b \|$", text, re.MULTILINE), row
+
+
+class TestRuns:
+    """The whole of it, as it is called."""
+
+    @staticmethod
+    def run(root: Path, *arguments: str) -> tuple[int, str]:
+        result = subprocess.run(
+            [sys.executable, str(root / "scripts" / "evidence"), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+        return result.returncode, result.stdout
+
+    @pytest.fixture
+    def project(self, tmp_path: Path) -> Path:
+        """A copy of what the script needs."""
+        for name in ("scripts/evidence", "scripts/_setup.py", "spec/ecall.yaml", "docs/evidence.md", "README.md"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+        return tmp_path
+
+    def test_the_pages_are_current(self) -> None:
+        assert self.run(ROOT, "--check") == (0, "docs/evidence.md and README.md are what spec/ecall.yaml says\n")
+
+    def test_drift_is_named_and_repaired(self, project: Path) -> None:
+        page, readme = project / "docs" / "evidence.md", project / "README.md"
+        before = page.read_bytes(), readme.read_bytes()
+        page.unlink()
+        text = readme.read_text(encoding="utf-8")
+        readme.write_text(re.sub(r"^\| properties .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
+        code, output = self.run(project, "--check")
+        assert (code, output.splitlines()) == (
+            1,
+            ["Not what spec/ecall.yaml says; run scripts/evidence: docs/evidence.md, README.md"],
+        )
+        assert not page.exists()
+        assert self.run(project) == (0, "Wrote docs/evidence.md, README.md\n")
+        assert (page.read_bytes(), readme.read_bytes()) == before
+
+    def test_a_changed_level_is_drift(self, project: Path) -> None:
+        spec = project / "spec" / "ecall.yaml"
+        text = spec.read_text(encoding="utf-8")
+        spec.write_text(text.replace("level: observed", "level: inferred", 1), encoding="utf-8")
+        assert self.run(project, "--check")[0] == 1
+
+    def test_what_lacks_evidence_is_named(self, project: Path) -> None:
+        spec = project / "spec" / "ecall.yaml"
+        text = spec.read_text(encoding="utf-8")
+        spec.write_text(re.sub(r"^    x-evidence: .*\n", "", text, count=1, flags=re.MULTILINE), encoding="utf-8")
+        for arguments in ([], ["--check"]):
+            code, output = self.run(project, *arguments)
+            assert code == 2
+            assert output.splitlines()[1:] == ["#/servers/0: no x-evidence"]
+
+    def test_a_readme_without_the_place_is_refused(self, project: Path) -> None:
+        (project / "README.md").write_text("# Nothing\n", encoding="utf-8")
+        code, output = self.run(project, "--check")
+        assert code == 1
+        assert "README.md has no place for the summary" in output
+
+    def test_other_arguments_show_the_usage(self, project: Path) -> None:
+        code, output = self.run(project, "--help")
+        assert code == 1
+        assert "scripts/evidence --check" in output
