@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from _cli import Command, end_sandbox_after
 
 from ecall_facade import ECall, ECallError, MessageStatus, errors
 from ecall_facade._settings import SENDER_VARIABLES
@@ -42,7 +43,15 @@ SCRIPTS = (
     "scripts/regenerate",
     "scripts/regenerate --check",
     "scripts/record_cassettes",
+    "scripts/evidence",
+    "scripts/evidence --check",
+    "scripts/check_changes",
+    "scripts/check_upstream",
+    "scripts/live_check",
+    "scripts/screenshots",
 )
+
+COMMAND_LINE = ROOT / "docs" / "command-line.md"
 
 pytestmark = pytest.mark.slow  # once is enough: what it runs is tested on each Python by itself
 
@@ -207,12 +216,27 @@ def run_by_pytest(block: Block, folder: Path) -> None:
 
 
 class TestShell:
-    """Commands are run, but for scripts that other tests run; `scripts/test` would run itself."""
+    """Commands are run, but for scripts that other tests run; `scripts/test` would run itself.
+
+    Those of docs/command-line.md are run by tests/test_cli_docs.py.
+    """
 
     def commands(self, block: Block) -> list[list[str]]:
         return [words for line in block.text.splitlines() if (words := shlex.split(line, comments=True))]
 
-    @each([block for block in blocks("sh") if "pip install" not in block.text])
+    @each([block for block in blocks("sh") if re.match("ecall ", block.text) and block.page != COMMAND_LINE])
+    def test_commands_do_what_they_say(
+        self, block: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened: list[str] = []
+        monkeypatch.setattr("webbrowser.open", opened.append)
+        end_sandbox_after(monkeypatch)
+        command = Command(capsys, monkeypatch, tmp_path)
+        for line in block.text.splitlines():
+            assert command.line(line).code == 0
+        assert len(opened) == block.text.count("--open")
+
+    @each([block for block in blocks("sh") if not re.search("pip install|^ecall ", block.text)])
     def test_commands_are_there(self, block: Block) -> None:
         for words in self.commands(block):
             if words[0] == "export":

@@ -15,7 +15,7 @@ from ecall_facade.cli._text import STDIN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = {
+COMMANDS = {
     "send": "Send one message to one recipient.",
     "status": "Tell how far messages have come.",
     "media": "Upload and download the files that messages carry.",
@@ -51,7 +51,7 @@ def _make_app() -> App:
         print_error=False,
         suppress_keyboard_interrupt=False,
     )
-    for place, (name, summary) in enumerate(_COMMANDS.items()):
+    for place, (name, summary) in enumerate(COMMANDS.items()):
         app.command(f"ecall_facade.cli._{name}:app", name=name, help=summary, sort_key=place)
     return app
 

@@ -1,0 +1,112 @@
+"""Run the command in this process, as a shell would, and catch what it says."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from ecall_facade._settings import SENDER_VARIABLES
+from ecall_facade.cli import _app, _sandbox
+from ecall_facade.sandbox import Sandbox
+
+NUMBER = "+41 79 123 45 67"
+TEXT = "See you at 8"
+NOTICE = "SIMULATION: an embedded sandbox, nobody is texted\n"
+
+
+class Said(NamedTuple):
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def json(self) -> Any:
+        (only,) = self.lines
+        return only
+
+    @property
+    def error(self) -> Any:
+        assert self.json.keys() == {"error"}
+        assert {"type", "message", "request_id", "may_have_been_sent"} <= self.json["error"].keys()
+        return self.json["error"]
+
+
+class Command:
+    """The command `ecall`, at home in an empty folder."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+        monkeypatch.setenv("HOME", str(folder))
+        monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+        monkeypatch.chdir(folder)
+
+    def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Said:
+        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        self._capsys.readouterr()
+        code = _app.run([str(argument) for argument in arguments])
+        said = self._capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    def line(self, line: str) -> Said:
+        """Run a line of shell: a command, `export`, `echo … | ecall …`, and variables of the environment."""
+        words = shlex.split(re.sub(r"\$(\w+)", lambda found: os.environ[found[1]], line), comments=True)
+        stdin = b""
+        if words[0] == "export":
+            for word in words[1:]:
+                name, _, value = word.partition("=")
+                self._monkeypatch.setenv(name, value)
+            return Said(0, "", "")
+        if words[0] == "echo":
+            stdin, words = f"{words[1]}\n".encode(), words[3:]
+        assert words[0] == "ecall", line
+        assert not {"|", ">", "<", "&&"} & set(words), line
+        if words[1] == "sandbox" and "--port" not in words:
+            words += ["--port", "0"]  # somebody may be running one at the usual port
+        return self(*words[1:], stdin=stdin)
+
+
+def point_to(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    """Let the environment name a sandbox."""
+    credentials = sandbox.credentials
+    for name in ("username", "password", "base_url"):
+        monkeypatch.setenv(f"ECALL_{name.upper()}", credentials[name])
+    for channel, variable in SENDER_VARIABLES.items():
+        monkeypatch.setenv(variable, credentials["sender"][channel])
+
+
+class Stop:
+    """Stands for the wish to end, which comes once `then` has been called."""
+
+    def __init__(self, then: Any) -> None:
+        self._then = then
+
+    def wait(self, seconds: float) -> bool:
+        self._then()
+        return True
+
+
+def end_sandbox_after(monkeypatch: pytest.MonkeyPatch, then: Any = lambda: None) -> None:
+    """Let `ecall sandbox` end after `then` was called, while it runs."""
+
+    @contextmanager
+    def signals() -> Iterator[Stop]:
+        yield Stop(then)
+
+    monkeypatch.setattr(_sandbox, "_signals", signals)

@@ -1,0 +1,368 @@
+"""The command: its parts that all commands share, and its exit codes for each kind of error."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _cli import NOTICE, NUMBER, TEXT, Command, point_to
+from _servers import Server, drop, free_port, reply
+
+import ecall_facade.cli
+from ecall_facade.cli import _app, _measure, _output
+from ecall_facade.cli._output import Exit, Failure, failure_of
+from ecall_facade.sandbox import Sandbox
+
+JSON_OR_NOT = pytest.mark.parametrize("as_json", [False, True], ids=["words", "json"])
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    return Command(capsys, monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("USERNAME", "PASSWORD", "SENDER"):
+        monkeypatch.setenv(f"ECALL_{name}", "secret")
+    return monkeypatch
+
+
+def run_python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60, **options)
+
+
+class TestHelp:
+    def test_it_costs_neither_httpx_nor_a_command(self) -> None:
+        code = "import sys; from ecall_facade.cli._app import run; assert run(['--help']) == 0; print(*sys.modules)"
+        result = run_python(code)
+        assert result.returncode == 0, result.stderr
+        loaded = set(result.stdout.split())
+        assert not {"httpx", "anyio", "markdown_it", "pygments", "phonenumbers", "uvicorn"} & loaded
+        ours = {name for name in loaded if name.startswith(("ecall_facade.", "ecall_client"))}
+        private = {f"ecall_facade.cli.{name}" for name in ("_app", "_output", "_text")}
+        assert ours == {"ecall_facade._version", "ecall_facade.cli"} | private
+
+    def test_without_arguments_it_helps(self, command: Command) -> None:
+        assert command() == command("--help")
+        assert command().code == 0
+        assert command().out.startswith("Usage: ecall COMMAND")
+
+    def test_version(self, command: Command) -> None:
+        assert command("--version").out == f"{ecall_facade.__version__}\n"
+
+    def test_what_is_not_installed_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.delitem(sys.modules, "ecall_facade.cli._app")
+        monkeypatch.delattr(ecall_facade.cli, "_app")
+        monkeypatch.setitem(sys.modules, "cyclopts", None)
+        with pytest.raises(SystemExit) as caught:
+            ecall_facade.cli.main()
+        assert caught.value.code == 2
+        assert (
+            capsys.readouterr().err == 'ecall: the command needs cyclopts and rich: pip install "ecall-facade[cli]"\n'
+        )
+
+    def test_a_fault_of_ours_is_not_taken_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delitem(sys.modules, "ecall_facade.cli._app")
+        monkeypatch.delattr(ecall_facade.cli, "_app")
+        monkeypatch.setitem(sys.modules, "ecall_facade.cli._output", None)
+        with pytest.raises(ModuleNotFoundError, match="_output"):
+            ecall_facade.cli.main()
+
+    def test_what_the_sandbox_needs_is_named(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in [name for name in sys.modules if name.startswith("ecall_facade.sandbox")]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, "starlette", None)
+        for arguments in (["sandbox"], ["demo"], ["send", NUMBER, TEXT, "--sandbox"]):
+            said = command(*arguments)
+            assert said.code == 2
+            assert 'pip install "ecall-facade[sandbox]"' in said.err
+
+
+class TestUsage:
+    """What is wrong with the arguments, found before anything happens."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["fax"],
+            ["media", "burn"],
+            ["send"],
+            ["send", NUMBER, TEXT, "again"],
+            ["send", NUMBER, "--colour", "red"],
+            ["send", NUMBER, TEXT, "--channel", "fax"],
+            ["send", NUMBER, TEXT, "--wait", "--timeout", "0"],
+            ["send", NUMBER, TEXT, "--channel", "rcs", "--page-limit", "1"],
+            ["send", NUMBER, TEXT, "--page-limit", "many"],
+            ["send", NUMBER, "--file", "photo.jpg"],
+            ["send", NUMBER, TEXT, "--file", "photo.jpg", "--channel", "rcs"],
+            ["send", NUMBER, TEXT, "--sandbox", "--credentials", "file"],
+            ["send", NUMBER, TEXT],
+            ["status"],
+            ["status", "id", "--watch", "--timeout", "-1"],
+            ["status", "id"],
+            ["media", "upload"],
+            ["media", "upload", "missing.pdf", "--sandbox"],
+            ["media", "download", "id"],
+            ["measure", TEXT, "--text-file", "file"],
+            ["demo", "extra"],
+            ["sandbox", "--port", "x"],
+        ],
+        ids=" ".join,
+    )
+    def test_what_cannot_work_is_code_2_and_one_line(self, command: Command, arguments: list[str]) -> None:
+        said = command(*arguments)
+        assert (said.code, said.out) == (2, "")
+        assert said.err.removeprefix(NOTICE).startswith("ecall: ")
+        assert said.err.removeprefix(NOTICE).count("\n") == 1
+        said = command(*arguments, "--json")
+        assert said.code == 2
+        assert not said.error["may_have_been_sent"]
+
+    def test_words_after_two_dashes_are_no_options(self, command: Command) -> None:
+        assert "5 units" in command("measure", "--", "--hat").out
+        assert "1 units" in command("measure", "--", "-").out
+        assert command("measure", "--hat").code == 2
+        assert command("measure", "a", "b", "--", "--json").out == ""
+
+    def test_no_option_takes_a_password(self, command: Command) -> None:
+        for name in ("send", "status", "sandbox"):
+            assert "--password" not in command(name, "--help").out
+            assert command(name, "id", "--password", "x").code == 2
+
+
+class TestErrors:
+    """Each kind, by a send and by reads."""
+
+    def send(self, command: Command, as_json: bool, *more: str) -> Any:
+        return command("send", NUMBER, TEXT, *more, *(["--json"] if as_json else []))
+
+    @JSON_OR_NOT
+    @pytest.mark.parametrize(
+        ("number", "code", "may"),
+        [
+            ("+41 79 000 04 00", Exit.REJECTED, False),
+            ("+41 79 000 04 01", Exit.REJECTED, False),
+            ("+41 79 000 04 03", Exit.REJECTED, False),
+            ("+41 79 000 05 00", Exit.UNKNOWN, True),
+            ("+41 79 000 05 02", Exit.UNKNOWN, True),
+            ("+41 79 000 09 02", Exit.UNKNOWN, True),
+            ("079 123", Exit.USAGE, False),
+        ],
+    )
+    def test_of_a_send(self, command: Command, number: str, code: Exit, may: bool, as_json: bool) -> None:
+        said = command("send", number, TEXT, "--sandbox", *(["--json"] if as_json else []))
+        assert said.code == code
+        assert said.err.startswith(NOTICE)
+        if as_json:
+            assert said.err == NOTICE
+            assert said.error["may_have_been_sent"] is may
+        else:
+            assert said.out == ""
+            assert said.err.removeprefix(NOTICE).startswith("ecall: ")
+        assert TEXT not in said.out + said.err
+
+    @JSON_OR_NOT
+    def test_of_a_send_without_a_connection(
+        self, command: Command, environment: pytest.MonkeyPatch, as_json: bool
+    ) -> None:
+        environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{free_port()}")
+        said = self.send(command, as_json)
+        assert said.code == Exit.NOT_SENT
+        assert "secret" not in said.out + said.err
+        if as_json:
+            assert said.error["type"] == "NotSent"
+
+    @JSON_OR_NOT
+    def test_of_a_send_whose_connection_is_dropped(
+        self, command: Command, environment: pytest.MonkeyPatch, as_json: bool
+    ) -> None:
+        with Server(drop) as server:
+            environment.setenv("ECALL_BASE_URL", server.url)
+            said = self.send(command, as_json)
+            assert server.has_seen(1)
+        assert said.code == Exit.UNKNOWN
+        if as_json:
+            assert (said.error["type"], said.error["may_have_been_sent"]) == ("OutcomeUnknown", True)
+
+    def test_of_a_file_that_did_not_get_there(self, command: Command, environment: pytest.MonkeyPatch) -> None:
+        Path("photo.jpg").write_bytes(b"a picture")
+        environment.setenv("ECALL_SENDER_RCS", "agent")
+        with Server(drop) as server:
+            environment.setenv("ECALL_BASE_URL", server.url)
+            said = command("send", NUMBER, "--channel", "rcs", "--file", "photo.jpg", "--json")
+            assert said.code == Exit.NOT_SENT  # the message never went, so it can be repeated
+            assert not said.error["may_have_been_sent"]
+            assert command("media", "upload", "photo.jpg").code == Exit.FAILED
+
+    def test_an_interrupted_send_may_be_out(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ecall_facade._sync.Sms.send", interrupt)
+        said = command("send", NUMBER, TEXT, "--sandbox", "--json")
+        assert said.code == Exit.UNKNOWN
+        assert (said.error["type"], said.error["may_have_been_sent"]) == ("Interrupted", True)
+
+    @JSON_OR_NOT
+    def test_an_interruption_of_anything_else(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch, as_json: bool
+    ) -> None:
+        monkeypatch.setattr(_measure, "read_text", interrupt)
+        said = command("measure", *(["--json"] if as_json else []))
+        assert said.code == Exit.INTERRUPTED
+        assert (said.error["type"] if as_json else said.err) == ("Interrupted" if as_json else "ecall: Interrupted\n")
+
+    @pytest.mark.parametrize(
+        ("status", "code"), [(401, Exit.REJECTED), (404, Exit.REJECTED), (500, Exit.FAILED), (302, Exit.FAILED)]
+    )
+    def test_of_reads(self, command: Command, environment: pytest.MonkeyPatch, status: int, code: Exit) -> None:
+        with Server(reply(status)) as server:
+            environment.setenv("ECALL_BASE_URL", server.url)
+            # Its retries would take their time.
+            environment.setattr("ecall_facade._transport.sleep", lambda _: None)
+            said = command("status", "id", "--json")
+            assert (said.code, said.error["status_code"]) == (code, status)
+            assert command("media", "download", "id", "--to", "file").code == code
+        assert not Path("file").exists()
+
+    def test_of_reads_without_a_connection(self, command: Command, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{free_port()}")
+        environment.setattr("ecall_facade._transport.sleep", lambda _: None)
+        said = command("status", "id", "--json")
+        assert (said.code, said.error["type"]) == (Exit.FAILED, "ServiceUnreachable")
+
+    def test_of_the_disk(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        def no_room(*_: object) -> None:
+            raise OSError(28, "No space left on device", "/somewhere/file")
+
+        monkeypatch.setattr("ecall_facade.sandbox.demo.run", no_room)
+        said = command("demo")
+        assert (said.code, said.err) == (Exit.FAILED, "ecall: No space left on device: file\n")
+        assert failure_of(OSError("words only")).message == "words only"  # type: ignore[union-attr]
+
+    def test_what_nobody_foresaw_is_shown_in_full(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ecall_facade.sandbox.demo.run", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            command("demo")
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+class FullDisk(io.TextIOWrapper):
+    """Takes nothing; has no descriptor that could be replaced, so that one of a file stands in."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file.open("wb")
+        super().__init__(self.file, write_through=True)
+        self.is_full = True
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+class TestOutput:
+    def test_an_accepted_message_that_cannot_be_told_is_named_beside(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for more in ([], ["--json"], ["--wait", "--json"]):
+            full = FullDisk(tmp_path / "out")
+            with monkeypatch.context() as patch:
+                patch.setattr(sys, "stdout", full)
+                said = command("send", NUMBER, TEXT, "--sandbox", *more)
+            full.file.close()
+            assert said.code == Exit.FAILED
+            assert "The message was accepted as " in said.err
+            assert "No space left on device" in said.err
+
+    def test_nothing_steers_the_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
+        _output.say(("a\x1b[31mb", ("\rc\n", "red")))
+        _output.remark("d\x1b]0;e\x07")
+        assert capsys.readouterr() == ("a [31mb c \n", "d ]0;e \n")
+
+    def test_colours_are_for_terminals(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("TERM", "xterm")
+        for name in ("NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(name, raising=False)
+        line = ("it is ", ("Delivered", "green"), " " * 100, "end")
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        _output.say(line)
+        assert "\x1b[32mDelivered\x1b[0m" in capsys.readouterr().out
+        monkeypatch.setenv("NO_COLOR", "1")
+        _output.say(line)
+        assert capsys.readouterr().out.split("\n") == [f"it is Delivered{' ' * 100}end", ""]
+
+    def test_signs_that_a_terminal_does_not_have_are_no_failure(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        with (tmp_path / "out").open("w", encoding="ascii") as file:
+            monkeypatch.setattr(sys, "stdout", file)
+            assert command("send", NUMBER, TEXT, "--sandbox").code == 0
+        assert (tmp_path / "out").read_text().startswith(r"Accepted for +41\u202667, 1 page: message ")
+
+    def test_json_is_ascii(self, capsys: pytest.CaptureFixture[str]) -> None:
+        _output.write_json({"state": "Grüezi"})
+        out = capsys.readouterr().out
+        assert out.isascii()
+        assert json.loads(out) == {"state": "Grüezi"}
+
+    def test_a_failure_is_one_line(self) -> None:
+        failure = Failure(Exit.FAILED, "Kind", "one\ntwo\0", more={"status_code": 500})
+        assert failure.message == "one two"
+        assert failure.facts["status_code"] == 500
+
+
+class TestSandboxOfItsOwn:
+    def test_settings_of_the_environment_do_not_reach_it(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in {
+            "ECALL_BASE_URL": "https://nowhere.invalid",
+            "ECALL_USERNAME": "somebody",
+            "ECALL_PASSWORD": "secret",
+            "ECALL_SENDER": "much too long a sender",
+        }.items():
+            monkeypatch.setenv(name, value)
+        said = command("send", NUMBER, TEXT, "--sandbox", "--json")
+        assert said.code == 0
+        assert said.json["simulated"] is True
+
+    @pytest.mark.parametrize("command_line", [["status", "id"], ["status", "id", "--watch"]])
+    def test_where_an_unknown_id_may_be_known_is_told(self, command: Command, command_line: list[str]) -> None:
+        said = command(*command_line, "--sandbox", "--json")
+        assert said.code == Exit.REJECTED
+        assert "set ECALL_BASE_URL" in said.error["message"]
+        said = command("media", "download", "id", "--to", "file", "--sandbox")
+        assert said.code == Exit.REJECTED
+        assert "set ECALL_BASE_URL" in said.err
+
+    def test_it_may_not_start(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_: Sandbox) -> None:
+            raise OSError(24, "Too many open files")
+
+        monkeypatch.setattr(Sandbox, "start", refuse)
+        said = command("send", NUMBER, TEXT, "--sandbox")
+        assert (said.code, said.err) == (Exit.USAGE, "ecall: Too many open files\n")
+
+
+class TestVersions:
+    def test_the_version_can_be_chosen(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        with Sandbox() as sandbox:
+            point_to(monkeypatch, sandbox)
+            for version in ("v1", "v2"):
+                assert command("send", NUMBER, TEXT, "--api-version", version).code == 0
+        assert command("send", NUMBER, TEXT, "--api-version", "v3").code == 2
+        monkeypatch.setenv("ECALL_API_VERSION", "v9")
+        assert command("send", NUMBER, TEXT, "--sandbox").code == 2
+
+
+def test_the_app_is_made_anew_for_each_run() -> None:
+    assert _app.run(["measure", "a"]) == _app.run(["measure", "a"]) == 0

@@ -1,0 +1,157 @@
+"""Where credentials come from, and the file that has to be its owner's alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from _cli import NUMBER, TEXT, Command
+
+from ecall_facade import ECall
+from ecall_facade.cli._credentials import find_settings
+from ecall_facade.cli._output import Exit, Failure
+from ecall_facade.sandbox import Sandbox
+
+posix = pytest.mark.skipif(os.name != "posix", reason="there are no such modes")
+SECRET = "hunter2-hunter2"
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    return Command(capsys, monkeypatch, tmp_path)
+
+
+def write(path: Path, text: str | None = None, mode: int = 0o600) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text or f'username = "anna"\npassword = "{SECRET}"\n', encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def test_a_file_is_enough(command: Command, tmp_path: Path) -> None:
+    with Sandbox(username="anna", password=SECRET) as sandbox:
+        text = f'username = "anna"\npassword = "{SECRET}"\nsender = "ACME"\nbase_url = "{sandbox.url}"\n'
+        file = write(tmp_path / "my.toml", text)
+        said = command("send", NUMBER, TEXT, "--credentials", file)
+        assert said.code == 0
+        assert sandbox.messages[0].sender == "ACME"
+        with ECall(**find_settings(file)) as ecall:
+            assert SECRET not in repr(ecall)
+        write(file, text.replace(SECRET, "wrong-wrong"))
+        said = command("send", NUMBER, TEXT, "--credentials", file)
+        assert said.code == Exit.REJECTED
+        assert "wrong-wrong" not in said.out + said.err
+
+
+class TestPlaces:
+    def test_the_usual_file_is_for_where_the_environment_has_none(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name in ("HOME", "USERPROFILE"):
+            monkeypatch.setenv(name, str(tmp_path))
+        monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+        with pytest.raises(Failure, match="No credentials: set ECALL_USERNAME") as caught:
+            find_settings(None)
+        assert (caught.value.code, caught.value.facts["type"]) == (Exit.USAGE, "MissingCredentials")
+        write(tmp_path / ".config" / "ecall" / "credentials.toml", 'username = "home"\npassword = "p"')
+        assert find_settings(None).get("username") == "home"
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+        write(tmp_path / "xdg" / "ecall" / "credentials.toml", 'username = "xdg"\npassword = "p"')
+        assert find_settings(None).get("username") == "xdg"
+        monkeypatch.setenv("ECALL_CREDENTIALS", str(write(tmp_path / "named", 'username = "named"\npassword = "p"')))
+        assert find_settings(None).get("username") == "named"
+        monkeypatch.setenv("ECALL_USERNAME", "environment")  # half of them is not mixed with half of a file
+        assert find_settings(None) == {}
+        option = write(tmp_path / "option", 'username = "option"\npassword = "p"')
+        assert find_settings(option).get("username") == "option"
+
+    def test_a_home_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def homeless() -> Path:
+            raise RuntimeError
+
+        monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+        monkeypatch.setattr(Path, "home", homeless)
+        with pytest.raises(Failure, match="No credentials"):
+            find_settings(None)
+
+    def test_the_environment_wins_over_a_file_that_the_command_line_does_not_name(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        text = """
+            username = "u"
+            password = "p"
+            base_url = "https://rest.ecall.ch"
+            sender = {sms = "FILE", rcs = "file"}
+        """
+        file = write(tmp_path / "named", text)
+        monkeypatch.setenv("ECALL_CREDENTIALS", str(file))
+        monkeypatch.setenv("ECALL_BASE_URL", "http://127.0.0.1:8398")  # who is testing must not reach the service
+        monkeypatch.setenv("ECALL_SENDER", "MINE")
+        assert find_settings(None) == {"username": "u", "password": "p", "sender": {"rcs": "file"}}
+        assert find_settings(file).get("sender") == {"sms": "FILE", "rcs": "file"}
+        assert find_settings(file).get("base_url") == "https://rest.ecall.ch"
+
+
+class TestRefusals:
+    @posix
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o601, 0o666])
+    def test_a_file_that_others_can_use(self, command: Command, tmp_path: Path, mode: int) -> None:
+        file = write(tmp_path / "my.toml", mode=mode)
+        said = command("send", NUMBER, TEXT, "--credentials", file)
+        assert (said.code, said.err) == (2, f"ecall: {file} can be used by others: chmod 600 {file}\n")
+        file.chmod(0o400)
+        assert find_settings(file).get("username") == "anna"
+
+    @posix
+    def test_the_mode_is_that_of_the_file_behind_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(write(tmp_path / "my.toml", mode=0o644))
+        with pytest.raises(Failure, match="chmod 600"):
+            find_settings(tmp_path / "link")
+
+    @posix
+    def test_what_is_no_file(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe", 0o600)
+        with pytest.raises(Failure, match="pipe is not a regular file"):
+            find_settings(tmp_path / "pipe")
+        with pytest.raises(Failure, match="cannot be read: Is a directory"):
+            find_settings(tmp_path)
+        with pytest.raises(Failure, match="cannot be read: No such file"):
+            find_settings(tmp_path / "missing")
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            (f'username = "{SECRET}', r"is not TOML \(at (line 1|end)"),
+            (f"{SECRET} = ", r"is not TOML \(at (line 1|end)"),
+            ('username = "u"', "has no password"),
+            ('password = "p"\nusername = ""', "has no username"),
+            ('username = "u"\npassword = 7', "password must be in quotes"),
+            ('username = "u"\npassword = "p"\nuser = 1\nhost = 2', "unknown keys: host, user; it may have username"),
+            ('username = "u"\npassword = "p"\nsender = 7', "sender is a text"),
+            ('username = "u"\npassword = "p"\nsender = {fax = "a"}', "sender is a text"),
+            ('username = "u"\npassword = "p"\nsender = {sms = 7}', "sender is a text"),
+        ],
+    )
+    def test_what_cannot_be_right(self, tmp_path: Path, text: str, words: str) -> None:
+        with pytest.raises(Failure, match=words) as caught:
+            find_settings(write(tmp_path / "my.toml", text))
+        assert caught.value.code == Exit.USAGE
+        assert SECRET not in str(caught.value)
+
+    def test_another_encoding(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "my.toml")
+        file.write_bytes(b'username = "\xff"')
+        with pytest.raises(Failure, match="is not UTF-8"):
+            find_settings(file)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
+def test_a_usual_file_that_others_can_use_is_refused_too(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(tmp_path / ".config" / "ecall" / "credentials.toml", mode=0o644)
+    said = command("status", "id")
+    assert said.code == 2
+    assert "chmod 600" in said.err

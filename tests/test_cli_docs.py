@@ -1,0 +1,86 @@
+"""Every example of a help text, and every command on the page about the command line, is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from _cli import NUMBER, TEXT, Command, end_sandbox_after, point_to
+
+from ecall_facade import ECall
+from ecall_facade.cli import _app
+from ecall_facade.cli._output import Exit
+from ecall_facade.sandbox import Sandbox
+
+PAGE = Path(__file__).parents[1] / "docs" / "command-line.md"
+HELPED = [[], *([name] for name in _app.COMMANDS), ["media", "upload"], ["media", "download"]]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    monkeypatch.setenv("COLUMNS", "80")
+    return Command(capsys, monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def equipped(monkeypatch: pytest.MonkeyPatch, command: Command) -> Iterator[Command]:
+    """The command with all that its examples take for granted: credentials, files, ids."""
+    Path("reminder.txt").write_text("Your appointment is on Monday at 8.\n", encoding="utf-8")
+    Path("photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 a picture")
+    Path("plan.pdf").write_bytes(b"%PDF-1.7 a plan")
+    monkeypatch.setattr("webbrowser.open", lambda _: True)
+    monkeypatch.setattr("ecall_facade.cli._watch.time.sleep", lambda _: None)  # what is waited for is there at once
+    end_sandbox_after(monkeypatch)
+    with Sandbox(sent_after=0, delivered_after=0) as sandbox:
+        point_to(monkeypatch, sandbox)
+        with ECall(**sandbox.credentials) as ecall:
+            for name in ("MESSAGE_ID", "ANOTHER_ID"):
+                monkeypatch.setenv(name, ecall.sms.send(NUMBER, TEXT).message_id)
+            monkeypatch.setenv("MEDIA_ID", ecall.media.upload("plan.pdf").media_id)
+        yield command
+
+
+@pytest.mark.parametrize("name", HELPED, ids=" ".join)
+def test_the_examples_of_each_help_work(equipped: Command, name: list[str]) -> None:
+    said = equipped(*name, "--help")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith(f"Usage: {' '.join(['ecall', *name])}")
+    examples = re.split(r"^Examples:\n", said.out, flags=re.MULTILINE)[1].partition("\n\n")[0].splitlines()
+    assert examples
+    for example in examples:
+        assert example.startswith("  ")
+        assert f"ecall {' '.join(name)}".strip() in example
+        result = equipped.line(example.strip())
+        assert result.code == 0, (example, result)
+        assert result.out
+
+
+def test_every_command_has_a_help_with_its_name(command: Command) -> None:
+    shown = re.findall(r"^│ (\w+) ", command("--help").out, flags=re.MULTILINE)
+    assert shown == list(_app.COMMANDS)
+
+
+def test_the_exit_codes_are_told_in_the_help_and_on_the_page(command: Command) -> None:
+    said = re.split(r"^Exit codes:\n", command("--help").out, flags=re.MULTILINE)[1]
+    assert [line.split(maxsplit=1) for line in said.splitlines()] == [[str(int(code)), code.meaning] for code in Exit]
+    rows = re.findall(r"^\| (\d+) \| (.+?) \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert rows == [(str(int(code)), code.meaning) for code in Exit]
+
+
+def page_commands() -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.strip() and not line.startswith("pip ")]
+
+
+def test_the_page_shows_every_command() -> None:
+    shown = {line.split("ecall ")[1].split()[0] for line in page_commands() if "ecall " in line}
+    assert shown == _app.COMMANDS.keys()
+
+
+@pytest.mark.parametrize("line", page_commands())
+def test_what_the_page_shows_works(equipped: Command, line: str) -> None:
+    result = equipped.line(line)
+    assert result.code == 0, result

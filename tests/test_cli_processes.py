@@ -1,0 +1,151 @@
+"""The command as the program that it is: its entry point, a shell, signals, a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _cli import NUMBER, TEXT
+from _servers import Server, hang
+
+from ecall_facade import ECall
+from ecall_facade.cli._output import Exit
+from ecall_facade.sandbox import Sandbox
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="signals, terminals and shells are others there"),
+]
+
+ECALL = [sys.executable, "-m", "ecall_facade.cli"]
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> dict[str, str]:
+    """An environment without anything that the command would use."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("ECALL_", "XDG_"))}
+    return {**others, "HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "80"}
+
+
+@pytest.fixture
+def start(clean: dict[str, str]) -> Iterator[Any]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*ECALL, *arguments], env={**clean, **variables}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, encoding="utf-8",
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_it_is_installed_and_works_in_a_shell(clean: dict[str, str], tmp_path: Path) -> None:
+    scripts = sysconfig.get_path("scripts")
+    assert shutil.which("ecall", path=scripts)
+    clean["PATH"] = f"{scripts}{os.pathsep}{clean['PATH']}"
+    script = f"""
+        set -e
+        echo "{TEXT}" | ecall send "{NUMBER}" - --sandbox --json > sent.json
+        ecall measure nothing --text-file sent.json || echo "code $?"
+        ecall measure - <&- || echo "code $?"
+        ecall send "{NUMBER}" "{TEXT}" || echo "code $?"
+        ecall send "+41790000071" "{TEXT}" --sandbox --wait > /dev/null || echo "code $?"
+    """
+    result = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=clean, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["code 2", "code 2", "code 2", "code 6"]
+    assert json.loads((tmp_path / "sent.json").read_text())["pages"] == 1
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sandbox_runs_until_it_is_told_to_end(start: Any, number: signal.Signals) -> None:
+    process = start("sandbox", "--port", "0", "--json")
+    url = json.loads(process.stdout.readline())["url"]
+    with ECall("anybody", "anything", base_url=url, sender="ACME") as ecall:
+        ecall.sms.send(NUMBER, TEXT)
+    assert process.poll() is None
+    process.send_signal(number)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 0
+
+
+def test_an_interrupted_send_says_that_it_may_be_out(start: Any) -> None:
+    with Server(hang) as server:
+        variables = {"ECALL_BASE_URL": server.url, **{f"ECALL_{name}": "x" for name in ("USERNAME", "PASSWORD")}}
+        process = start("send", NUMBER, TEXT, "--json", "--sender", "ACME", **variables)
+        deadline = time.monotonic() + 30
+        while not server.requests and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == Exit.UNKNOWN
+    assert json.loads(out)["error"]["may_have_been_sent"] is True
+    assert err == ""
+
+
+def test_a_reader_that_has_gone_is_no_traceback(start: Any, clean: dict[str, str]) -> None:
+    process = start("measure", TEXT)
+    process.stdout.close()
+    assert process.wait(30) == Exit.FAILED
+    assert process.stderr.read() == "ecall: Broken pipe\n"
+
+
+def test_on_a_terminal_there_are_colours_and_a_bar(clean: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "plan.pdf").write_bytes(b"%PDF a plan" * 50_000)
+    with Sandbox() as sandbox:
+        settings = sandbox.credentials
+        for name in ("username", "password", "base_url"):
+            clean[f"ECALL_{name.upper()}"] = str(settings[name])
+        clean["ECALL_SENDER"] = "ACME"
+        for name in ("NO_COLOR", "FORCE_COLOR"):
+            clean.pop(name, None)
+        code, shown = on_a_terminal([*ECALL, "media", "upload", "plan.pdf"], clean, tmp_path)
+        assert code == 0, shown
+        assert "plan.pdf" in shown
+        assert "550.0/550.0 kB" in shown
+        assert re.search(r"Uploaded plan\.pdf, 550,000 bytes: media [0-9a-f-]{36}", shown)
+        code, shown = on_a_terminal([*ECALL, "send", NUMBER, TEXT, "--wait"], clean, tmp_path)
+        assert code == 0, shown
+        assert "\x1b[32mDelivered\x1b[0m" in shown
+        # Without a text somebody at a terminal is told, and not left waiting.
+        code, shown = on_a_terminal([*ECALL, "send", NUMBER], {**clean, "NO_COLOR": "1"}, tmp_path)
+        assert code == Exit.USAGE
+        assert "There is no text" in shown
+
+
+def on_a_terminal(command: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
+    """Run a command with a terminal of its own; give its exit code, and what the terminal got."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:  # how Linux says that nobody is at the other end any more
+        pass
+    os.close(ours)
+    return process.wait(30), shown.decode()

@@ -1,0 +1,210 @@
+"""`ecall sandbox`: what it says, whom it lets in, and what it refuses in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from _cli import NUMBER, TEXT, Command, end_sandbox_after
+from _servers import Server, reply
+
+from ecall_facade import AuthenticationError, ECall
+from ecall_facade.cli._output import Exit
+
+BY_ENVIRONMENT = {"ECALL_SANDBOX_USERNAME": "anna", "ECALL_SANDBOX_PASSWORD": "open sesame"}
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    return Command(capsys, monkeypatch, tmp_path)
+
+
+class Visit:
+    """What is done while a sandbox runs whose port was 0: found by what it has said so far."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *clients: dict[str, Any]) -> None:
+        self._capsys = capsys
+        self._clients = clients
+        self.said = ""
+        self.page = ""
+        self.results: list[str] = []
+
+    def __call__(self) -> None:
+        self.said = self._capsys.readouterr().out
+        found = re.search(r"http://[\w.:\[\]]+\d", self.said)
+        assert found, self.said
+        self.page = httpx.get(f"{found[0]}/", trust_env=False).text
+        for client in self._clients:
+            with ECall(base_url=found[0], **{"sender": "ACME", **client}) as ecall:
+                try:
+                    ecall.sms.send(NUMBER, TEXT)
+                except AuthenticationError:
+                    self.results.append("refused")
+                else:
+                    self.results.append("accepted")
+
+
+SOMEBODY: dict[str, Any] = {"username": "some", "password": "body"}
+ANNA: dict[str, Any] = {"username": "anna", "password": "open sesame"}
+
+
+def test_what_it_says_can_be_copied(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    visit = Visit(capsys, SOMEBODY, ANNA)
+    end_sandbox_after(monkeypatch, visit)
+    assert command("sandbox", "--port", "0") == (0, "", "")
+    assert visit.results == ["accepted", "accepted"]
+    assert "<html" in visit.page.lower()
+    assert "SIMULATION" in visit.said
+    assert "inferred" in visit.said
+    assert "any credentials" in visit.said
+    exports = re.findall(r"^export (.*)$", visit.said, flags=re.MULTILINE)
+    variables = dict(word.split("=", 1) for line in exports for word in line.split())
+    assert variables.pop("ECALL_BASE_URL").startswith("http://127.0.0.1:")
+    assert variables == {
+        "ECALL_USERNAME": "sandbox",
+        "ECALL_PASSWORD": "sandbox",
+        "ECALL_SENDER": "Sandbox",
+        "ECALL_SENDER_WHATSAPP": "+41791234567",
+        "ECALL_SENDER_RCS": "sandbox-agent",
+    }
+
+
+def test_json(command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    visit = Visit(capsys, SOMEBODY)
+    end_sandbox_after(monkeypatch, visit)
+    assert command("sandbox", "--port", "0", "--json") == (0, "", "")
+    ready = json.loads(visit.said)
+    assert ready.pop("url").startswith("http://127.0.0.1:")
+    assert ready == {"any_credentials": True, "simulated": True}
+
+
+@pytest.mark.parametrize("as_file", [False, True], ids=["environment", "file"])
+@pytest.mark.parametrize("as_json", [False, True], ids=["words", "json"])
+def test_exact_credentials_are_checked_and_never_shown(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_file: bool, as_json: bool
+) -> None:
+    arguments = ["--json"] if as_json else []
+    if as_file:
+        Path("my.toml").touch(0o600)
+        Path("my.toml").write_text('username = "anna"\npassword = "open sesame"', encoding="utf-8")
+        arguments += ["--credentials", "my.toml"]
+    else:
+        for name, value in BY_ENVIRONMENT.items():
+            monkeypatch.setenv(name, value)
+    visit = Visit(capsys, SOMEBODY, ANNA)
+    end_sandbox_after(monkeypatch, visit)
+    assert command("sandbox", "--port", "0", *arguments).code == 0
+    assert visit.results == ["refused", "accepted"]
+    assert ('"any_credentials": false' if as_json else "the given credentials only") in visit.said
+    assert "sesame" not in visit.said
+
+
+def test_credentials_of_the_service_are_not_its_own(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("USERNAME", "PASSWORD", "CREDENTIALS"):
+        monkeypatch.setenv(f"ECALL_{name}", "of-the-service")
+    end_sandbox_after(monkeypatch)
+    said = command("sandbox", "--port", "0")
+    assert "any credentials" in said.out
+    assert "of-the-service" not in said.out
+
+
+def test_urls_that_were_named_are_called(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(reply(200)) as server:
+
+        def send() -> None:
+            page = next(iter(opened))
+            with ECall(base_url=page.rstrip("/"), **SOMEBODY, sender="ACME") as ecall:
+                ecall.sms.send(NUMBER, TEXT)
+            assert server.has_seen(2)
+            assert [json.loads(request.body)["state"] for request in server.requests] == ["Sent", "Delivered"]
+
+        def browse(url: str) -> bool:
+            opened.append(url)
+            return True
+
+        opened: list[str] = []
+        monkeypatch.setattr("webbrowser.open", browse)
+        end_sandbox_after(monkeypatch, send)
+        arguments = ["--callback-url", server.url, "--inbound-url", "https://portal.example.ch/in"]
+        assert command("sandbox", "--port", "0", "--open", *arguments).code == 0
+
+
+def test_without_a_browser_it_says_where_the_inbox_is(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda _: False)
+    end_sandbox_after(monkeypatch)
+    said = command("sandbox", "--port", "0", "--open")
+    assert said.code == 0
+    assert re.fullmatch(r"No browser could be opened; the inbox is at http://127\.0\.0\.1:\d+/\n", said.err)
+
+
+def test_it_warns_where_others_can_reach_it(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    end_sandbox_after(monkeypatch)
+    said = command("sandbox", "--port", "0", "--host", "0.0.0.0")
+    assert said.code == 0
+    assert said.err.startswith("WARNING: The sandbox listens on 0.0.0.0: other machines can ")
+    assert said.err.count("\n") == 1
+    assert command("sandbox", "--port", "0", "--host", "localhost").err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "65536"], "port must be from 0"),
+        (["--port", "-1"], "port must be from 0"),
+        (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1:"),
+        (["--host", "nowhere.invalid"], "cannot listen on nowhere.invalid"),
+        (["--callback-url", "localhost/x"], "http"),
+        (["--callback-url", "http://"], "http"),
+        (["--callback-url", "http://[::1"], "Invalid IPv6 URL"),
+        (["--inbound-url", "ftp://localhost/"], "http"),
+        (["--credentials", "missing.toml"], "missing.toml cannot be read"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_work_is_one_line_and_code_2(command: Command, arguments: list[str], words: str) -> None:
+    said = command("sandbox", *(["--port", "0"] if "--port" not in arguments else []), *arguments)
+    assert (said.code, said.out) == (Exit.USAGE, "")
+    assert said.err.startswith("ecall: ")
+    assert words in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_port_that_is_taken(command: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = command("sandbox", "--port", str(port))
+        assert said.code == Exit.USAGE
+        assert said.err.startswith(f"ecall: The sandbox cannot listen on 127.0.0.1:{port}: Address")
+        said = command("sandbox", "--port", str(port), "--json")
+        assert (said.code, said.error["may_have_been_sent"]) == (Exit.USAGE, False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="every port is everybody's there")
+def test_a_port_that_one_has_no_right_to(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:  # as the tests may run as root
+        raise PermissionError(13, os.strerror(13))
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    said = command("sandbox", "--port", "80")
+    assert (said.code, said.err) == (2, "ecall: The sandbox cannot listen on 127.0.0.1:80: Permission denied\n")
+
+
+def test_half_of_the_credentials(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in BY_ENVIRONMENT:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "half")
+            said = command("sandbox", "--port", "0")
+        assert said.code == Exit.USAGE
+        assert "go together" in said.err
+    monkeypatch.setenv("ECALL_SANDBOX_USERNAME", "with:colon")
+    monkeypatch.setenv("ECALL_SANDBOX_PASSWORD", "p")
+    assert command("sandbox", "--port", "0").code == Exit.USAGE
