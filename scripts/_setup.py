@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 CONSTRAINTS = ROOT / "constraints.txt"
-LINT = ROOT / "spec" / "lint"
+NPM_FOLDERS = {"spec/lint": "redocly, the linter for the spec", "spec/contract": "Prism, a server made of the spec"}
 STAMP = ".made-of"
 
 
@@ -73,18 +73,20 @@ def make_environment(folder: Path, interpreter: str, version: str, group: str) -
     return python
 
 
-def make_lint_tools() -> None:
-    """Install the linter for the spec with npm, unless it is there."""
+def make_npm_tools() -> None:
+    """Install with npm what looks at the spec, unless it is there."""
     npm = shutil.which("npm")
     if npm is None:
-        print("There is no npm on the PATH, so redocly will not look at the spec.", flush=True)
+        print("There is no npm on the PATH, so redocly and Prism will not look at the spec.", flush=True)
         return
-    modules = LINT / "node_modules"
-    wanted = hashlib.sha256((LINT / "package-lock.json").read_bytes()).hexdigest()
-    if _stamp(modules) != wanted:
-        print("Installing the linter for the spec with npm ...", flush=True)
-        _run(npm, "ci", "--silent", cwd=LINT)  # removes node_modules first, the stamp with it
-        (modules / STAMP).write_text(wanted, encoding="utf-8")
+    for place, content in NPM_FOLDERS.items():
+        folder = ROOT / place
+        modules = folder / "node_modules"
+        wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+        if _stamp(modules) != wanted:
+            print(f"Installing {content}, with npm ...", flush=True)
+            _run(npm, "ci", "--silent", cwd=folder)  # removes node_modules first, the stamp with it
+            (modules / STAMP).write_text(wanted, encoding="utf-8")
 
 
 def _fingerprint(version: str, group: str) -> str:

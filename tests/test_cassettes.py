@@ -20,6 +20,8 @@ from ecall_facade import ECallError, OutcomeUnknown, ServiceUnreachable
 if TYPE_CHECKING:
     from _clients import OpenClient
 
+pytestmark = pytest.mark.once
+
 KEPT = sorted(cassettes.FOLDER.glob("*.yaml"))
 SEND = next(scenario for scenario in SCENARIOS if scenario.name == "send-v2-path")
 MEDIA = next(scenario for scenario in SCENARIOS if scenario.name == "media-v1-header")

@@ -38,6 +38,8 @@ from _upstream.propose import Proposals  # pyright: ignore[reportMissingImports]
 from _upstream.report import as_text  # pyright: ignore[reportMissingImports]  # noqa: E402
 from _upstream.yaml_text import load  # pyright: ignore[reportMissingImports]  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = ROOT / "scripts" / "check_upstream"
 PLANTED = ROOT / "tests" / "upstream"
 TEXT = (ROOT / "spec" / "ecall.yaml").read_text(encoding="utf-8")
@@ -534,7 +536,7 @@ def test_needs_the_core_and_a_yaml_library_only() -> None:
     assert "differences. Pages with fragments" in result.stdout
     brought = {"anyio", "certifi", "click", "exceptiongroup", "h11", "h2", "httpcore", "idna", "rich", "sniffio"}
     assert used - brought - {name for name in used if name.startswith(("_", "markdown", "pygments", "mdurl"))} <= {
-        "httpx", "yaml", "typing_extensions", "brotli", "zstandard", "socksio"
+        "coverage", "httpx", "yaml", "typing_extensions", "brotli", "zstandard", "socksio"
     }  # fmt: skip
 
 

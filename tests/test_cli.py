@@ -18,6 +18,8 @@ from ecall_facade.cli import _app, _measure, _output
 from ecall_facade.cli._output import Exit, Failure, failure_of
 from ecall_facade.sandbox import Sandbox
 
+pytestmark = pytest.mark.once
+
 JSON_OR_NOT = pytest.mark.parametrize("as_json", [False, True], ids=["words", "json"])
 
 

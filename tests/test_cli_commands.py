@@ -15,6 +15,8 @@ from ecall_facade import DeliveryState, ECall
 from ecall_facade.cli._output import Exit
 from ecall_facade.sandbox import Sandbox
 
+pytestmark = pytest.mark.once
+
 ID = r"[0-9a-f-]{36}"
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 FAILS, IS_NOT_DELIVERED, STAYS_SENT, AT_ONCE = (

@@ -14,6 +14,8 @@ from ecall_facade.cli._credentials import find_settings
 from ecall_facade.cli._output import Exit, Failure
 from ecall_facade.sandbox import Sandbox
 
+pytestmark = pytest.mark.once
+
 posix = pytest.mark.skipif(os.name != "posix", reason="there are no such modes")
 SECRET = "hunter2-hunter2"
 

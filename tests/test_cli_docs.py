@@ -14,6 +14,8 @@ from ecall_facade.cli import _app
 from ecall_facade.cli._output import Exit
 from ecall_facade.sandbox import Sandbox
 
+pytestmark = pytest.mark.once
+
 PAGE = Path(__file__).parents[1] / "docs" / "command-line.md"
 HELPED = [[], *([name] for name in _app.COMMANDS), ["media", "upload"], ["media", "download"]]
 

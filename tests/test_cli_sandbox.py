@@ -18,6 +18,8 @@ from _servers import Server, reply
 from ecall_facade import AuthenticationError, ECall
 from ecall_facade.cli._output import Exit
 
+pytestmark = pytest.mark.once
+
 BY_ENVIRONMENT = {"ECALL_SANDBOX_USERNAME": "anna", "ECALL_SANDBOX_PASSWORD": "open sesame"}
 
 

@@ -44,6 +44,8 @@ from ecall_facade import (
 if TYPE_CHECKING:
     from _clients import OpenClient
 
+pytestmark = pytest.mark.slow
+
 FILE = bytes(range(256)) * 3
 COMBINATIONS = 48
 EXPECTED = {"send": "messageId", "broadcast": "messageIdList", "send_list": "messageListId", "upload": "mediaId"}

@@ -32,6 +32,8 @@ from ecall_facade.sandbox import Sandbox
 if TYPE_CHECKING:
     from _clients import OpenClient
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 command, scrub, spec, walk, watch = (

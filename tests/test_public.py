@@ -36,6 +36,8 @@ from ecall_facade import (
     text,
 )
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(ecall_facade.__file__).parent
 HOME = {module.__name__: module for module in (_async, _base, _calls, _sync, errors, numbers, results, text)}
 # Classes that users hold without having imported them: what a client is made of.

@@ -1,235 +1,476 @@
-"""The fixtures that any project gets, and what they tell when a test fails."""
+"""The pytest plugin as a project that installed the package has it, and `wait_for`."""
 
-from __future__ import annotations
-
+import math
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from ecall_facade import ECall, ECallError, RawAddress
-from ecall_facade.sandbox import Sandbox
-from ecall_facade.sandbox._store import _content
+from ecall_facade import Channel, DeliveryState, ECall, ECallError, RawAddress, TextContent
+from ecall_facade.sandbox import Message, Sandbox, _waiting
 
-ANNA, BEAT = "+41 79 123 45 67", "078 765 43 21"
+pytestmark = pytest.mark.once
 
-
-def send(sandbox: Sandbox, number: str = ANNA, text: str = "See you at 8") -> None:
-    with ECall(**sandbox.credentials) as ecall:
-        ecall.sms.send(number, text)
+NUMBER, OTHER = "+41791234567", "+41787654321"
+TEXT = "Your code is 481 516"
 
 
-def state(sandbox: Sandbox) -> str:
-    return sandbox.messages[0].state
+@pytest.fixture
+def box(ecall_sandbox: Sandbox) -> Sandbox:
+    return ecall_sandbox
 
 
-class TestWaiting:
-    @pytest.mark.parametrize(
-        "wanted",
-        [
-            {"to": "079 123 45 67"},
-            {"to": "0041 79 123 45 67"},
-            {"text": "you"},
-            {"text": re.compile(r"at \d$")},
-            {"channel": "sms"},
-            {"state": "Pending"},
-            {"state": "delivered"},
-            {"to": ANNA, "text": "See you at 8", "channel": "Sms", "state": "Sent"},
-        ],
-    )
-    def test_finds_what_is_like_this(self, ecall_sandbox: Sandbox, wanted: dict[str, Any]) -> None:
-        send(ecall_sandbox, BEAT, "Not this one") if "state" not in wanted and "channel" not in wanted else None
-        send(ecall_sandbox)
-        assert ecall_sandbox.wait_for(**wanted).text == "See you at 8"
+@pytest.fixture
+def client(ecall_sandbox: Sandbox) -> Iterator[ECall]:
+    with ECall(**ecall_sandbox.credentials) as ecall:
+        yield ecall
 
-    @pytest.mark.parametrize(
-        ("wanted", "objection"),
-        [
-            ({"to": BEAT}, "another recipient"),
-            ({"text": "you at 9"}, "another text"),
-            ({"text": re.compile("^you")}, "another text"),
-            ({"channel": "Rcs"}, "by Sms"),
-            ({"state": "Failed"}, "it is Delivered"),
-            ({"to": BEAT, "text": "no"}, "another recipient, another text"),
-        ],
-    )
-    def test_tells_what_came_instead(self, ecall_sandbox: Sandbox, wanted: dict[str, Any], objection: str) -> None:
-        send(ecall_sandbox)
-        ecall_sandbox.clock.advance(hours=1)
-        began = time.monotonic()
-        with pytest.raises(AssertionError) as caught:
-            ecall_sandbox.wait_for(**wanted, timeout=0.05)
-        assert 0.05 <= time.monotonic() - began < 2
-        first, *rest = str(caught.value).splitlines()
-        assert re.fullmatch(rf"No message .* came to <Sandbox {ecall_sandbox.url}, 1 messages> in 0.05 s\.", first)
-        assert rest == ["One message arrived:", f"  Sms to +41…67, Delivered: 'See you at 8' ({objection})"]
 
-    def test_tells_that_nothing_came_and_what_was_refused(self, ecall_sandbox: Sandbox) -> None:
-        with pytest.raises(AssertionError, match=r"(?m)^Nothing arrived\.$"):
-            ecall_sandbox.wait_for(to=ANNA, timeout=0)
-        with pytest.raises(ECallError):
-            send(ecall_sandbox, "+41 79 000 04 00")
-        with pytest.raises(AssertionError) as caught:
-            ecall_sandbox.wait_for(to="+41 79 000 04 00", timeout=0)
-        assert "One request was refused:\n  to +41…00: 400: InvalidContent" in str(caught.value)
-        assert "0400" not in str(caught.value)
+def failure(box: Sandbox, **wanted: Any) -> str:
+    """Give what `wait_for` says where nothing comes."""
+    with pytest.raises(AssertionError) as caught:
+        box.wait_for(timeout=0, **wanted)
+    return str(caught.value)
 
-    def test_cuts_what_is_long(self, ecall_sandbox: Sandbox) -> None:
-        with ECall(**ecall_sandbox.credentials) as ecall:
-            for number in range(25):
-                ecall.sms.send(ANNA, f"{number:02} {'x' * 100}")
-        with pytest.raises(AssertionError) as caught:
-            ecall_sandbox.wait_for(to=BEAT, timeout=0)
-        lines = str(caught.value).splitlines()
-        assert lines[1] == "25 messages arrived; the last 20 of them:"
-        assert len(lines) == 22
-        assert re.search(r": '24 x+…' \(", lines[-1])
-        assert max(map(len, lines)) < 140
 
-    def test_waits_for_what_comes_later(self, ecall_sandbox: Sandbox) -> None:
-        timer = threading.Timer(0.1, send, [ecall_sandbox])
+class TestWaitFor:
+    def test_gives_the_first_that_is_there_already(self, box: Sandbox, client: ECall) -> None:
+        for text in ("one", "two", "three two"):
+            client.sms.send(NUMBER, text)
+        assert box.wait_for(to=NUMBER, timeout=0).text == "one"
+        assert box.wait_for(text="two", timeout=0).text == "two"
+
+    def test_gives_one_that_comes_later(self, box: Sandbox, client: ECall) -> None:
+        client.sms.send(OTHER, TEXT)
+
+        def send() -> None:
+            time.sleep(0.1)
+            client.sms.send(NUMBER, TEXT)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        begun = time.monotonic()
+        message = box.wait_for(to=NUMBER)
+        took = time.monotonic() - begun
+        thread.join()
+        assert message.recipient == NUMBER
+        assert 0.09 < took < 4
+
+    def test_many_may_wait_at_once(self, box: Sandbox, client: ECall) -> None:
+        found: list[str | None] = []
+        threads = [threading.Thread(target=lambda: found.append(box.wait_for(to=NUMBER).text)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        client.sms.send(NUMBER, TEXT)
+        for thread in threads:
+            thread.join()
+        assert found == [TEXT] * 5
+
+    def test_goes_on_where_everything_is_cleared_meanwhile(self, box: Sandbox, client: ECall) -> None:
+        client.sms.send(OTHER, "before")
+
+        def send() -> None:
+            time.sleep(0.05)
+            box.clear()
+            client.sms.send(NUMBER, "after")
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert box.wait_for(to=NUMBER).text == "after"
+        thread.join()
+        assert len(box.messages) == 1
+
+    @pytest.mark.parametrize("to", ["079 123 45 67", "0041 79 123 45 67", "+41 (0)79/123-45-67", RawAddress(NUMBER)])
+    def test_reads_the_number_as_people_write_it(self, box: Sandbox, client: ECall, to: str | RawAddress) -> None:
+        client.sms.send(OTHER, "to another")
+        client.sms.send(NUMBER, TEXT)
+        assert box.wait_for(to=to, timeout=0).text == TEXT
+
+    @pytest.mark.parametrize("to", ["4141", RawAddress("4141")])
+    def test_takes_a_short_code_as_it_is(self, box: Sandbox, client: ECall, to: str | RawAddress) -> None:
+        client.sms.send(RawAddress("4142"), "to another")
+        client.sms.send(RawAddress("4141"), TEXT)
+        assert box.wait_for(to=to, timeout=0).text == TEXT
+
+    @pytest.mark.parametrize("raw", ["0041791234567", NUMBER])
+    def test_knows_both_international_forms(self, box: Sandbox, client: ECall, raw: str) -> None:
+        client.sms.send(RawAddress(raw), TEXT)
+        for to in (NUMBER, RawAddress("0041791234567")):
+            assert box.wait_for(to=to, timeout=0).recipient == raw
+
+    @pytest.mark.parametrize("text", [TEXT, "code is", re.compile(r"\d{3} \d{3}$"), re.compile("CODE", re.IGNORECASE)])
+    def test_looks_for_a_text(self, box: Sandbox, client: ECall, text: str | re.Pattern[str]) -> None:
+        client.sms.send(OTHER, "another")
+        client.sms.send(NUMBER, TEXT)
+        assert box.wait_for(text=text, timeout=0).recipient == NUMBER
+
+    def test_takes_a_str_for_what_it_is_and_not_for_a_pattern(self, box: Sandbox, client: ECall) -> None:
+        client.sms.send(NUMBER, "Is it 8?")
+        assert box.wait_for(text="8?", timeout=0).text == "Is it 8?"
+        assert "another text" in failure(box, text="I. it")
+
+    @pytest.mark.parametrize("channel", ["Whatsapp", "WHATSAPP", Channel.WHATSAPP])
+    def test_tells_channels_apart(self, box: Sandbox, client: ECall, channel: str) -> None:
+        client.sms.send(NUMBER, "by SMS")
+        client.whatsapp.send(NUMBER, TextContent(text="by WhatsApp"))
+        assert box.wait_for(channel=channel, timeout=0).text == "by WhatsApp"
+
+    @pytest.mark.parametrize("state", ["Delivered", "delivered", DeliveryState.DELIVERED])
+    def test_sees_a_state_by_the_sandboxs_clock(self, box: Sandbox, client: ECall, state: str) -> None:
+        box.clock.freeze()
+        client.sms.send(NUMBER, TEXT)
+        assert "state is Pending" in failure(box, state=state)
+        box.clock.advance(hours=1)
+        assert box.wait_for(state=state, timeout=0).state == "Delivered"
+
+    def test_sees_a_state_that_comes_while_it_waits(self, box: Sandbox, client: ECall) -> None:
+        client.sms.send("+41 79 000 00 02", "after 30 seconds")
+        timer = threading.Timer(0.05, box.clock.advance, [31])
         timer.start()
-        assert ecall_sandbox.wait_for(to=ANNA, state="Delivered").text == "See you at 8"
+        assert box.wait_for(state="Delivered").text == "after 30 seconds"
         timer.join()
 
-    def test_a_short_code_is_a_recipient(self, ecall_sandbox: Sandbox) -> None:
-        with ECall(**ecall_sandbox.credentials) as ecall:
-            ecall.sms.send(RawAddress("4321"), "Hello")
-        assert ecall_sandbox.wait_for(to="4321") == ecall_sandbox.wait_for(to=RawAddress("4321"))
+    def test_takes_a_state_that_is_over_too(self, box: Sandbox, client: ECall) -> None:
+        client.sms.send("+41 79 000 00 01", "delivered at once")
+        assert box.wait_for(state="Sent", timeout=0).state == "Delivered"
 
     @pytest.mark.parametrize(
         ("wanted", "problem"),
         [
             ({}, "Say what to wait for"),
-            ({"to": "079 123 45"}, "Nothing can arrive there"),
-            ({"channel": "Fax"}, "there are Sms, Whatsapp, Rcs"),
-            ({"state": "Lost"}, "there are Pending"),
+            ({"to": "079 123 45"}, "too short"),
+            ({"to": "nobody"}, "letters"),
+            ({"to": 41791234567}, "of type int"),
+            ({"text": ""}, "not empty"),
+            ({"text": 481516}, "text is a str"),
+            ({"text": re.compile(b"code")}, "text is a str"),
+            ({"channel": "Fax"}, "one of Sms, Whatsapp, Rcs"),
+            ({"state": "Arrived"}, "one of Pending, .*Delivered"),
+            ({"to": NUMBER, "timeout": -1}, "timeout"),
+            ({"to": NUMBER, "timeout": math.nan}, "timeout"),
+            ({"to": NUMBER, "timeout": math.inf}, "timeout"),
         ],
     )
-    def test_what_can_never_come_is_refused(self, ecall_sandbox: Sandbox, wanted: dict[str, Any], problem: str) -> None:
+    def test_refuses_at_once_what_can_never_be(self, box: Sandbox, wanted: dict[str, Any], problem: str) -> None:
+        begun = time.monotonic()
         with pytest.raises(ValueError, match=problem):
-            ecall_sandbox.wait_for(**wanted, timeout=0)
+            box.wait_for(**wanted)
+        assert time.monotonic() - begun < 2  # the timeout is 5 seconds
 
-    def test_a_text_for_many_is_read_once(self, ecall_sandbox: Sandbox) -> None:
-        with ECall(**ecall_sandbox.credentials) as ecall:
-            ecall.sms.broadcast([f"+41 79 123 45 {number:02}" for number in range(100)], "Water is off")
-        before = _content.cache_info()
-        assert [message.text for message in ecall_sandbox.messages] == ["Water is off"] * 100
-        assert _content.cache_info().misses - before.misses <= 1  # each parsed the whole request, with all recipients
+    def test_takes_as_long_as_it_is_given(self, box: Sandbox) -> None:
+        box.clock.freeze()
+        begun = time.monotonic()
+        with pytest.raises(AssertionError, match=r"within 0\.2 s"):
+            box.wait_for(to=NUMBER, timeout=0.2)
+        assert 0.2 <= time.monotonic() - begun < 2
 
-
-class TestFixture:
-    def test_time_is_advanced_and_not_slept_through(self, ecall_sandbox: Sandbox) -> None:
-        clock = ecall_sandbox.clock
-        clock.freeze()
-        send(ecall_sandbox, "+41 79 000 00 02")  # delivered after 30 seconds
-        assert state(ecall_sandbox) == "Pending"
-        clock.advance(seconds=29)
-        assert state(ecall_sandbox) == "Sent"
-        clock.advance(timedelta(seconds=1))
-        assert state(ecall_sandbox) == "Delivered"
-
-    def test_a_failure_is_planned(self, ecall_sandbox: Sandbox) -> None:
-        ecall_sandbox.fail_next(403)
-        with pytest.raises(ECallError):
-            send(ecall_sandbox)
-        send(ecall_sandbox)
-        assert len(ecall_sandbox.messages) == 1
-
-    def test_each_test_has_one_of_its_own(
-        self, ecall_sandbox: Sandbox, ecall_sandbox_session: Sandbox, request: pytest.FixtureRequest
+    def test_ends_also_where_a_test_holds_the_machines_clock(
+        self, box: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert ecall_sandbox.messages == [] == ecall_sandbox_session.messages
-        assert ecall_sandbox.url != ecall_sandbox_session.url
-        assert httpx.get(ecall_sandbox.url, trust_env=False).status_code == 200
-        send(ecall_sandbox_session)
-        ecall_sandbox_session.clear()
-        assert ecall_sandbox_session.messages == []
+        monkeypatch.setattr(_waiting, "monotonic", lambda: 5.0)
+        with pytest.raises(AssertionError, match="within"):
+            box.wait_for(to=NUMBER, timeout=0.05)
 
 
-RunPytest = Callable[..., subprocess.CompletedProcess[str]]
+class TestFailures:
+    def test_say_what_was_waited_for(self, box: Sandbox) -> None:
+        first, *_ = failure(box, to=NUMBER, text=TEXT, channel="sms", state="delivered").splitlines()
+        assert first == f"No message by Sms to +41…67 with {TEXT!r} in its text came to Delivered within 0 s."
+        first, *_ = failure(box, text=re.compile(r"\d+")).splitlines()
+        assert first == r"No message with a text like '\\d+' arrived within 0 s."
 
+    def test_say_where_nothing_came_to(self, box: Sandbox) -> None:
+        assert f"Nothing arrived, and nothing was refused. Is your program's base_url that of <Sandbox {box.url}" in (
+            failure(box, to=NUMBER)
+        )
+
+    def test_list_what_came_and_why_it_is_not_it(self, box: Sandbox, client: ECall) -> None:
+        box.clock.freeze()
+        client.sms.send(OTHER, TEXT)
+        client.sms.send(NUMBER, "Hello")
+        client.whatsapp.send(NUMBER, TextContent(text=TEXT))
+        client.sms.send(NUMBER, TEXT)
+        assert failure(box, to=NUMBER, text="481", channel="Sms", state="Sent").splitlines()[1:] == [
+            "What arrived:",
+            f"  Sms to +41…21, Pending: {TEXT!r} (another recipient, state is Pending)",
+            "  Sms to +41…67, Pending: 'Hello' (another text, state is Pending)",
+            f"  Whatsapp to +41…67, Pending: {TEXT!r} (another channel, state is Pending)",
+            f"  Sms to +41…67, Pending: {TEXT!r} (state is Pending)",
+            "Nothing was refused.",
+            f"The sandbox's time is {box.clock!r}; its `advance` turns it forward.",
+        ]
+
+    def test_list_what_was_refused_and_why(self, box: Sandbox, client: ECall) -> None:
+        jobs: list[Callable[[], object]] = [
+            lambda: client.sms.send("+41 79 000 04 00", TEXT),
+            lambda: client.sms.broadcast([NUMBER, OTHER, "+41790000403"], TEXT),
+            lambda: client.request("POST", "/api/v2/message", json={}),
+        ]
+        for job in jobs:
+            with pytest.raises(ECallError):
+                job()
+        with ECall("someone", "wrong", base_url=box.url, sender="ACME") as stranger, pytest.raises(ECallError):
+            stranger.sms.send(NUMBER, TEXT)
+        client.messages.send_list([client.sms.compose("+41 79 000 04 00", "in a list")])
+        lines = failure(box, to=NUMBER).splitlines()
+        assert lines[1:3] == ["Nothing arrived.", "What was refused:"]
+        assert [line.partition(" · ")[0] for line in lines[3:]] == [
+            f"  Sms to +41…00: {TEXT!r} (400 InvalidContent",
+            f"  Sms to +41…67 and 2 more: {TEXT!r} (403 Not enough credit (the sandbox's number).)",
+            "  a message to nobody: no text (400 InvalidContent",
+            f"  Sms to +41…67: {TEXT!r} (401 AccNoUser",
+            "  Sms to +41…00: 'in a list' (InvalidContent",
+        ]
+
+    def test_show_the_newest_twenty_of_each(self, box: Sandbox, client: ECall) -> None:
+        client.messages.send_list([client.sms.compose(OTHER, f"no. {n}") for n in range(25)])
+        box.fail_next(503, times=22)
+        for n in range(22):
+            with pytest.raises(ECallError):
+                client.with_options(retry=False).sms.send(OTHER, f"refused {n}")
+        lines = failure(box, to=NUMBER).splitlines()
+        assert [line for line in lines if line.startswith("What")] == [
+            "What arrived, the newest 20 of 25:",
+            "What was refused, the newest 20 of 22:",
+        ]
+        assert [n for n in range(25) if any(f"'no. {n}'" in line for line in lines)] == [*range(5, 25)]
+        assert [n for n in range(22) if any(f"'refused {n}'" in line for line in lines)] == [*range(2, 22)]
+
+    def test_hold_no_whole_number_and_no_long_text(self, box: Sandbox, client: ECall) -> None:
+        text = f"Call {NUMBER}\nnow\u202e, " + "x" * 100
+        client.sms.send(NUMBER, text)
+        box.fail_next(message=f"Not to {NUMBER}\n")
+        with pytest.raises(ECallError):
+            client.sms.send(OTHER, text)
+        told = failure(box, to="+41 79 111 22 33", text=text)
+        assert not re.search(r"\d{6}", told)
+        assert "x" * 60 not in told
+        assert told.isascii() or all(character.isprintable() for character in told.replace("\n", ""))
+        assert told.count("\n") == 4  # what is within a text breaks no line
+
+    def test_hold_what_has_no_text(self, box: Sandbox, client: ECall) -> None:
+        client.whatsapp.send_file(NUMBER, b"\xff\xd8\xff\xe0 a picture", content_type="image/jpeg")
+        assert "  Whatsapp to +41…67, " in failure(box, text="picture")
+        assert ": no text (another text)" in failure(box, text="picture")
+
+    def test_cope_with_what_nests_too_deep(self, box: Sandbox, client: ECall, monkeypatch: pytest.MonkeyPatch) -> None:
+        client.sms.send(NUMBER, TEXT)
+
+        def read(_: Message) -> str:
+            raise RecursionError
+
+        monkeypatch.setattr(Message, "text", property(read))
+        assert "no text (another text)" in failure(box, text="code")
+
+
+# What a project has: no conftest, no configuration.
+USING = """
+import asyncio, http.server, json, threading
+import pytest
+from ecall_facade import AsyncECall, ECall, ServerError
+
+FIRST = []
+
+def test_a_fresh_one(ecall_sandbox):
+    assert ecall_sandbox.messages == []
+    with ECall(**ecall_sandbox.credentials) as ecall:
+        ecall.sms.send("079 123 45 67", "Your code is 481 516")
+    FIRST.append(ecall_sandbox)
+    assert ecall_sandbox.wait_for(to="079 123 45 67", text="481 516").channel == "Sms"
+
+def test_another_one(ecall_sandbox):
+    assert ecall_sandbox is not FIRST[0]
+    assert ecall_sandbox.messages == []
+    with pytest.raises(RuntimeError, match="not running"):
+        FIRST[0].url
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_one_for_the_session(ecall_sandbox_session, ecall_sandbox, turn):
+    assert ecall_sandbox_session is not ecall_sandbox
+    with ECall(**ecall_sandbox_session.credentials) as ecall:
+        ecall.sms.send("079 123 45 67", f"Turn {turn}")
+    assert len(ecall_sandbox_session.messages) == turn
+    assert ecall_sandbox.messages == []
+
+def test_the_clock(ecall_sandbox):
+    ecall_sandbox.clock.freeze()
+    with ECall(**ecall_sandbox.credentials) as ecall:
+        sent = ecall.sms.send("+41 79 000 00 02", "Delivered after 30 seconds")
+        assert ecall.messages.status(sent.message_id).state == "Pending"
+        ecall_sandbox.clock.advance(hours=1)
+        assert ecall.messages.status(sent.message_id).state == "Delivered"
+
+def test_trouble(ecall_sandbox):
+    ecall_sandbox.fail_next(500)
+    with ECall(**ecall_sandbox.credentials) as ecall, pytest.raises(ServerError):
+        ecall.sms.send("079 123 45 67", "Hello")
+
+def test_a_reply(ecall_sandbox):
+    got = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        with ECall(**ecall_sandbox.credentials) as ecall:
+            ecall.sms.send("079 123 45 67", "At 8?")
+        assert ecall_sandbox.reply("Yes", url=f"http://127.0.0.1:{server.server_port}/in") == 204
+        server.shutdown()
+        thread.join()
+    assert (got[0]["from"], got[0]["content"]["text"]) == ("+41791234567", "Yes")
+
+def test_in_an_event_loop(ecall_sandbox):
+    async def later(ecall):
+        await asyncio.sleep(0.05)
+        await ecall.sms.send("079 123 45 67", "Later")
+
+    async def run():
+        async with AsyncECall(**ecall_sandbox.credentials) as ecall:
+            task = asyncio.create_task(later(ecall))
+            message = await asyncio.to_thread(ecall_sandbox.wait_for, text="Later")
+            await task
+            return message.text
+
+    assert asyncio.run(run()) == "Later"
+"""
+
+FAILING = """
+import os, pytest
+from ecall_facade import ECall
 
 @pytest.fixture
-def run_pytest(tmp_path: Path) -> RunPytest:
-    """Run tests of somebody else, who has installed the package and nothing more."""
+def ecall(ecall_sandbox):
+    with ECall(**ecall_sandbox.credentials) as ecall:
+        yield ecall
 
-    def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        (tmp_path / "test_theirs.py").write_text(code, encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-Werror", "-p", "no:cacheprovider", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60, check=False)
+@pytest.fixture
+def broken(ecall):
+    ecall.sms.send("079 123 45 67", "from the fixture")
+    raise RuntimeError("the fixture fails")
 
-    return run
+def test_waits_in_vain(ecall, ecall_sandbox):
+    ecall.sms.send("079 123 45 67", "Hello")
+    ecall_sandbox.wait_for(to="078 765 43 21", timeout=0.05)
+
+def test_has_nothing_to_do_with_it():
+    assert False, "plain"
+
+def test_breaks_before_it_begins(broken):
+    pass
+
+def test_breaks_time(ecall_sandbox):
+    for _ in range(2):
+        ecall_sandbox.clock.advance(hours=7 * 10**7)
+    ecall_sandbox.messages
+
+@pytest.mark.parametrize("turn", range(4))
+def test_has_one_for_its_worker(ecall_sandbox_session, turn):
+    with ECall(**ecall_sandbox_session.credentials) as ecall:
+        ecall.sms.send("079 123 45 67", "to the session")
+    assert turn
+    with open(f"sandbox-{os.environ['PYTEST_XDIST_WORKER']}-{ecall_sandbox_session.url.rpartition(':')[2]}", "w"):
+        pass
+
+def test_passes(ecall):
+    ecall.sms.send("079 123 45 67", "not to be shown")
+"""
+
+# `None` in sys.modules makes the import of a module fail, as if it were not installed.
+WITHOUT_EXTRA = """
+import sys
+sys.modules["uvicorn"] = None
+"""
+PLAIN = """
+import sys
+
+def test_nothing_is_loaded():
+    loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module}
+    assert not loaded & {"httpx", "attr", "attrs", "starlette", "uvicorn", "phonenumbers", "dateutil", "ecall_client"}
+    ours = {name for name in sys.modules if name.startswith("ecall_facade")}
+    assert ours == {"ecall_facade", "ecall_facade._version", "ecall_facade.pytest_plugin"}
+
+def test_needs_it(ecall_sandbox):
+    pass
+
+def test_goes_on():
+    pass
+"""
+
+
+def run(folder: Path, *options: str, without: tuple[str, ...] = (), **files: str) -> tuple[int, str]:
+    """Run pytest in a project of these files; the other plugins of this environment only cost time."""
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    others = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "schemathesis", "anyio", "recording")]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("ECALL_", "PYTEST_"))}
+    command = [sys.executable, "-m", "pytest", "-Werror", "-rA", "--color=no", *others, *options]
+    result = subprocess.run(
+        command, cwd=folder, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=60
+    )
+    return result.returncode, result.stdout
+
+
+def report(output: str, test: str) -> str:
+    """Give the part of the output that is about a test that failed."""
+    return re.split(rf"^_+ (?:ERROR at setup of )?{re.escape(test)} _+$", output, flags=re.MULTILINE)[1].partition(
+        "\n____"
+    )[0]
 
 
 @pytest.mark.slow
-class TestInstalled:
-    THEIRS = (
-        "from ecall_facade import ECall\n"
-        "def test_one(ecall_sandbox, ecall_sandbox_session):\n"
-        "    for sandbox in (ecall_sandbox, ecall_sandbox_session):\n"
-        "        with ECall(**sandbox.credentials) as ecall:\n"
-        "            ecall.sms.send('079 123 45 67', 'Hello')\n"
-        "        assert sandbox.wait_for(to='079 123 45 67').text == 'Hello'\n"
-        "def test_two(ecall_sandbox):\n"
-        "    assert ecall_sandbox.messages == []\n"
-    )
+class TestProject:
+    def test_has_the_fixtures_by_installing_the_package(self, tmp_path: Path) -> None:
+        code, output = run(tmp_path, test_it=USING)
+        assert code == 0, output
+        assert re.search(r"=+ 8 passed in", output), output
+        assert "eCall" not in output  # what passes says nothing
 
-    def test_the_fixtures_are_there_by_themselves(self, run_pytest: RunPytest) -> None:
-        result = run_pytest(self.THEIRS)
-        assert (result.returncode, result.stderr) == (0, ""), result.stdout
-        assert "2 passed" in result.stdout
+    def test_learns_from_a_failure_what_the_sandbox_has_seen_also_from_workers(self, tmp_path: Path) -> None:
+        code, output = run(tmp_path, "-n2", test_it=FAILING)
+        assert code == 1, output
+        assert re.search(r"=+ 4 failed, 4 passed, 1 error in", output), output
+        assert output.count("- eCall sandbox -") == 3
+        waited = report(output, "test_waits_in_vain")
+        # The line of the test is shown, nothing of the sandbox's inside.
+        assert re.search(r'^>       ecall_sandbox\.wait_for\(to="078 765 43 21"', waited, re.MULTILINE), waited
+        assert "_waiting.py" not in waited
+        assert re.search(r"^E +Sms to \+41…67, \w+: 'Hello' \(another recipient\)$", waited, re.MULTILINE), waited
+        section = waited.partition("- eCall sandbox -")[2]
+        assert re.search(r"^  Sms to \+41…67, \w+: 'Hello'$", section, re.MULTILINE), output
+        assert "'from the fixture'" in report(output, "test_breaks_before_it_begins").partition("eCall sandbox")[2]
+        assert "It cannot be read: OverflowError" in report(output, "test_breaks_time")
+        of_session = report(output, "test_has_one_for_its_worker[0]").partition("- eCall sandbox of the session -")[2]
+        assert "'to the session'" in of_session
+        assert "not to be shown" not in output
+        # Each of the workers that ran such a test had one, and the same for all of its tests.
+        workers = [path.name.split("-")[1] for path in tmp_path.glob("sandbox-*")]
+        assert workers, output
+        assert len(workers) == len(set(workers)), workers
 
-    def test_with_workers(self, run_pytest: RunPytest) -> None:
-        result = run_pytest(self.THEIRS, "-n", "2")
-        assert result.returncode == 0, result.stdout
-        assert "2 passed" in result.stdout
+    def test_loads_nothing_and_needs_nothing_until_a_fixture_is_used(self, tmp_path: Path) -> None:
+        code, output = run(tmp_path, conftest=WITHOUT_EXTRA, test_it=PLAIN)
+        assert code == 1, output
+        assert re.search(r"=+ 2 passed, 1 error in", output), output
+        assert 'pip install "ecall-facade[sandbox]"' in output
+        assert "Traceback" not in output
+        assert len(output) < 2_000  # the hint, not the way to it
 
-    def test_they_can_be_left_out(self, run_pytest: RunPytest) -> None:
-        result = run_pytest(self.THEIRS, "-p", "no:ecall_facade")
-        assert result.returncode == 1
-        assert "fixture 'ecall_sandbox' not found" in result.stdout
-
-    @pytest.mark.parametrize("workers", [(), ("-n", "1")])
-    def test_a_failure_lists_what_came(self, run_pytest: RunPytest, workers: tuple[str, ...]) -> None:
-        code = self.THEIRS + (
-            "def test_three(ecall_sandbox):\n"
-            "    with ECall(**ecall_sandbox.credentials) as ecall:\n"
-            "        ecall.sms.send('079 123 45 67', 'Hello')\n"
-            "    assert ecall_sandbox.messages == []\n"
-        )
-        result = run_pytest(code, *workers)
-        assert result.returncode == 1
-        section = result.stdout[result.stdout.index("- ecall_sandbox -") :]
-        assert re.search(r"One message arrived:\n  Sms to \+41…67, \w+: 'Hello'\n", section)
-        assert "password" not in section
-
-    def test_nothing_is_loaded_before_it_is_used(self, run_pytest: RunPytest) -> None:
-        code = (
-            "import sys\n"
-            "HEAVY = {'httpx', 'attr', 'starlette', 'uvicorn', 'phonenumbers', 'dateutil', 'ecall_facade.sandbox'}\n"
-            "def test_it():\n"
-            "    assert 'ecall_facade.pytest_plugin' in sys.modules\n"
-            "    assert not HEAVY & sys.modules.keys()\n"
-        )
-        # Of others' plugins, only ours.
-        result = run_pytest(
-            code, "-p", "no:recording", "-p", "no:hypothesispytest", "-p", "no:schemathesis", "-p", "no:anyio"
-        )
-        assert result.returncode == 0, result.stdout
-
-    def test_without_the_extra_only_those_who_use_it_fail(self, run_pytest: RunPytest) -> None:
-        code = (
-            "import sys\nsys.modules['uvicorn'] = None\ndef test_using(ecall_sandbox): pass\ndef test_other(): pass\n"
-        )
-        result = run_pytest(code)
-        assert 'pip install "ecall-facade[sandbox]"' in result.stdout
-        assert "1 passed, 1 error" in result.stdout
+    def test_can_switch_it_off(self, tmp_path: Path) -> None:
+        code, output = run(tmp_path, "-p", "no:ecall_facade", test_it="def test_it(ecall_sandbox): ...")
+        assert code == 1
+        assert "fixture 'ecall_sandbox' not found" in output

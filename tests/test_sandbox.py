@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from ecall_facade.sandbox import Sandbox
 from ecall_facade.sandbox import _rules as rules
 
+pytestmark = pytest.mark.once
+
 SPEC = yaml.safe_load((Path(__file__).parent.parent / "spec" / "ecall.yaml").read_text("utf-8"))
 JSONSCHEMA: Any = importlib.import_module("jsonschema")  # it has no types of its own
 TEXT = {"type": "Text", "text": "Grüezi"}

@@ -20,6 +20,8 @@ import yaml
 
 from ecall_facade.sandbox import Notification, Sandbox
 
+pytestmark = pytest.mark.once
+
 SMS = {"channel": "Sms", "from": "ACME", "to": "+41791234567", "content": {"type": "Text", "text": "Grüezi"}}
 SPEC = yaml.safe_load((Path(__file__).parents[1] / "spec" / "ecall.yaml").read_text("utf-8"))
 JSONSCHEMA: Any = importlib.import_module("jsonschema")  # it has no types of its own

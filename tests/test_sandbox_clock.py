@@ -16,6 +16,8 @@ import pytest
 from ecall_facade import ECall, NotFound, Notify
 from ecall_facade.sandbox import Clock, Sandbox
 
+pytestmark = pytest.mark.once
+
 BEGIN = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 TEXT, NUMBER = "Your code is 481 516", "+41 79 123 45 67"
 

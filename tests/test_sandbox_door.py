@@ -16,6 +16,8 @@ import pytest
 from ecall_facade import ECall
 from ecall_facade.sandbox import Sandbox
 
+pytestmark = pytest.mark.once
+
 SMS = {"channel": "Sms", "from": "ACME", "to": "+41791234567", "content": {"type": "Text", "text": "Grüezi"}}
 WRITES = ["/api/v2/message", "/inbox/clear", "/inbox/reply"]
 READS = ["/", "/inbox/items", "/inbox/events", "/api/v2/message/x"]

@@ -20,6 +20,8 @@ import pytest
 
 from ecall_facade.sandbox import Sandbox, _app, _exchanges, _inbox, _server, _store
 
+pytestmark = pytest.mark.once
+
 TEXT = {"type": "Text", "text": "Grüezi"}
 SMS = {"channel": "Sms", "from": "ACME", "to": "+41791234567", "content": TEXT}
 USERNAME, PASSWORD = "acme-api", "sesame-open-481516"

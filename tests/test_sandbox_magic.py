@@ -20,6 +20,8 @@ from ecall_facade import ECall, RawAddress, errors
 from ecall_facade.sandbox import Sandbox, _magic, _server
 from ecall_facade.sandbox._trouble import FOREVER, Trouble
 
+pytestmark = pytest.mark.once
+
 WAYS = ["send", "broadcast", "send_list"]
 
 

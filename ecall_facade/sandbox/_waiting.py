@@ -1,138 +1,173 @@
-"""Wait for a message that a test expects, and tell what came instead."""
+"""Waits for a message that a test expects, and tells what came instead."""
 
 from __future__ import annotations
 
+import math
 import re
-import time
-from typing import TYPE_CHECKING, NamedTuple, get_args
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, cast, get_args
 
-from ecall_facade.errors import InvalidNumber
-from ecall_facade.numbers import RawAddress, mask, normalize
+import attrs
+
+from ecall_facade.numbers import RawAddress, mask, mask_numbers_in, normalize
 from ecall_facade.sandbox._exchanges import Exchange, with_plus
 from ecall_facade.sandbox._rules import CHANNELS
 from ecall_facade.sandbox._store import Message, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ecall_facade.sandbox._store import Store
 
-    # Why a message is not the one; None where it is.
-    Criterion = Callable[[Message], str | None]
-
-POLL = 0.005  # seconds
-LISTED = 20
-TEXT_LENGTH = 60
+PAUSE = 0.005  # seconds between two looks
+SHOWN = 20
+_CUT = 60  # characters of a text that are shown
+_SHORT_CODE = re.compile(r"[0-9]{3,6}")
 
 
-class Wanted(NamedTuple):
-    """What is waited for: in words, and as criteria of which all have to hold."""
+@attrs.frozen
+class Wanted:
+    """What a test waits for; what is None may be anything."""
 
-    words: str
-    criteria: list[Criterion]
+    recipient: str | None
+    text: str | re.Pattern[str] | None
+    channel: str | None
+    state: str | None
 
     @classmethod
     def of(
         cls, to: str | RawAddress | None, text: str | re.Pattern[str] | None, channel: str | None, state: str | None
     ) -> Wanted:
-        """Check what is asked for; `ValueError` where it cannot come true."""
-        words: list[str] = []
-        criteria: list[Criterion] = []
-        if to is not None:
-            recipient = _recipient(to)
-            words.append(f"to {mask(recipient)}")
-            criteria.append(lambda message: None if with_plus(message.recipient) == recipient else "another recipient")
-        if text is not None:
-            pattern = text if isinstance(text, re.Pattern) else re.compile(re.escape(text))
-            words.append(f"with {_short(pattern.pattern if isinstance(text, re.Pattern) else text)}")
-            criteria.append(lambda message: None if pattern.search(message.text or "") else "another text")
-        if channel is not None:
-            name = _choose("channel", channel, CHANNELS)
-            words.append(f"by {name}")
-            criteria.append(lambda message: None if message.channel == name else f"by {message.channel}")
-        if state is not None:
-            wanted = _choose("state", str(state), get_args(State))
-            words.append(f"in state {wanted}")
-            criteria.append(
-                lambda message: (
-                    None if wanted in [str(change.state) for change in message.history] else f"it is {message.state}"
-                )
-            )
-        if not criteria:
+        """Read what a test names; `ValueError` for what no message can be."""
+        if to is None and text is None and channel is None and state is None:
             raise ValueError("Say what to wait for: to, text, channel or state")
-        return cls(f"message {', '.join(words)}", criteria)
+        pattern: object = text.pattern if isinstance(text, re.Pattern) else text
+        if text is not None and (not isinstance(pattern, str) or not text):
+            raise ValueError("text is a str that is not empty, or a compiled pattern for one")
+        if isinstance(to, str) and _SHORT_CODE.fullmatch(to):
+            to = RawAddress(to)
+        return cls(
+            None if to is None else with_plus(normalize(to)),
+            text,
+            None if channel is None else _choice("channel", channel, CHANNELS),
+            None if state is None else _choice("state", state, get_args(State)),
+        )
 
-    def objections(self, message: Message) -> list[str]:
-        """Tell all that speaks against a message."""
-        return [reason for criterion in self.criteria if (reason := criterion(message))]
+    def misses(self, message: Message) -> Iterator[str]:
+        """Say what of a message is not what is wanted."""
+        if self.recipient is not None and with_plus(message.recipient) != self.recipient:
+            yield "another recipient"
+        if self.channel is not None and message.channel != self.channel:
+            yield "another channel"
+        if self.text is not None and not self._is_in(_text_of(message)):
+            yield "another text"
+        if self.state is not None and all(change.state != self.state for change in message.history):
+            yield f"state is {message.state}"
+
+    def _is_in(self, text: str | None) -> bool:
+        if text is None or self.text is None:
+            return False
+        return self.text in text if isinstance(self.text, str) else self.text.search(text) is not None
+
+    def __str__(self) -> str:
+        words = ["message"]
+        if self.channel is not None:
+            words.append(f"by {self.channel}")
+        if self.recipient is not None:
+            words.append(f"to {mask(self.recipient)}")
+        if isinstance(self.text, str):
+            words.append(f"with {_quote(self.text)} in its text")
+        elif self.text is not None:
+            words.append(f"with a text like {_quote(self.text.pattern)}")
+        return " ".join([*words, "arrived" if self.state is None else f"came to {self.state}"])
 
 
-def wait_for(store: Store, wanted: Wanted, timeout: float, where: str) -> Message:
+def wait_for(store: Store, wanted: Wanted, timeout: float, name: str) -> Message:
+    """Give the first message that is what is wanted; `AssertionError` where there is none in time."""
     __tracebackhide__ = True  # pytest then shows the line of the test
-    """Give the first message that is wanted; raise `AssertionError` with what did arrive after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    version, _ = store.changes_since(0)
-    candidates = store.snapshot()
-    while True:
-        for message in candidates:
-            if not wanted.objections(message):
-                return message
-        if time.monotonic() >= deadline:
-            raise AssertionError(f"No {wanted.words} came to {where} in {timeout:g} s.\n{arrived(store, wanted)}")
-        time.sleep(POLL)
+    if not 0 <= timeout < 1e6:
+        raise ValueError("timeout is a number of seconds, 0 or more")
+    pause, deadline = threading.Event(), monotonic() + timeout
+    version = -1
+    # The looks are counted, too: where a test holds the machine's clock, the deadline would never come.
+    for _ in range(math.ceil(timeout / PAUSE) + 1):
         version, keys = store.changes_since(version)
-        if keys is None:  # there is more than the journal holds
-            candidates = store.snapshot()
-        else:
-            candidates = [found for key in keys if isinstance(found := store.get(key), Message)]
+        for message in store.snapshot() if keys is None else _messages(store, keys):
+            if next(wanted.misses(message), None) is None:
+                return message
+        left = deadline - monotonic()
+        if left <= 0:
+            break
+        pause.wait(min(PAUSE, left))
+    lines = [f"No {wanted} within {timeout:g} s.", describe(store, name, wanted)]
+    if wanted.state is not None:
+        lines.append(f"The sandbox's time is {store.clock!r}; its `advance` turns it forward.")
+    raise AssertionError("\n".join(lines))
 
 
-def arrived(store: Store, wanted: Wanted | None = None) -> str:
-    """List what is there, newest last; numbers are masked, and texts cut."""
-    _, entries = store.newest_of_all(LISTED)
-    messages = [entry for entry in entries if isinstance(entry, Message)]
-    refused = [each for entry in entries if isinstance(entry, Exchange) for each in entry.refused][-LISTED:]
-    total = len(store)
-    if not total:
-        lines = ["Nothing arrived."]
-    elif total > len(messages):
-        lines = [f"{total} messages arrived; the last {len(messages)} of them:"]
-    else:
-        lines = ["One message arrived:" if total == 1 else f"{total} messages arrived:"]
-    for message in messages:
-        what = _short(message.text) if message.text is not None else f"{message.content.get('type')}"
-        against = f" ({', '.join(wanted.objections(message))})" if wanted else ""
-        lines.append(f"  {message.channel} to {mask(message.recipient)}, {message.state}: {what}{against}")
-    if refused:
-        lines.append("One request was refused:" if len(refused) == 1 else f"{len(refused)} requests were refused:")
-    for each in refused:
-        status = "" if each["status"] is None else f"{each['status']}: "
-        lines.append(f"  to {mask(str(each['number']))}: {status}{mask_in(str(each['reason']))}")
-    return "\n".join(lines)
+def describe(store: Store, name: str, wanted: Wanted | None = None) -> str:
+    """List the newest that arrived, and what was refused, for people; without whole numbers and long texts."""
+    _, entries = store.newest_of_all(SHOWN)
+    messages = [_line(entry, wanted) for entry in entries if isinstance(entry, Message)]
+    refused = [each for entry in entries if isinstance(entry, Exchange) for each in entry.refused]
+    if not messages and not refused:
+        return f"Nothing arrived, and nothing was refused. Is your program's base_url that of {name}?"
+    arrived = max(len(store), len(messages))
+    refusals = [_refused_line(each) for each in refused[-SHOWN:]]
+    return "\n".join([*_listed("arrived", messages, arrived), *_listed("was refused", refusals, len(refused))])
 
 
-def mask_in(reason: str) -> str:
-    """Mask the numbers in a reason."""
-    return re.sub(r"(?:\+|\b00)[0-9]{5,20}", lambda found: mask(found[0]), reason)
+def _listed(what: str, lines: Sequence[str], count: int) -> list[str]:
+    if not lines:
+        return [f"Nothing {what}."]
+    which = "" if len(lines) == count else f", the newest {len(lines)} of {count}"
+    return [f"What {what}{which}:", *(f"  {line}" for line in lines)]
 
 
-def _recipient(to: str | RawAddress) -> str:
-    if isinstance(to, RawAddress):
-        return to.value
-    if re.fullmatch(r"[0-9]{3,6}", to):  # a short code
-        return to
+def _line(message: Message, wanted: Wanted | None) -> str:
+    text = _text_of(message)
+    what = f"{message.channel} to {mask(message.recipient)}, {message.state}"
+    line = f"{what}: {'no text' if text is None else _quote(text)}"
+    misses = list(wanted.misses(message)) if wanted else []
+    return f"{line} ({', '.join(misses)})" if misses else line
+
+
+def _refused_line(refused: Mapping[str, object]) -> str:
+    content = cast("dict[str, object]", refused["content"])
+    status, text, others = refused["status"], content.get("text"), refused["others"]
+    reason = mask_numbers_in(str(refused["reason"]))
+    to = f"{mask(str(refused['number']))}{f' and {others} more' if others else ''}" if refused["number"] else "nobody"
+    what = f"{_plain(str(refused['channel'])) or 'a message'} to {to}"
+    why = _plain(reason if status is None else f"{status} {reason}")
+    return f"{what}: {_quote(text) if isinstance(text, str) else 'no text'} ({why})"
+
+
+def _messages(store: Store, keys: Sequence[str]) -> Iterator[Message]:
+    for key in keys:
+        if key.startswith("message:") and isinstance(entry := store.get(key), Message):
+            yield entry
+
+
+def _choice(name: str, value: str, choices: Sequence[str]) -> str:
+    found = next((choice for choice in choices if choice.lower() == str(value).lower()), None)
+    if found is None:
+        raise ValueError(f"{name} is one of {', '.join(choices)}")
+    return found
+
+
+def _text_of(message: Message) -> str | None:
     try:
-        return normalize(to)
-    except InvalidNumber as error:
-        raise ValueError(f"Nothing can arrive there: {error}") from None
+        return message.text
+    except RecursionError:  # it nests as deep as could just be read when it came
+        return None
 
 
-def _choose(what: str, given: str, choices: tuple[str, ...]) -> str:
-    for choice in choices:
-        if choice.lower() == given.lower():
-            return choice
-    raise ValueError(f"There is no {what} {given!r}; there are {', '.join(choices)}")
+def _quote(text: str) -> str:
+    """Write a text in a line, cut, and with the numbers in it masked."""
+    masked = mask_numbers_in(text)
+    return repr(masked if len(masked) <= _CUT else f"{masked[: _CUT - 1]}…")
 
 
-def _short(text: str) -> str:
-    return repr(text if len(text) <= TEXT_LENGTH else f"{text[:TEXT_LENGTH]}…")
+def _plain(text: str) -> str:
+    return text if text.isprintable() else repr(text)
