@@ -248,6 +248,16 @@ class TestShell:
                 assert " ".join(words) in SCRIPTS or words[0] == "scripts/test", f"{block.name}: {words}"
                 assert os.access(ROOT / words[0], os.X_OK)
 
+    def test_the_readme_installs_what_other_pages_install(self) -> None:
+        lines = {
+            (block.page.name, " ".join(words))
+            for block in blocks("sh")
+            for words in self.commands(block)
+            if words[:2] == ["pip", "install"]
+        }
+        shown = {line for page, line in lines if page == "README.md"}
+        assert {line for _, line in lines} == shown  # which test_installing_works runs
+
     def test_continuous_integration_calls_the_very_script_for_the_tests(self) -> None:
         assert re.search(r"^exec python3 scripts/test$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
 
@@ -260,7 +270,7 @@ class TestShell:
 
     @pytest.mark.slow
     @pytest.mark.xdist_group("packaging")
-    @each([block for block in blocks("sh") if "pip install" in block.text])
+    @each([block for block in blocks("sh") if "pip install" in block.text and block.page.name == "README.md"])
     def test_installing_works(self, block: Block, tmp_path: Path) -> None:
         def run(*command: str | Path, **environment: str) -> None:
             result = subprocess.run(

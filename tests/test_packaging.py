@@ -108,6 +108,7 @@ class TestSdist:
             "ecall_facade/py.typed",
             "generated/ecall_client/py.typed",
             "spec/ecall.yaml",
+            "spec/contract/package-lock.json",
             "spec/lint/package-lock.json",
             "scripts/_setup.py",
             "scripts/test",
