@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import random
@@ -703,11 +704,14 @@ class TestLimits:
 
         call()  # what is loaded at the first call does not count
         before = sys.getprofile()
+        gc.collect()
+        gc.disable()  # what a collection calls, as the finalizers of other tests' objects, is no work of ours
         sys.setprofile(step)
         try:
             call()
         finally:
             sys.setprofile(before)
+            gc.enable()
         return count
 
     SHAPES: ClassVar[dict[str, Callable[[int], bytes]]] = {
