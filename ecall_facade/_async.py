@@ -17,8 +17,9 @@ from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
 from ecall_facade._json import JSON
 from ecall_facade._media import AsyncChunks, Progress, Source, Target, Upload, in_thread, writing
 from ecall_facade._policy import Policy, make_stream_error
+from ecall_facade._session import AsyncSession, sleep_async
 from ecall_facade._settings import Account
-from ecall_facade._transport import AsyncSession, Connections, async_pool, checked, event_loop, sleep_async
+from ecall_facade._transports.connections import Connections, async_pool, checked, event_loop
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
 from ecall_facade.results import ListStatus, Media, MessageStatus, RawAnswer, SentBroadcast, SentList, SentMessage

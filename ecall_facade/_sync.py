@@ -18,8 +18,9 @@ from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
 from ecall_facade._json import JSON
 from ecall_facade._media import Progress, Source, Target, Upload, writing
 from ecall_facade._policy import Policy, make_stream_error
+from ecall_facade._session import Session, sleep
 from ecall_facade._settings import Account
-from ecall_facade._transport import Connections, Session, checked, sleep, sync_pool
+from ecall_facade._transports.connections import Connections, checked, sync_pool
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
 from ecall_facade.results import ListStatus, Media, MessageStatus, RawAnswer, SentBroadcast, SentList, SentMessage

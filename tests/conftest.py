@@ -11,7 +11,7 @@ from _clients import Opener
 from _service import FakeService
 from hypothesis import settings
 
-from ecall_facade import ECall, _async, _sync, _transport
+from ecall_facade import ECall, _async, _session, _sync
 
 if TYPE_CHECKING:
     from _clients import OpenClient
@@ -79,8 +79,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep_async(seconds: float) -> None:
         asked.append(seconds)
 
-    for module in (_transport, _sync):
+    for module in (_session, _sync):
         monkeypatch.setattr(module, "sleep", asked.append)
-    for module in (_transport, _async):
+    for module in (_session, _async):
         monkeypatch.setattr(module, "sleep_async", sleep_async)
     return asked

@@ -20,7 +20,8 @@ from _clients import NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
 from _servers import Exchange, Server, drop, reply, sent
 from pytest_recording import network
 
-from ecall_facade import AsyncECall, InvalidConfiguration, NotSent, OutcomeUnknown, _lanes, _transport
+from ecall_facade import AsyncECall, InvalidConfiguration, NotSent, OutcomeUnknown
+from ecall_facade._transports import connections, fast, lanes
 
 if TYPE_CHECKING:
     from _clients import OpenClient
@@ -52,7 +53,7 @@ class Crowd:
 
 
 def test_what_is_asked_beyond_waits(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_lanes, "MAX_REQUESTS", 5)
+    monkeypatch.setattr(lanes, "MAX_REQUESTS", 5)
     crowd = Crowd(5)
     with Server(crowd) as server:
         open_client.send_together(open_client(server), 25)
@@ -62,18 +63,18 @@ def test_what_is_asked_beyond_waits(open_client: OpenClient, monkeypatch: pytest
 
 
 def test_a_hundred_at_a_time(open_client: OpenClient) -> None:
-    crowd = Crowd(_lanes.MAX_REQUESTS)
+    crowd = Crowd(lanes.MAX_REQUESTS)
     with Server(crowd) as server:
         open_client.send_together(open_client(server), 120)
         assert len(server.requests) == 120
-        assert crowd.most == _lanes.MAX_REQUESTS == 100
+        assert crowd.most == lanes.MAX_REQUESTS == 100
 
 
 def test_who_waits_too_long_has_sent_nothing(
     open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And is not tried again; as soon as there is room, all is well, also where a waiting one gave up."""
-    monkeypatch.setattr(_lanes, "MAX_REQUESTS", 1)
+    monkeypatch.setattr(lanes, "MAX_REQUESTS", 1)
     with Server(reply(200, b"x" * 9_000_000), sent()) as server:
         ecall = open_client(server, timeout=(5, 0.1))
         with ecall.media.stream("f-1") as chunks:
@@ -90,7 +91,7 @@ def test_who_waits_too_long_has_sent_nothing(
 
 @pytest.mark.parametrize("transport", [None, "fast"])
 def test_who_gives_up_waiting_leaves_the_place(monkeypatch: pytest.MonkeyPatch, transport: Any) -> None:
-    monkeypatch.setattr(_lanes, "MAX_REQUESTS", 1)
+    monkeypatch.setattr(lanes, "MAX_REQUESTS", 1)
     may_go_on = threading.Event()
 
     def slow(exchange: Exchange) -> None:
@@ -119,7 +120,7 @@ def test_who_gives_up_waiting_leaves_the_place(monkeypatch: pytest.MonkeyPatch, 
 
 def test_connections_that_are_not_needed_are_closed(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was used last serves; the others grow old, and go one by one."""
-    monkeypatch.setattr(_lanes, "KEEPALIVE", 0.2)
+    monkeypatch.setattr(lanes, "KEEPALIVE", 0.2)
     with Server(Crowd(6)) as server:
         ecall = open_client(server)
         open_client.send_together(ecall, 6)
@@ -138,10 +139,9 @@ def test_connections_that_are_not_needed_are_closed(open_client: OpenClient, mon
 
 def test_an_idle_connection_is_not_used_for_long(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other end might be about to close it."""
-    for module in ("ecall_facade._lanes", "ecall_facade._fast"):
-        __import__(module)
-        monkeypatch.setattr(sys.modules[module], "KEEPALIVE", 0.1)
-    monkeypatch.setattr(_transport, "_LIMITS", httpx.Limits(max_connections=1, keepalive_expiry=0.1))
+    for module in (lanes, fast):
+        monkeypatch.setattr(module, "KEEPALIVE", 0.1)
+    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(max_connections=1, keepalive_expiry=0.1))
     with Server() as server:
         ecall = open_client(server)
         for pause in (0, 0, 0.15, 0):
