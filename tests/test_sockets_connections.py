@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import ssl
@@ -14,10 +15,18 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import trustme
-from _clients import NUMBER, PASSWORD, TEXT, TOKEN, OpenClient
+from _clients import NUMBER, PASSWORD, TEXT, TOKEN, USERNAME, OpenClient
 from _servers import Answer, Exchange, Hangup, Server, free_port, full_house, hang, reply, sent
 
-from ecall_facade import ECallError, InvalidConfiguration, NotSent, OutcomeUnknown, RateLimited, ServiceUnreachable
+from ecall_facade import (
+    AsyncECall,
+    ECallError,
+    InvalidConfiguration,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    ServiceUnreachable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,6 +175,24 @@ def test_tls_that_is_not_trusted(open_client: OpenClient, pauses: list[float], t
         assert server.connections == 3  # one of each call
         assert server.requests == []
     assert pauses == []
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("transport", [None, "fast"])
+def test_a_send_that_is_cancelled_while_it_connects_never_goes_out(tls: ssl.SSLContext, transport: Any) -> None:
+    async def main(url: str) -> None:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender="ACME", transport=transport) as ecall:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(ecall.sms.send(NUMBER, TEXT), 0.1)
+            with server:  # listening before, it accepts only now
+                await asyncio.sleep(0.2)
+                assert server.connections == 1
+                assert server.requests == []
+                assert (await ecall.sms.send(NUMBER, TEXT)).message_id == "m-1"
+                assert len(server.requests) == 1
+
+    server = Server(tls=tls)
+    asyncio.run(main(server.url))
 
 
 @pytest.mark.usefixtures("trusted")
