@@ -315,6 +315,7 @@ class TestInert:
         assert_inert(browser)
         for button in browser.all("#bubbles [data-key]"):
             button.click()
+            wait_until(browser, lambda: browser.one("#details").is_displayed(), "details")  # and not the ones before
             browser.wait_for_text(
                 "Message id" if "message" in (button.get_dom_attribute("data-key") or "") else "Request id", "#facts"
             )
