@@ -75,7 +75,9 @@ class TestSend:
         assert messages[0].recipient == "+491712345678"
 
     def test_a_raw_address(self, command: Command, sandbox: Sandbox) -> None:
-        assert command("send", "4321", TEXT).code == Exit.USAGE
+        said = command("send", "4321", TEXT)
+        assert said.code == Exit.USAGE
+        assert said.err.endswith("a short code is a RawAddress. On the command line that is --raw\n")
         assert command("send", "4321", TEXT, "--raw").out.startswith("Accepted for …, 1 page")
         Path("photo.jpg").write_bytes(b"a picture")
         assert command("send", "4321", "--raw", "--channel", "rcs", "--file", "photo.jpg").code == 0

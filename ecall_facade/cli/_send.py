@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from ecall_facade import ECallError
+from ecall_facade import ECallError, InvalidNumber
 from ecall_facade._settings import ChannelName
 from ecall_facade.cli._output import Exit, Failure, Output, failure_of, report, usage, write_json
 from ecall_facade.cli._progress import progress
@@ -68,7 +68,11 @@ def send(
     words = "" if file is not None else read_text(text, text_file)
     with open_client(options, region) as ecall:
         address = RawAddress(to) if raw else to
-        recipient = mask(to if raw else normalize(to, region))
+        try:
+            recipient = mask(to if raw else normalize(to, region))
+        except InvalidNumber as error:
+            error.add_note("On the command line that is --raw")  # a RawAddress, which the error names
+            raise
         try:
             if file is not None:
                 sent = _send_file(ecall, channel, address, file, content_type, sender)
