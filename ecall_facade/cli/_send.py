@@ -69,7 +69,7 @@ def send(
     with open_client(options, region) as ecall:
         address = RawAddress(to) if raw else to
         try:
-            recipient = mask(to if raw else normalize(to, region))
+            recipient = mask(normalize(address, region))
         except InvalidNumber as error:
             error.add_note("On the command line that is --raw")  # a RawAddress, which the error names
             raise
