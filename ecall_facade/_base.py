@@ -10,7 +10,7 @@ import httpx
 from ecall_client import models
 from ecall_facade import _settings as settings
 from ecall_facade._calls import Content, Draft, Extra, Recipient, check_content, compose
-from ecall_facade._policy import Reply
+from ecall_facade._policy import Kind, Reply, unreadable
 from ecall_facade._transports.connections import Connections
 
 Transport = TypeVar("Transport", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
@@ -91,6 +91,8 @@ class FileInfo:
     """What is known of a file that is being downloaded: `content_type`, and `size` in bytes; None where it is not."""
 
     def __init__(self, reply: Reply, response: httpx.Response) -> None:
+        if reply.status_code in {204, 205}:  # an empty file would take the place of one that is there
+            raise unreadable("with no file", reply, Kind.FETCH)
         self._reply = reply
         self._response = response
         self.request_id = reply.request_id

@@ -205,9 +205,8 @@ def upload(source: Upload, payload: object) -> Call[results.Media]:
         return results.Media(media_id, source.content_type, source.done, **_about(response))
 
     file = File(payload=cast("Any", payload))  # httpx sends any iterable, the generated type knows only files
-    return _call(
-        Kind.UPLOAD, upload_media, read, body=file, content_length=UNSET if source.size is None else source.size
-    )
+    size = UNSET if source.size is None else source.size
+    return _call(Kind.UPLOAD, upload_media, read, body=file, content_length=size)
 
 
 def media_path(media_id: str) -> str:
@@ -319,13 +318,7 @@ def check_content(channel: models.Channel, content: Content, page_limit: int | N
 
 
 def media_contents() -> tuple[type[MediaContent], ...]:
-    return (
-        models.ImageContent,
-        models.DocumentContent,
-        models.AudioContent,
-        models.VideoContent,
-        models.StickerContent,
-    )
+    return models.ImageContent, models.DocumentContent, models.AudioContent, models.VideoContent, models.StickerContent
 
 
 def content_for(upload: Upload) -> MediaContent:
@@ -374,9 +367,7 @@ def _sent(response: Response[Any], name: str) -> tuple[list[tuple[str, str | Non
     answer = _parsed(response, models.MessageResult, Kind.SEND)
     one, many = read_id(answer.message_id), _message_ids(answer)
     # One recipient is answered by one id and many by a list; should the service do it the other way, that counts, too.
-    ids: list[tuple[str, str | None]] = many
-    if one is not None and (name == "messageId" or not many):
-        ids = [(one, None)]
+    ids: list[tuple[str, str | None]] = [(one, None)] if one and (name == "messageId" or not many) else many
     if not ids:
         raise unreadable(f"its answer is without a {name}", response, Kind.SEND)
     return ids, read_time(answer.timestamp, answer.additional_properties)
@@ -384,10 +375,9 @@ def _sent(response: Response[Any], name: str) -> tuple[list[tuple[str, str | Non
 
 def _message_ids(answer: models.MessageResult) -> list[tuple[str, str | None]]:
     """Give the ids that the answer holds, each with its recipient where that is named."""
-    many = answer.message_id_list if isinstance(answer.message_id_list, list) else []
     pairs: list[tuple[object, object]] = [
         (item.message_id, _address(item)) if isinstance(item, models.AddressedMessageId) else (item, None)
-        for item in many
+        for item in as_list(answer.message_id_list)
     ]
     found = [(read_id(message_id), address if isinstance(address, str) else None) for message_id, address in pairs]
     return [(message_id, address) for message_id, address in found if message_id is not None]

@@ -315,7 +315,8 @@ class MediaFiles:
     def stream(self, media_id: str) -> Generator[MediaStream, None, None]:
         """Open a file for reading: a context manager that yields its chunks, as they come, without keeping them.
 
-        The path is inferred. Raises `NotFound`, `ServiceUnreachable` (also when it breaks off), or an `APIError`.
+        The path is inferred. Raises `NotFound`, `ServiceUnreachable` (also when it breaks off), `UnreadableResponse`
+        (an answer without a file), or an `APIError`.
         """
         headers = {"Accept-Encoding": "identity"}  # so that the length that is told is the file's
         reply = self._runner.session.request("GET", _calls.media_path(media_id), "stream", headers=headers)

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from ecall_client.models.delivery_state import DeliveryState
-from ecall_facade._json import JSON, spell
+from ecall_facade._json import JSON, as_list, spell
 from ecall_facade._policy import read_problem
 from ecall_facade._timestamps import read_timestamp
 from ecall_facade.errors import ErrorDetail
 
 if TYPE_CHECKING:
     from ecall_client.models import MessageListItem
+
+__all__ = [
+    "ListEntry", "ListStatus", "Media", "MessageStatus", "Problem", "RawAnswer", "Result", "SentBroadcast", "SentList",
+    "SentMessage",
+]  # fmt: skip
 
 # The send states of the sibling interfaces; that REST uses them is inferred.
 _STATE_NUMBERS = {
@@ -198,9 +203,11 @@ def read_time(named: object, others: Mapping[str, object]) -> datetime | None:
 
 
 def read_error(value: object) -> Problem | None:
-    """Read the error of one message from the service's error shape, or from a bare word or number."""
+    """Read the error of one message from the service's error shape, or from bare words or numbers."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Problem(code=str(value))
+    if items := as_list(value):  # a shape that is not known, but its words are kept
+        value = " ".join(item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in items)
     if not value or not isinstance(value, (dict, str)):
         return None
     return Problem(*read_problem(spell(cast("JSON", value))))

@@ -190,10 +190,23 @@ def record(scenario: Scenario) -> str:
 
 
 def record_all(names: list[str] | None = None) -> dict[Path, str]:
-    """Give the cassettes of all scenarios, or of some, by their path."""
+    """Give the cassettes of all scenarios, or of some, by their path; but for those that the real service recorded."""
     if unknown := set(names or []) - {scenario.name for scenario in SCENARIOS}:
         raise Unfit(f"There is no scenario {', '.join(sorted(unknown))}")
-    return {path_of(scenario): record(scenario) for scenario in SCENARIOS if not names or scenario.name in names}
+    own = [scenario for scenario in SCENARIOS if not is_of_service(path_of(scenario))]
+    if others := set(names or []) - {scenario.name for scenario in own}:
+        raise Unfit(f"Recorded from the real service, and so not from the sandbox: {', '.join(sorted(others))}")
+    return {path_of(scenario): record(scenario) for scenario in own if not names or scenario.name in names}
+
+
+def replaceable() -> dict[Path, str]:
+    """Give the cassettes that are there and that a recording from the sandbox may change or remove."""
+    return {path: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.yaml") if not is_of_service(path)}
+
+
+def is_of_service(path: Path) -> bool:
+    """Tell whether the real service has answered there, which cannot be had again from here."""
+    return path.exists() and load(path.read_text("utf-8").partition("\n")[0]) == {"recorded_from": "service"}
 
 
 def path_of(scenario: Scenario) -> Path:

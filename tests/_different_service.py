@@ -564,7 +564,7 @@ _add("HTML", "errors", _error_shape(lambda _: f"<html><p>{_WORDS}".encode(), "te
 _add("XML", "errors", _error_shape(lambda _: f"<Error>{_WORDS}</Error>".encode(), "application/xml"), "problem")
 _add("nested", "errors", _error_shape(lambda status: {"error": error_of(status)}), "problem")
 _add("nested, with other names", "errors", _error_shape(lambda _: {"error": {"code": 7, "message": _WORDS}}), "problem")
-_add("an array", "errors", _error_shape(lambda status: [error_of(status)]), "problem", "entry errors")
+_add("an array", "errors", _error_shape(lambda status: [error_of(status)]), "problem")
 _add("of OAuth", "errors", _error_shape(lambda _: {"error": "invalid", "error_description": _WORDS}), "problem")
 _add("a string", "errors", _error_shape(lambda _: _WORDS))
 _add("a number", "errors", _error_shape(lambda _: 11100), "problem")

@@ -398,6 +398,17 @@ class TestMedia:
         with ecall.media.stream("f-1") as chunks:
             assert (chunks.size, chunks.content_type) == (None, None)
 
+    @pytest.mark.parametrize("status", [204, 205])
+    def test_down_of_nothing_writes_nothing(
+        self, ecall: ECall, service: FakeService, tmp_path: Path, status: int
+    ) -> None:
+        (target := tmp_path / "copy.png").write_bytes(b"the old one")
+        service.answer(content=b"", status=status)
+        with pytest.raises(UnreadableResponse, match=f"answered {status}, but with no file") as caught:
+            ecall.media.download("f-1", target)
+        assert (caught.value.may_have_been_sent, caught.value.request_id) == (False, REQUEST_ID)
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"the old one"]
+
     def test_down_of_what_is_not_there_leaves_no_file(self, ecall: ECall, service: FakeService, tmp_path: Path) -> None:
         service.answer({"errorMessage": "no such file"}, 404)
         with pytest.raises(NotFound, match="inferred") as caught:

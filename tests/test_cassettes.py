@@ -18,6 +18,8 @@ from ecall_client.tables import OPERATIONS
 from ecall_facade import ECallError, OutcomeUnknown, ServiceUnreachable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _clients import OpenClient
 
 pytestmark = pytest.mark.once
@@ -156,6 +158,19 @@ def test_recording_again_changes_nothing() -> None:
     recorded = cassettes.record_all()
     differing = [path.name for path, text in recorded.items() if path.read_text("utf-8") != text]
     assert differing == [], "run scripts/record_cassettes, and look at the difference"
+
+
+@pytest.mark.parametrize("top", ["recorded_from: service", "recorded_from: 'service'  # by Anna"])
+def test_what_the_service_said_is_not_recorded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str) -> None:
+    for name in (SEND.name, "live-lists"):
+        (tmp_path / f"{name}.yaml").write_text(f"{top}\nversion: 1\n", "utf-8")
+    (tmp_path / f"{MEDIA.name}.yaml").write_text("recorded_from: sandbox\nversion: 1\n", "utf-8")
+    monkeypatch.setattr(cassettes, "FOLDER", tmp_path)
+    monkeypatch.setattr(cassettes, "SCENARIOS", [SEND, MEDIA])
+    assert list(cassettes.record_all()) == [tmp_path / f"{MEDIA.name}.yaml"]
+    assert list(cassettes.replaceable()) == [tmp_path / f"{MEDIA.name}.yaml"]
+    with pytest.raises(cassettes.Unfit, match=f"from the real service.*{SEND.name}"):
+        cassettes.record_all([SEND.name, MEDIA.name])
 
 
 @every_cassette

@@ -74,6 +74,17 @@ class TestSend:
         assert [message.sender for message in messages] == ["ACME", "0041787654321", "sandbox-agent"]
         assert messages[0].recipient == "+491712345678"
 
+    def test_a_raw_address(self, command: Command, sandbox: Sandbox) -> None:
+        said = command("send", "4321", TEXT)
+        assert said.code == Exit.USAGE
+        assert said.err.endswith("a short code is a RawAddress. On the command line that is --raw\n")
+        assert command("send", "4321", TEXT, "--raw").out.startswith("Accepted for …, 1 page")
+        Path("photo.jpg").write_bytes(b"a picture")
+        assert command("send", "4321", "--raw", "--channel", "rcs", "--file", "photo.jpg").code == 0
+        assert [message.recipient for message in sandbox.messages] == ["4321", "4321"]
+        assert command("send", "PAGER-7", TEXT, "--raw").code == Exit.REJECTED  # by the sandbox, which knows no pagers
+        assert command("send", " 4321", TEXT, "--raw").code == Exit.USAGE
+
     def test_a_file(self, command: Command, sandbox: Sandbox) -> None:
         Path("photo.jpg").write_bytes(b"a picture")
         Path("plan").write_bytes(b"a plan")

@@ -178,7 +178,7 @@ class TestProxy:
                 except (BadRequest, NotFound) as error:
                     refused.add(error.code)
         # The ids in these calls are invented, and one of them has a slash in it.
-        assert refused == {"InvalidContent", "IDDoesNotExist", "SandboxUnknownPath"}
+        assert refused == {"InvalidContent", "IDDoesNotExist"}
         assert violations(recorder.exchanges) == []
         assert {exchange.response.status_code for exchange in recorder.exchanges} == {200, 400, 404}
 

@@ -267,9 +267,11 @@ class Reader:
         if isinstance(loaded, ECallError):
             assert self.fails or "file" in self.hides
             assert loaded.may_have_been_sent is False
+            assert self.fails or copy.getvalue() == b""
         else:
             assert not self.fails
-            assert copy.getvalue() == (b"" if "file" in self.hides else FILE)
+            assert "file" not in self.hides
+            assert copy.getvalue() == FILE
             assert loaded.size == len(copy.getvalue())
 
 

@@ -249,9 +249,19 @@ class TestReplies:
         program.status, program.answer = 500, EVIL.encode()
         with replying(browser, program.url):
             type_reply(browser, "Hello")
-            browser.wait_for_text(f"Your program answered 500: {EVIL}", "#reply-status.bad")
-            browser.wait_for_text(f"Your program answered 500: {EVIL}", "#bubbles .inbound .state.bad")
+            browser.wait_for_text(f"Your program answered 500, and eCall wants 200: {EVIL}", "#reply-status.bad")
+            browser.wait_for_text(
+                f"Your program answered 500, and eCall wants 200: {EVIL}", "#bubbles .inbound .state.bad"
+            )
             assert_inert(browser)
+
+    def test_an_answer_that_the_service_would_not_take(self, browser: Browser, program: Program) -> None:
+        """It wants 200, by its documentation."""
+        program.status, program.answer = 202, b"thanks"
+        with replying(browser, program.url):
+            type_reply(browser, "Hello")
+            for place in ("#reply-status.bad", "#bubbles .inbound .state.bad"):
+                browser.wait_for_text("Your program answered 202, and eCall wants 200: thanks", place)
 
     def test_a_program_that_is_down(self, browser: Browser) -> None:
         with replying(browser, f"http://127.0.0.1:{free_port()}/"):
@@ -315,6 +325,7 @@ class TestInert:
         assert_inert(browser)
         for button in browser.all("#bubbles [data-key]"):
             button.click()
+            wait_until(browser, lambda: browser.one("#details").is_displayed(), "details")  # and not the ones before
             browser.wait_for_text(
                 "Message id" if "message" in (button.get_dom_attribute("data-key") or "") else "Request id", "#facts"
             )

@@ -126,6 +126,11 @@ class TestNames:
         assert expected <= set(ecall_facade.__all__)
         assert {name for name in ecall_facade.__all__ if not name[0].isupper()} == {"__version__", "text"}
 
+    def test_of_results_are_results_only(self) -> None:
+        """How they are read is nobody's business, and may change."""
+        results_there = {name for name, value in vars(results).items() if getattr(value, "__attrs_attrs__", None)}
+        assert set(results.__all__) == results_there - {"ErrorDetail"}
+
     def test_of_the_directory_are_there_once(self) -> None:
         assert len(set(dir(ecall_facade))) == len(dir(ecall_facade))
 

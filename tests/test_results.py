@@ -333,7 +333,9 @@ class TestProblem:
             (None, None),
             (True, None),
             (False, None),
-            ([1], None),
+            ([], None),
+            (["No good", "Bad number"], Problem(message="No good Bad number")),
+            ([1, {"code": "X", "words": "Grüezi"}], Problem(message='1 {"code": "X", "words": "Grüezi"}')),
         ],
     )
     def test_is_read(self, given: Any, problem: Problem | None) -> None:
@@ -355,6 +357,9 @@ class TestLists:
             (17, "17", False),
             ({"error": {"errorCode": "InvalidContent"}}, None, True),
             ({"messageId": None, "Error": "No good"}, None, True),
+            ({"error": ["No good"]}, None, True),
+            ({"error": [{"errorCode": "X"}, "No good"]}, None, True),
+            ({"error": []}, None, False),
             ({"messageId": "m-1", "error": None}, "m-1", False),
             ({}, None, False),
             (None, None, False),

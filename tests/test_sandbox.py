@@ -474,13 +474,32 @@ class TestBodies:
         assert (response.status_code, response.headers["allow"]) == (405, allowed)
 
     @pytest.mark.parametrize(
-        "path", ["/nothing", "/api", "/api/", "/api/video", "/api/message/a/b", "/message", "/api/vx/message"]
+        "path",
+        [
+            "/nothing",
+            "/api",
+            "/api/",
+            "/api/video",
+            "/api/message/a/b",
+            "/message",
+            "/api/vx/message",
+            "/api/v2%2Fmessage",
+        ],
     )
     def test_of_other_paths(self, box: Box, path: str) -> None:
         response = box.client.get(path)
         assert (response.status_code, response.json()["errorCode"]) == (404, "SandboxUnknownPath")
 
-    @pytest.mark.parametrize("path", ["/api/message/x", "/api/v2/messagelist/x", "/api/media/x", "/api/media/..%5Cx"])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/api/message/x",
+            "/api/v2/messagelist/x",
+            "/api/media/x",
+            "/api/media/..%5Cx",
+            "/api/v2/message/a%2Fb%20%C3%BC",
+        ],
+    )
     def test_of_unknown_ids(self, box: Box, path: str) -> None:
         response = box.client.get(path)
         assert (response.status_code, response.json()["errorCode"]) == (404, "IDDoesNotExist")

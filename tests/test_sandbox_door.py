@@ -83,6 +83,8 @@ class TestOtherSites:
         answer = ask(sandbox, "POST", path, header.replace("{port}", str(port)))
         assert answer.is_from_the_door
         assert "x-ecall-sandbox: simulated" in answer.headers
+        # Every answer of the service has an id; the page has no need of one.
+        assert ("x-f24-request-id: " in answer.headers) is path.startswith("/api/")
         assert "Another web site" in json.loads(answer.body)["error"]
         assert sandbox.messages == []
 

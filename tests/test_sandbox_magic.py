@@ -290,7 +290,7 @@ def test_who_waits_for_no_answer_does_not_hold_it_up(sandbox: Sandbox, monkeypat
         time.sleep(0.005)
     began = time.monotonic()
     sandbox.stop()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
     thread.join()
     assert caught
     gc.collect()  # a task that was left would warn

@@ -258,7 +258,8 @@ class TestShapes:
     @pytest.mark.parametrize(
         ("said", "problem"),
         [
-            (None, None), ("", None), ({}, None), ([], None), ([1], None), (False, None),
+            (None, None), ("", None), ({}, None), ([], None), (False, None),
+            ([1, TEXT], Problem(message=f"1 {TEXT}")),
             ("InvalidContent", Problem(message="InvalidContent")), (5112, Problem(code="5112")),
             ({"ErrorCode": 5112}, Problem(code="5112")), ({"errorMessage": TEXT}, Problem(message=TEXT)),
             ({"errorDetails": []}, Problem()),

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from ecall_facade import ECallError
+from ecall_facade import ECallError, InvalidNumber
 from ecall_facade._settings import ChannelName
 from ecall_facade.cli._output import Exit, Failure, Output, failure_of, report, usage, write_json
 from ecall_facade.cli._progress import progress
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 from ecall_facade.cli._text import NOTES, Text, TextFile, read_text
 from ecall_facade.cli._watch import exit_of, facts_of, line_of, watch
-from ecall_facade.numbers import mask, normalize
+from ecall_facade.numbers import RawAddress, mask, normalize
 
 if TYPE_CHECKING:
     from ecall_facade import ECall, SentMessage
@@ -34,6 +34,7 @@ Examples:
   ecall send "+41 78 765 43 21" --text-file reminder.txt --page-limit 2
   echo "Water is off until 14:00" | ecall send "079 123 45 67" - --wait
   ecall send "079 123 45 67" --channel whatsapp --file photo.jpg
+  ecall send 4321 "Status" --raw
   ecall send "079 123 45 67" "See you at 8" --sandbox --json
 """,
 )
@@ -52,6 +53,7 @@ def send(
     sender: Annotated[str | None, Parameter(help="Who it is from.")] = None,
     page_limit: Annotated[int | None, Parameter(help="Most pages that an SMS may have, 1 to 10.")] = None,
     region: Annotated[str, Parameter(help="Country of numbers that do not name theirs; default CH.")] = "CH",
+    raw: Annotated[bool, Parameter(help="TO is a short code or a pager's address, sent as it is.")] = False,
     wait: Annotated[bool, Parameter(help="Follow it until it is delivered or has failed.")] = False,
     timeout: Annotated[float, Parameter(help="Seconds to follow it for; default 60.")] = 60,
     options: Options = DEFAULTS,
@@ -65,14 +67,19 @@ def send(
         raise usage("A file goes by WhatsApp or RCS, and without a text")
     words = "" if file is not None else read_text(text, text_file)
     with open_client(options, region) as ecall:
-        recipient = mask(normalize(to, region))
+        address = RawAddress(to) if raw else to
+        try:
+            recipient = mask(normalize(address, region))
+        except InvalidNumber as error:
+            error.add_note("On the command line that is --raw")  # a RawAddress, which the error names
+            raise
         try:
             if file is not None:
-                sent = _send_file(ecall, channel, to, file, content_type, sender)
+                sent = _send_file(ecall, channel, address, file, content_type, sender)
             elif channel == "sms":
-                sent = ecall.sms.send(to, words, sender=sender, page_limit=page_limit)
+                sent = ecall.sms.send(address, words, sender=sender, page_limit=page_limit)
             else:
-                sent = getattr(ecall, channel).send(to, words, sender=sender)
+                sent = getattr(ecall, channel).send(address, words, sender=sender)
         except KeyboardInterrupt:
             raise _interrupted() from None
         except ECallError as error:
@@ -89,7 +96,7 @@ def send(
 
 
 def _send_file(
-    ecall: ECall, channel: ChannelName, to: str, file: Path, content_type: str | None, sender: str | None
+    ecall: ECall, channel: ChannelName, to: str | RawAddress, file: Path, content_type: str | None, sender: str | None
 ) -> SentMessage:
     chat = ecall.whatsapp if channel == "whatsapp" else ecall.rcs
     with progress(file.name) as on_progress:

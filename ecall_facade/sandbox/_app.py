@@ -15,6 +15,7 @@ from collections import deque
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
+from urllib.parse import unquote
 
 import attrs
 from dateutil import tz
@@ -181,11 +182,12 @@ class App:
 
     async def _answer(self, call: Call) -> Response:
         request = call.request
-        match = _PATH.fullmatch(request.scope["path"])
+        # Not the path that was decoded: a slash in an id would divide it.
+        match = _PATH.fullmatch(request.scope["raw_path"].decode("latin-1"))
         if match is None:
             raise _refused(404, "There is no such operation.", code="SandboxUnknownPath")
         call.version = _version(match[1], request.headers.getlist("X-API-Version"))
-        call.id = match[3] or ""
+        call.id = unquote(match[3] or "")
         method, handler = self._handlers[match[2].lower(), match[3] is not None]
         if request.method != method:
             raise _refused(405, f"Only {method} is allowed here.", {"Allow": method})

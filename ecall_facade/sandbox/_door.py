@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from ecall_facade._policy import REQUEST_ID
 from ecall_facade._settings import is_loopback_host
 from ecall_facade.sandbox._app import SIGN
 
@@ -33,7 +35,10 @@ class Door:
         problem = self._problem(Request(scope))
         if problem is not None:
             refusal = {"error": problem, "errorCode": "SandboxForeignSite", "errorMessage": problem}
-            await JSONResponse(refusal, 403, {"x-ecall-sandbox": SIGN})(scope, receive, send)
+            headers = {"x-ecall-sandbox": SIGN}
+            if not self._inbox.takes(scope["path"]):
+                headers[REQUEST_ID] = str(uuid.uuid4())  # not one of the store's, which may be counted
+            await JSONResponse(refusal, 403, headers)(scope, receive, send)
         elif self._inbox.takes(scope["path"]):
             await self._inbox(scope, receive, send)
         else:

@@ -6,6 +6,7 @@
 /** @typedef {{item: any, words: string, order: number, row: any}} Entry an item as the page keeps it */
 /** @typedef {{number: string, entries: Map<string, Entry>, last: Entry, unseen: number, row: any}} Conversation */
 
+const TAKEN = 200; // the status that the service wants of a receiver (documented)
 const AT_ONCE = 200; // rows and bubbles; more of them on demand
 // Without a prototype, as they are asked for what a message says.
 const CHANNELS = { __proto__: null, Sms: "SMS", Whatsapp: "WhatsApp", Rcs: "RCS" };
@@ -439,9 +440,13 @@ function stateWords(item) {
   const { answer } = item;
   if (!answer) return ["Pending", "On the way to your program", "", false];
   if (answer.status === null) return ["Failed", "Your program did not answer", `: ${asText(answer.reason)}`, true];
-  const good = answer.status >= 200 && answer.status < 300;
+  const good = answer.status === TAKEN;
   const body = answer.body && `: ${cut(asText(answer.body), 300)}`;
-  return [good ? "Delivered" : "Failed", `Your program answered ${answer.status}`, body, !good];
+  return [good ? "Delivered" : "Failed", saidBy(answer), body, !good];
+}
+
+function saidBy(answer) {
+  return `Your program answered ${answer.status}${answer.status === TAKEN ? "" : `, and eCall wants ${TAKEN}`}`;
 }
 
 function makeMedia(item) {
@@ -498,10 +503,10 @@ async function reply(event) {
     if (!response.ok) throw new Error(answer.error);
     if (selected === number) $("reply-text").value = "";
     drafts.delete(number);
-    const good = answer.status >= 200 && answer.status < 300;
+    const good = answer.status === TAKEN;
     const body = answer.body ? `: ${cut(asText(answer.body), 200)}` : ".";
     sayReply(answer.status === null ? `Your program did not answer: ${asText(answer.reason)}`
-      : `Your program answered ${answer.status}${body}`, good ? "good" : "bad");
+      : saidBy(answer) + body, good ? "good" : "bad");
     pinned = true;
     toEnd();
   } catch (error) {
