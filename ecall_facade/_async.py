@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar, cast
+from typing import Literal, Self, TypeVar, cast
 
 import httpx
 
@@ -66,9 +66,10 @@ class AsyncECall(ClientBase[httpx.AsyncBaseTransport]):
     """
 
     def _connections(
-        self, account: Account, transport: httpx.AsyncBaseTransport | None
+        self, account: Account, transport: httpx.AsyncBaseTransport | Literal["fast"] | None
     ) -> Connections[httpx.AsyncBaseTransport]:
-        return Connections(partial(async_pool, account), checked(transport, httpx.AsyncBaseTransport), event_loop)
+        given = checked(transport, httpx.AsyncBaseTransport)
+        return Connections(partial(async_pool, account, fast=transport == "fast"), given, event_loop)
 
     def _assemble(self, setup: Setup[httpx.AsyncBaseTransport]) -> None:
         self._setup = setup

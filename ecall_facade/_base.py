@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import Generic, Literal, NamedTuple, Self, TypeVar
 
 import httpx
 
@@ -45,14 +45,16 @@ class ClientBase(ABC, Generic[Transport]):
         region: str = "CH",
         timeout: settings.Timeout = settings.DEFAULT_TIMEOUT,
         retry: bool = True,
-        transport: Transport | None = None,
+        transport: Transport | Literal["fast"] | None = None,
     ) -> None:
         account = settings.Account.of(username, password, base_url)
         options = settings.make_options(None, api_version, version_in, sender, region, timeout, retry)
         self._assemble(Setup(account, options, self._connections(account, transport)))
 
     @abstractmethod
-    def _connections(self, account: settings.Account, transport: Transport | None) -> Connections[Transport]: ...
+    def _connections(
+        self, account: settings.Account, transport: Transport | Literal["fast"] | None
+    ) -> Connections[Transport]: ...
 
     @abstractmethod
     def _assemble(self, setup: Setup[Transport]) -> None: ...

@@ -132,7 +132,7 @@ class Policy:
                 path = f"/api/{version}/{path.removeprefix('/api/')}"
             else:
                 stated["X-API-Version"] = version.removeprefix("v")
-        extensions = {"timeout": self._phases()}
+        extensions = {"timeout": self._phases(), "form": form}
         try:
             url = self._url(path)
             request = httpx.Request(method, url, headers=stated, content=content, json=json, extensions=extensions)

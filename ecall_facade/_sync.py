@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar, cast
+from typing import Literal, Self, TypeVar, cast
 
 import httpx
 
@@ -66,8 +66,11 @@ class ECall(ClientBase[httpx.BaseTransport]):
     One client serves many threads. Raises `MissingCredentials` and `InvalidConfiguration`.
     """
 
-    def _connections(self, account: Account, transport: httpx.BaseTransport | None) -> Connections[httpx.BaseTransport]:
-        return Connections(partial(sync_pool, account), checked(transport, httpx.BaseTransport), os.getpid)
+    def _connections(
+        self, account: Account, transport: httpx.BaseTransport | Literal["fast"] | None
+    ) -> Connections[httpx.BaseTransport]:
+        given = checked(transport, httpx.BaseTransport)
+        return Connections(partial(sync_pool, account, fast=transport == "fast"), given, os.getpid)
 
     def _assemble(self, setup: Setup[httpx.BaseTransport]) -> None:
         self._setup = setup

@@ -6,11 +6,13 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Generic, TypeVar, cast
+from functools import partial
+from typing import Any, Generic, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
 
+from ecall_facade._lanes import KEEPALIVE, AsyncLanes, Lanes
 from ecall_facade._policy import Attempt, Form, Policy, Reply
 from ecall_facade._settings import Account
 from ecall_facade.errors import InvalidConfiguration
@@ -19,7 +21,7 @@ T = TypeVar("T", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
 
 # Only of these it is known that a connection error means that nothing was sent; another transport's word for it is
 # not believed, as some report a request that was taken and dropped as a connection error.
-_BELIEVED = (httpx.HTTPTransport, httpx.AsyncHTTPTransport, httpx.MockTransport)
+_BELIEVED = (Lanes, AsyncLanes, httpx.HTTPTransport, httpx.AsyncHTTPTransport, httpx.MockTransport)
 
 sleep = time.sleep
 
@@ -58,6 +60,8 @@ class Connections(Generic[T]):
                 self._pools.pop(other, None)
         try:
             pool = self._pools.setdefault(place, self._make())
+        except InvalidConfiguration:
+            raise
         except Exception as error:  # noqa: BLE001  # a proxy or certificates that the environment names and that cannot be used
             kind = type(error).__name__
             raise InvalidConfiguration(f"No connection can be made with the environment's settings ({kind})") from None
@@ -86,10 +90,12 @@ class Connections(Generic[T]):
         return cast("T | None", self._keepers.pop(place, None) or pool)
 
 
-def checked(transport: T | None, kind: type[T]) -> T | None:
-    """Refuse a transport of the other kind, sync for async, which would fail at the first request."""
-    if transport is not None and not isinstance(cast("object", transport), kind):
-        raise InvalidConfiguration(f"transport is not an httpx.{kind.__name__}")
+def checked(transport: T | Literal["fast"] | None, kind: type[T]) -> T | None:
+    """Give the caller's own transport; refuse one of the other kind, which would fail at the first request."""
+    if transport is None or transport == "fast":
+        return None
+    if not isinstance(cast("object", transport), kind):
+        raise InvalidConfiguration(f"transport is 'fast', or an httpx.{kind.__name__}")
     return transport
 
 
@@ -109,23 +115,33 @@ def _is_closed_loop(place: object) -> bool:
     return bool(getattr(place, "is_closed", bool)())  # of asyncio's loops; not of trio's, nor of processes
 
 
-def sync_pool(account: Account) -> httpx.HTTPTransport:
-    return httpx.HTTPTransport(verify=_tls(account), proxy=_proxy(account), limits=_LIMITS)
+def sync_pool(account: Account, *, fast: bool = False) -> Lanes:
+    tls, proxy = _tls(account), _proxy(account)
+    plain = partial(httpx.HTTPTransport, verify=tls, proxy=proxy, limits=_LIMITS)
+    if proxy or not fast:  # through a proxy the client is not what takes the time
+        return Lanes(plain)
+    from ecall_facade._fast import Line
+
+    return Lanes(partial(Line, account.base_url, tls, plain))
 
 
-def async_pool(account: Account) -> httpx.AsyncHTTPTransport:
-    return httpx.AsyncHTTPTransport(verify=_tls(account), proxy=_proxy(account), limits=_LIMITS)
+def async_pool(account: Account, *, fast: bool = False) -> AsyncLanes:
+    tls, proxy = _tls(account), _proxy(account)
+    plain = partial(httpx.AsyncHTTPTransport, verify=tls, proxy=proxy, limits=_LIMITS)
+    if proxy or not fast:  # through a proxy the client is not what takes the time
+        return AsyncLanes(plain)
+    from ecall_facade._fast import AsyncLine
+
+    return AsyncLanes(partial(AsyncLine, account.base_url, tls, plain))
 
 
-# A short life of idle connections keeps the chance low that a send goes out on one that the other end has just closed.
-# As many may be idle as there are: httpcore counts the busy ones as well, and would close each that is given back.
-_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=5.0)
+_LIMITS = httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE)
 
 
-def _tls(account: Account) -> ssl.SSLContext | bool:
-    if account.base_url.startswith("http://"):
-        return False
-    context = httpx.create_ssl_context()
+def _tls(account: Account) -> ssl.SSLContext:
+    # One for all lanes. What is not encrypted needs no certificates, which take time to load.
+    needs_none = account.base_url.startswith("http://")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if needs_none else httpx.create_ssl_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, cast
 
@@ -28,21 +29,27 @@ class OpenClient(Protocol):
     """Opens a client for a server or a URL; the options are those of the client."""
 
     is_async: bool
+    is_fast: bool
 
     def __call__(self, server: Server | str, **options: Any) -> ECall: ...
+
+    def send_together(self, ecall: ECall, count: int) -> None: ...
 
 
 class Opener:
     """`OpenClient`, which closes what it has opened."""
 
-    def __init__(self, *, is_async: bool) -> None:
+    def __init__(self, *, is_async: bool, is_fast: bool = False) -> None:
         self.is_async = is_async
+        self.is_fast = is_fast
         self._stack = contextlib.ExitStack()
         self._run: Callable[[Any], Any] = self._stack.enter_context(asyncio.Runner()).run if is_async else lambda x: x
 
     def __call__(self, server: Server | str, **options: Any) -> ECall:
         url = server.url if isinstance(server, Server) else server
         options = {"sender": SENDERS, "timeout": 10, "base_url": url, **options}
+        if self.is_fast:
+            options.setdefault("transport", "fast")
         if self.is_async:
             client = cast("ECall", _Outside(AsyncECall(USERNAME, PASSWORD, **options), self._run))
             self._stack.callback(cast("Any", client).aclose)
@@ -50,6 +57,19 @@ class Opener:
             client = ECall(USERNAME, PASSWORD, **options)
             self._stack.callback(client.close)
         return client
+
+    def send_together(self, ecall: ECall, count: int) -> None:
+        """Send so many messages at a time, in threads or in tasks."""
+        if self.is_async:
+            inside = cast("Any", ecall)._inside
+
+            async def send_all() -> None:
+                await asyncio.gather(*[inside.sms.send(NUMBER, TEXT) for _ in range(count)])
+
+            self._run(send_all())
+        else:
+            with ThreadPoolExecutor(count) as threads:
+                list(threads.map(lambda _: ecall.sms.send(NUMBER, TEXT), range(count)))
 
     def close(self) -> None:
         self._stack.close()

@@ -162,6 +162,7 @@ class Server:
         self._stopped = False
         self.requests: list[Request] = []
         self.connections = 0
+        self.most_open = 0
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=128)
         self.host, self.port = host, int(self._listener.getsockname()[1])
@@ -185,6 +186,11 @@ class Server:
             assert not thread.is_alive()
         self._listener.close()
 
+    @property
+    def open(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
     def has_seen(self, count: int) -> bool:
         """Tell whether just so many requests have come, and wait for those that are still on their way."""
         for _ in range(1000):
@@ -207,6 +213,7 @@ class Server:
                     return
                 self.connections += 1
                 self._open.add(connection)
+                self.most_open = max(self.most_open, len(self._open))
             self._start(self._serve, connection, self.connections)
 
     def _serve(self, connection: socket.socket, number: int) -> None:

@@ -43,10 +43,24 @@ def service() -> FakeService:
     return FakeService()
 
 
-@pytest.fixture(params=["sync", "async"])
+# The whole socket suite but for transports of others, which replace the fast one as well.
+OVER_FAST = {
+    f"test_sockets_{name}" for name in ("clients", "connections", "lanes", "media", "secrets", "sends", "wait")
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "open_client" in metafunc.fixturenames:
+        forms = ["sync", "async"]
+        if metafunc.module and metafunc.module.__name__ in OVER_FAST:
+            forms += ["fast sync", "fast async"]
+        metafunc.parametrize("open_client", forms, indirect=True)
+
+
+@pytest.fixture
 def open_client(request: pytest.FixtureRequest) -> Iterator[OpenClient]:
     """Open clients of a server: in one run of the test sync ones, in the other async ones with the same face."""
-    opener = Opener(is_async=request.param == "async")
+    opener = Opener(is_async="async" in request.param, is_fast="fast" in request.param)
     yield opener
     opener.close()
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 THREADS, SENDS = 24, 50
 
+LOOPS = ("asyncio", "trio")
+over_both = pytest.mark.parametrize("transport", [None, "fast"])
+
 
 def echo(exchange: Exchange) -> None:
     """Answer with an id that is made of the message's text, so that an answer can be matched with its request."""
@@ -40,8 +43,12 @@ def check_echoes(server: Server, threads: int, sends: int) -> None:
     assert set(Counter(request.body for request in server.requests).values()) == {1}
 
 
-def test_one_client_in_many_threads() -> None:
-    with Server(echo) as server, ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS) as ecall:
+@over_both
+def test_one_client_in_many_threads(transport: Any) -> None:
+    with (
+        Server(echo) as server,
+        ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport) as ecall,
+    ):
         together = threading.Barrier(THREADS)
 
         def work(name: int) -> None:
@@ -53,12 +60,13 @@ def test_one_client_in_many_threads() -> None:
         with ThreadPoolExecutor(THREADS) as threads:
             list(threads.map(work, range(THREADS)))
         check_echoes(server, THREADS, SENDS)
-        assert server.connections <= THREADS
+        assert server.most_open <= THREADS
 
 
-def test_one_async_client_in_many_tasks() -> None:
+@over_both
+def test_one_async_client_in_many_tasks(transport: Any) -> None:
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall:
 
             async def work(name: int) -> None:
                 for number in range(10):
@@ -73,10 +81,11 @@ def test_one_async_client_in_many_tasks() -> None:
         assert server.connections <= THREADS
 
 
-def test_one_async_client_in_many_threads() -> None:
+@over_both
+def test_one_async_client_in_many_threads(transport: Any) -> None:
     """Each with an event loop of its own, and so with connections of its own."""
     with Server(echo) as server:
-        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS)
+        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport)
         together = threading.Barrier(THREADS)
 
         async def main(name: int) -> None:
@@ -104,13 +113,15 @@ def run_in(name: str, function: Callable[[], Awaitable[object]]) -> None:
         asyncio.run(main())
 
 
-@pytest.mark.parametrize("second", ["asyncio", "trio"])
-@pytest.mark.parametrize("first", ["asyncio", "trio"])
-def test_event_loops_one_after_the_other(first: str, second: str) -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "transport"),
+    [*[(first, second, None) for first in LOOPS for second in LOOPS], ("asyncio", "asyncio", "fast")],
+)
+def test_event_loops_one_after_the_other(first: str, second: str, transport: Any) -> None:
     """Each has connections of its own; those of the first are closed when it ends, and no warning is left."""
     with Server() as server, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS)
+        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport)
 
         async def send() -> None:
             for _ in range(2):
@@ -156,7 +167,7 @@ FORK_SYNC = """
 import os, sys
 from ecall_facade import ECall
 
-ecall = ECall("user", "password", base_url=sys.argv[1], sender="ACME")
+ecall = ECall("user", "password", base_url=sys.argv[1], sender="ACME", transport=sys.argv[2] or None)
 ecall.sms.send("+41 79 123 45 67", "parent")
 child = os.fork()
 if child == 0:
@@ -172,7 +183,7 @@ FORK_ASYNC = """
 import asyncio, os, sys
 from ecall_facade import AsyncECall
 
-ecall = AsyncECall("user", "password", base_url=sys.argv[1], sender="ACME")
+ecall = AsyncECall("user", "password", base_url=sys.argv[1], sender="ACME", transport=sys.argv[2] or None)
 
 async def send(text):
     await ecall.sms.send("+41 79 123 45 67", text)
@@ -194,11 +205,12 @@ with asyncio.Runner() as runner:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@over_both
 @pytest.mark.parametrize("script", [FORK_SYNC, FORK_ASYNC], ids=["sync", "async"])
-def test_a_fork(script: str) -> None:
+def test_a_fork(script: str, transport: str | None) -> None:
     """The child opens connections of its own, and leaves the parent's alone. Over TLS it would matter the most."""
     with Server(echo) as server:
-        result = run_script(script, server.url)
+        result = run_script(script, server.url, transport or "")
         assert (result.returncode, result.stderr) == (0, "")
         texts = [json.loads(request.body)["content"]["text"] for request in server.requests]
         assert texts == ["parent", "child", "child", "parent"]
@@ -210,11 +222,11 @@ def run_script(script: str, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-LOOPS = """
+EVENT_LOOPS = """
 import asyncio, sys
 from ecall_facade import AsyncECall
 
-ecall = AsyncECall("user", "password", base_url=sys.argv[1], sender="ACME")
+ecall = AsyncECall("user", "password", base_url=sys.argv[1], sender="ACME", transport=sys.argv[2] or None)
 
 async def send():
     await ecall.sms.send("+41 79 123 45 67", "hello")
@@ -226,7 +238,7 @@ LEFT_OPEN = """
 import sys
 from ecall_facade import ECall
 
-ecall = ECall("user", "password", base_url=sys.argv[1], sender="ACME")
+ecall = ECall("user", "password", base_url=sys.argv[1], sender="ACME", transport=sys.argv[2] or None)
 ecall.sms.send("+41 79 123 45 67", "hello")
 ecall.with_options(retry=False).sms.send("+41 79 123 45 67", "hello")
 with ecall.with_options(retry=False) as copy:
@@ -236,11 +248,12 @@ ecall.close()
 """
 
 
-@pytest.mark.parametrize("script", [LOOPS, LEFT_OPEN], ids=["loops", "copies"])
-def test_nothing_is_left_open(script: str) -> None:
+@pytest.mark.parametrize("script", [EVENT_LOOPS, LEFT_OPEN], ids=["loops", "copies"])
+@over_both
+def test_nothing_is_left_open(script: str, transport: str | None) -> None:
     """In a process of its own, where every socket that is left open is told."""
     with Server() as server:
-        result = run_script(script, server.url)
+        result = run_script(script, server.url, transport or "")
         assert (result.returncode, result.stderr) == (0, "")
         assert len(server.requests) == 3
 
@@ -285,7 +298,8 @@ def test_a_client_that_was_never_used(open_client: OpenClient) -> None:
         ecall.sms.send(NUMBER, TEXT)
 
 
-def test_a_cancelled_send() -> None:
+@over_both
+def test_a_cancelled_send(transport: Any) -> None:
     """The cancellation comes through, and nobody else gets the answer that comes too late."""
     arrived, may_answer = threading.Event(), threading.Event()
 
@@ -295,7 +309,7 @@ def test_a_cancelled_send() -> None:
         exchange.send(sent("late"))
 
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall:
             await ecall.sms.send(NUMBER, TEXT)
             task = asyncio.create_task(ecall.sms.send(NUMBER, TEXT))
             assert await asyncio.to_thread(arrived.wait, 10)
@@ -315,11 +329,12 @@ def test_a_cancelled_send() -> None:
         assert [request.connection for request in server.requests] == [1, 1, 2, 2, 2, 3]
 
 
-def test_a_send_that_is_cancelled_in_a_pause() -> None:
+@over_both
+def test_a_send_that_is_cancelled_in_a_pause(transport: Any) -> None:
     """It is not tried again behind the caller's back."""
 
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ecall.sms.send(NUMBER, TEXT), 0.1)
             await asyncio.sleep(0.3)
@@ -329,11 +344,12 @@ def test_a_send_that_is_cancelled_in_a_pause() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_cancelled_upload_and_download(tmp_path: Path) -> None:
+@over_both
+def test_a_cancelled_upload_and_download(tmp_path: Path, transport: Any) -> None:
     """No part of a file is left, and no connection with half an answer in it is used again."""
 
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall:
             for call in (ecall.media.upload(bytes(20_000_000)), ecall.media.download("f-1", to=tmp_path / "new")):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(call, 0.2)

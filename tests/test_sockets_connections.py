@@ -153,7 +153,7 @@ def test_tls_that_is_trusted(open_client: OpenClient, tls: ssl.SSLContext) -> No
         for _ in range(3):
             assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
         assert ecall.media.upload(bytes(3_000_000)).media_id == "f-1"
-        assert server.connections == 1
+        assert server.connections == (2 if open_client.is_fast else 1)  # files go by httpx's own transport
         assert server.requests[-1].size == 3_000_000
 
 
