@@ -168,7 +168,7 @@ async def ecall_facade_async(url: str, **options: Any) -> Client:
 
 
 def fast_sync(url: str) -> Client:
-    """The argument `base_url`."""
+    """The argument `base_url`; it is the row above with `transport="fast"`."""
     return ecall_facade_sync(url, transport="fast")
 
 

@@ -102,7 +102,7 @@ SECTIONS = [
     Section(
         "100 MB up and down, sync",
         "From a file and into one, each in a fresh process; memory is what the peak is above what was in use before. "
-        "The peers have no such call.",
+        "The peers have no pair of calls like that.",
         media("sync"),
     ),
     Section("100 MB up and down, async", "The same with async code.", media("async")),
