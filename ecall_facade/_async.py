@@ -17,8 +17,9 @@ from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
 from ecall_facade._json import JSON
 from ecall_facade._media import AsyncChunks, Progress, Source, Target, Upload, in_thread, writing
 from ecall_facade._policy import Policy, make_stream_error
+from ecall_facade._session import AsyncSession, sleep_async
 from ecall_facade._settings import Account
-from ecall_facade._transport import AsyncSession, Connections, async_pool, checked, event_loop, sleep_async
+from ecall_facade._transports.connections import Connections, async_pool, checked, event_loop
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
 from ecall_facade.results import ListStatus, Media, MessageStatus, RawAnswer, SentBroadcast, SentList, SentMessage
@@ -59,10 +60,12 @@ class AsyncECall(ClientBase[httpx.AsyncBaseTransport]):
     - `region`: how numbers without a country are read; default "CH".
     - `timeout`: seconds, or a pair (to connect, of each read); default (5, 30).
     - `retry`: False switches all retries off; True (default) repeats only what cannot act twice.
-    - `transport`: an httpx transport. Of any but httpx's own classes a connection error counts as an unknown outcome,
-      as some report a request that was taken and dropped as one.
+    - `transport`: "fast", which takes a fraction of the time and needs the extra `fast` (docs/transports.md), or an
+      httpx transport. Of any but httpx's own classes a connection error counts as an unknown outcome, as some report a
+      request that was taken and dropped as one.
 
-    One client serves many tasks and threads. Raises `MissingCredentials` and `InvalidConfiguration`.
+    One client serves many tasks and threads; of more than 100 requests at a time, the others wait.
+    Raises `MissingCredentials` and `InvalidConfiguration`.
     """
 
     def _connections(

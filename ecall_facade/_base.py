@@ -11,7 +11,7 @@ from ecall_client import models
 from ecall_facade import _settings as settings
 from ecall_facade._calls import Content, Draft, Extra, Recipient, check_content, compose
 from ecall_facade._policy import Reply
-from ecall_facade._transport import Connections
+from ecall_facade._transports.connections import Connections
 
 Transport = TypeVar("Transport", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
 

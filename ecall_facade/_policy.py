@@ -160,8 +160,9 @@ class Policy:
         while True:
             attempt = cast("Attempt", (yield pause))
             reply = attempt.reply
-            status = f"{reply.status_code}, request id {reply.request_id}" if reply else "no answer"
-            _log.debug("%s %s: %s", plan.request.method, plan.resource, status)
+            if _log.isEnabledFor(logging.DEBUG):
+                status = f"{reply.status_code}, request id {reply.request_id}" if reply else "no answer"
+                _log.debug("%s %s: %s", plan.request.method, plan.resource, status)
             if reply is not None and reply.is_success and attempt.error is None:
                 return _accept(plan, reply)
             several = plan.kind is Kind.SEND and not _has_one_recipient(plan)

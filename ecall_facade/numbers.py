@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import attrs
@@ -119,8 +120,9 @@ def normalize_all(values: Iterable[str | RawAddress], region: str = "CH") -> tup
     if not read:
         raise InvalidNumber("There are no recipients")
     numbers = [number for _, number, _ in read]
-    again = Counter(numbers) - Counter(set(numbers))
-    return tuple(dict.fromkeys(numbers)), tuple(again.elements())
+    once = tuple(dict.fromkeys(numbers))
+    again = () if len(once) == len(numbers) else tuple((Counter(numbers) - Counter(once)).elements())
+    return once, again
 
 
 def normalize_sender(value: object, channel_name: str, region: str = "CH") -> str:
@@ -132,6 +134,11 @@ def normalize_sender(value: object, channel_name: str, region: str = "CH") -> st
     sender = value.strip() if isinstance(value, str) else ""
     if not sender:
         raise InvalidSender(f"The sender for {channel_name} is empty, or not a str")
+    return _as_sender(sender, channel_name, region)
+
+
+@lru_cache(32)  # most programs have one or two, and send by them again and again
+def _as_sender(sender: str, channel_name: str, region: str) -> str:
     if channel_name not in ("Sms", "Whatsapp"):
         return sender
     number, reason = _read(sender, check_region(region))

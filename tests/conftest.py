@@ -11,7 +11,7 @@ from _clients import Opener
 from _service import FakeService
 from hypothesis import settings
 
-from ecall_facade import ECall, _async, _sync, _transport
+from ecall_facade import ECall, _async, _session, _sync
 
 if TYPE_CHECKING:
     from _clients import OpenClient
@@ -43,9 +43,10 @@ def service() -> FakeService:
     return FakeService()
 
 
-# The whole socket suite but for transports of others, which replace the fast one as well.
+# The whole socket suite but for transports of others, which replace the fast one as well; and what is counted.
 OVER_FAST = {
-    f"test_sockets_{name}" for name in ("clients", "connections", "lanes", "media", "secrets", "sends", "wait")
+    "test_costs",
+    *(f"test_sockets_{name}" for name in ("clients", "connections", "lanes", "media", "secrets", "sends", "wait")),
 }
 
 
@@ -79,8 +80,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep_async(seconds: float) -> None:
         asked.append(seconds)
 
-    for module in (_transport, _sync):
+    for module in (_session, _sync):
         monkeypatch.setattr(module, "sleep", asked.append)
-    for module in (_transport, _async):
+    for module in (_session, _async):
         monkeypatch.setattr(module, "sleep_async", sleep_async)
     return asked

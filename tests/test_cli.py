@@ -226,7 +226,7 @@ class TestErrors:
         with Server(reply(status)) as server:
             environment.setenv("ECALL_BASE_URL", server.url)
             # Its retries would take their time.
-            environment.setattr("ecall_facade._transport.sleep", lambda _: None)
+            environment.setattr("ecall_facade._session.sleep", lambda _: None)
             said = command("status", "id", "--json")
             assert (said.code, said.error["status_code"]) == (code, status)
             assert command("media", "download", "id", "--to", "file").code == code
@@ -234,7 +234,7 @@ class TestErrors:
 
     def test_of_reads_without_a_connection(self, command: Command, environment: pytest.MonkeyPatch) -> None:
         environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{free_port()}")
-        environment.setattr("ecall_facade._transport.sleep", lambda _: None)
+        environment.setattr("ecall_facade._session.sleep", lambda _: None)
         said = command("status", "id", "--json")
         assert (said.code, said.error["type"]) == (Exit.FAILED, "ServiceUnreachable")
 

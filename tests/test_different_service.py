@@ -36,8 +36,8 @@ from ecall_facade import (
     WaitTimeout,
     _async,
     _policy,
+    _session,
     _sync,
-    _transport,
     _wait,
 )
 
@@ -67,7 +67,7 @@ def _no_time_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep_async(seconds: float) -> None:
         sleep(seconds)
 
-    for module in (_sync, _async, _transport):
+    for module in (_sync, _async, _session):
         for name, function in (("sleep", sleep), ("sleep_async", sleep_async)):
             monkeypatch.setattr(module, name, function, raising=False)
     clock = SimpleNamespace(monotonic=lambda: monotonic() + slept, time=time)

@@ -14,7 +14,7 @@ import pytest
 from _clients import PASSWORD, SENDERS, USERNAME, Opener
 from _methods import METHODS, called, public_methods
 
-from ecall_facade import AsyncECall, ECall, _async, _policy, _sync, _transport, _wait
+from ecall_facade import AsyncECall, ECall, _async, _policy, _session, _sync, _wait
 
 pytestmark = pytest.mark.slow  # once is enough: nothing in it depends on the Python
 
@@ -208,7 +208,7 @@ def plain_source(*things: ModuleType | type | FunctionType) -> str:
 
 SOURCES: list[tuple[list[Any], list[Any]]] = [
     ([_sync], [_async]),
-    ([_transport.Session, _transport._attempt], [_transport.AsyncSession, _transport._attempt_async]),
+    ([_session.Session, _session._attempt], [_session.AsyncSession, _session._attempt_async]),
 ]
 
 
@@ -331,7 +331,7 @@ def _perform(method: str, outcome: str, monkeypatch: pytest.MonkeyPatch, *, is_a
         time = SimpleNamespace(monotonic=clock.monotonic, time=clock.time)
         for module in (_policy, _wait):
             patch.setattr(module, "time", time)
-        for module in (_transport, _async if is_async else _sync):
+        for module in (_session, _async if is_async else _sync):
             patch.setattr(
                 module, "sleep_async" if is_async else "sleep", clock.sleep_async if is_async else clock.pauses.append
             )

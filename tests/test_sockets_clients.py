@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 from _clients import E164, NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
-from _servers import Answer, Exchange, Server, drop, hang, reply, sent
+from _servers import Answer, Exchange, Server, drop, free_port, hang, reply, reset, sent
 
-from ecall_facade import AsyncECall, ECall, ECallError, InvalidConfiguration, NotSent
+from ecall_facade import AsyncECall, ECall, ECallError, InvalidConfiguration, NotSent, OutcomeUnknown
 
 if TYPE_CHECKING:
     from _clients import OpenClient
 
 THREADS, SENDS = 24, 50
 
-LOOPS = ("asyncio", "trio")
+LOOPS = ("trio", "asyncio", "uvloop")
 over_both = pytest.mark.parametrize("transport", [None, "fast"])
 
 
@@ -109,13 +109,18 @@ def run_in(name: str, function: Callable[[], Awaitable[object]]) -> None:
 
     if name == "trio":
         trio.run(main)
+    elif name == "uvloop":
+        asyncio.Runner(loop_factory=pytest.importorskip("uvloop").new_event_loop).run(main())
     else:
         asyncio.run(main())
 
 
 @pytest.mark.parametrize(
     ("first", "second", "transport"),
-    [*[(first, second, None) for first in LOOPS for second in LOOPS], ("asyncio", "asyncio", "fast")],
+    [
+        *[(first, second, None) for first in LOOPS for second in LOOPS],
+        *[(first, second, "fast") for first in LOOPS[1:] for second in LOOPS[1:]],
+    ],
 )
 def test_event_loops_one_after_the_other(first: str, second: str, transport: Any) -> None:
     """Each has connections of its own; those of the first are closed when it ends, and no warning is left."""
@@ -139,6 +144,30 @@ def test_event_loops_one_after_the_other(first: str, second: str, transport: Any
         with pytest.raises(InvalidConfiguration, match="closed"):
             run_in(first, send)
     assert [str(warning.message) for warning in caught] == []
+
+
+@over_both
+def test_uvloop(transport: Any, pauses: list[float]) -> None:
+    """The event loop of many servers, which knows some things by other names."""
+
+    async def main(url: str) -> None:
+        options: dict[str, Any] = {"sender": SENDERS, "transport": transport, "timeout": (5, 0.2)}
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, **options) as ecall:
+            assert (await ecall.sms.send(NUMBER, TEXT)).message_id == "m-1"
+            assert (await ecall.media.upload(bytes(1_000_000))).media_id == "f-1"
+            for _ in range(3):
+                with pytest.raises(OutcomeUnknown):
+                    await ecall.sms.send(NUMBER, TEXT)
+            await asyncio.gather(*[ecall.sms.send(NUMBER, TEXT) for _ in range(20)])
+
+    uvloop = pytest.importorskip("uvloop")
+    with Server(sent(), sent(), drop, reset, hang, sent()) as server:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main(server.url))
+            with pytest.raises(NotSent):
+                runner.run(main(f"http://127.0.0.1:{free_port()}"))
+        assert len(server.requests) == 25
+    assert len(pauses) == 2
 
 
 def test_trio(pauses: list[float]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import pickle
 import random
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -14,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import attrs
 import pytest
+from _counting import Count
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import garbage, json_objects, json_values
@@ -696,23 +695,10 @@ class TestLimits:
     @staticmethod
     def steps(call: Callable[[], object]) -> int:
         """How many functions are called, of Python and of C."""
-        count = 0
-
-        def step(frame: object, event: str, argument: object) -> None:
-            nonlocal count
-            count += event in {"call", "c_call"}
-
         call()  # what is loaded at the first call does not count
-        before = sys.getprofile()
-        gc.collect()
-        gc.disable()  # what a collection calls, as the finalizers of other tests' objects, is no work of ours
-        sys.setprofile(step)
-        try:
+        with Count() as count:
             call()
-        finally:
-            sys.setprofile(before)
-            gc.enable()
-        return count
+        return count.calls
 
     SHAPES: ClassVar[dict[str, Callable[[int], bytes]]] = {
         "flat": lambda size: json.dumps({f"name{place}": place for place in range(size)}).encode(),

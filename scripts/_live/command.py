@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ecall_facade import ECallError, UsageError
 from ecall_facade._settings import Account
-from ecall_facade._transport import sync_pool
+from ecall_facade._transports.connections import sync_pool
 from ecall_facade.numbers import normalize, normalize_sender
 
 from . import report, scrub

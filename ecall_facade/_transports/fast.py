@@ -23,7 +23,7 @@ import h11
 import httpcore
 import httpx
 
-from ecall_facade._lanes import KEEPALIVE
+from ecall_facade._transports.lanes import KEEPALIVE
 from ecall_facade.errors import InvalidConfiguration
 
 _SMALL = 64 * 1024
