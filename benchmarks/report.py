@@ -326,8 +326,8 @@ theirs.
   default settings, to a server on loopback that answers in the shape of its own service. Before anything counts, it has
   to give the id of that answer. Every send has another recipient, so that no cache helps.
 - The rows take turns in each of {method["rounds"]} rounds, in an order that rotates, for about {method["seconds"]:g} s
-  each; a round before them does not count, and neither does a first lap of each measurement, in which all connections
-  are opened.
+  each; a round before them does not count, and neither do the first lap of each measurement, in which connections are
+  opened, and the last, in which some have nothing left to do.
 - A cell is the **median** (lowest to highest) of the rounds · its ratio to plain `httpx.Client` or `AsyncClient` with
   Basic auth, which is the unit.
 - Where libraries differ: requests and what is made of it keep 10 connections, httpx 20, so that more threads than that

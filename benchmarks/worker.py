@@ -46,7 +46,6 @@ import json
 import logging
 import os
 import re
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -72,52 +71,59 @@ def client(kind: str, latency: int) -> clients.Client:
 
 
 class Clock:
-    """Measures from the moment when all have their connection and none goes on yet."""
+    """Counts sends, and measures from the end of a first lap to the begin of a last one, so that all are at work."""
 
-    def start(self) -> None:
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
+    def __init__(self, concurrency: int, count: int) -> None:
+        self.numbers = recipients(count + 2 * concurrency)
+        self.sent = itertools.count(1)  # which threads can share
+        self.first, self.last = concurrency, concurrency + count
 
-    def stop(self) -> dict[str, float]:
-        return {"seconds": time.perf_counter() - self.wall, "cpu": time.process_time() - self.cpu}
+    def tick(self) -> None:
+        sent = next(self.sent)
+        if sent == self.first:
+            self.begun = times()
+        elif sent == self.last:
+            self.ended = times()
+
+    def taken(self) -> dict[str, float]:
+        return took(self.begun, self.ended)
+
+
+def times() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def took(begun: tuple[float, float], ended: tuple[float, float]) -> dict[str, float]:
+    return {"seconds": ended[0] - begun[0], "cpu": ended[1] - begun[1]}
 
 
 def send_sync(send: Any, concurrency: int, count: int) -> dict[str, float]:
-    clock = Clock()
-    barrier = threading.Barrier(concurrency, clock.start, timeout=60)
-    numbers = recipients(concurrency + count)
+    clock = Clock(concurrency, count)
 
     def work() -> None:
-        try:
-            send(next(numbers))
-            barrier.wait()
-            for to in numbers:
-                send(to)
-        except BaseException:
-            barrier.abort()
-            raise
+        for to in clock.numbers:
+            send(to)
+            clock.tick()
 
     with ThreadPoolExecutor(concurrency) as pool:
         done = [pool.submit(work) for _ in range(concurrency)]
-    errors = [error for each in done if (error := each.exception())]
-    if errors:
-        raise next((error for error in errors if not isinstance(error, threading.BrokenBarrierError)), errors[0])
-    return clock.stop()
+    for each in done:
+        each.result()
+    return clock.taken()
 
 
 async def send_async(send: Any, concurrency: int, count: int) -> dict[str, float]:
     import asyncio
 
-    numbers = recipients(concurrency + count)
-    await asyncio.gather(*(send(next(numbers)) for _ in range(concurrency)))
+    clock = Clock(concurrency, count)
 
     async def work() -> None:
-        for to in numbers:
+        for to in clock.numbers:
             await send(to)
+            clock.tick()
 
-    clock = Clock()
-    clock.start()
     await asyncio.gather(*(work() for _ in range(concurrency)))
-    return clock.stop()
+    return clock.taken()
 
 
 def memory(name: str) -> int:
@@ -134,12 +140,11 @@ def move(kind: str, way: str, path: str) -> dict[str, float]:
     """Upload or download a file; tell what it took and how much more memory was in use at the peak than before."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew, at what is in use
-    before, clock = memory("VmRSS"), Clock()
-    clock.start()
+    before, begun = memory("VmRSS"), times()
     job = getattr(client(kind, 0), way)(Path(path))
     if kind == "async":
         runner().run(job)
-    return {**clock.stop(), "extra": memory("VmHWM") - before}
+    return {**took(begun, times()), "extra": memory("VmHWM") - before}
 
 
 def perform(job: dict[str, Any]) -> dict[str, float]:
