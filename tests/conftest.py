@@ -43,18 +43,20 @@ def service() -> FakeService:
     return FakeService()
 
 
-# The whole socket suite but for transports of others, which replace the fast one as well; and what is counted.
+# Over which transports a test runs: the whole socket suite also over the fast one, but for transports of others, which
+# take its place as well. `again` marks what the coverage and further Pythons learn nothing new from.
 OVER_FAST = {
-    "test_costs",
-    *(f"test_sockets_{name}" for name in ("clients", "connections", "lanes", "media", "secrets", "sends", "wait")),
+    **dict.fromkeys(("test_costs", "test_sockets_connections", "test_sockets_lanes"), ()),
+    **{f"test_sockets_{name}": (pytest.mark.again,) for name in ("clients", "media", "secrets", "sends", "wait")},
 }
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "open_client" in metafunc.fixturenames:
-        forms = ["sync", "async"]
-        if metafunc.module and metafunc.module.__name__ in OVER_FAST:
-            forms += ["fast sync", "fast async"]
+        forms: list[Any] = ["sync", "async"]
+        marks = OVER_FAST.get(metafunc.module.__name__) if metafunc.module else None
+        if marks is not None:
+            forms += [pytest.param(f"fast {form}", marks=marks) for form in ("sync", "async")]
         metafunc.parametrize("open_client", forms, indirect=True)
 
 

@@ -247,6 +247,7 @@ with asyncio.Runner() as runner:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @over_both
 @pytest.mark.parametrize("script", [FORK_SYNC, FORK_ASYNC], ids=["sync", "async"])
@@ -291,6 +292,7 @@ ecall.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [EVENT_LOOPS, LEFT_OPEN], ids=["loops", "copies"])
 @over_both
 def test_nothing_is_left_open(script: str, transport: str | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import re
 import socket
 import ssl
@@ -151,6 +153,26 @@ def test_no_connection_left_in_the_pool(open_client: OpenClient, pauses: list[fl
         assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
 
 
+def test_a_host_with_several_addresses(
+    open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those at which nobody is are passed over."""
+    look_up = socket.getaddrinfo
+
+    def several(_: object, *arguments: Any, **options: Any) -> Any:
+        hosts = ("127.0.0.78", "127.0.0.77", "127.0.0.1")
+        return [found for host in hosts for found in look_up(host, *arguments, **options)]
+
+    with Server() as server:
+        monkeypatch.setattr(socket, "getaddrinfo", several)
+        ecall = open_client(server.url.replace("127.0.0.1", "localhost"))
+        assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
+        assert server.connections == 1
+    with pytest.raises(NotSent):
+        ecall.sms.send(NUMBER, TEXT)
+    assert len(pauses) == 2
+
+
 # TLS
 
 
@@ -177,6 +199,8 @@ def test_tls_that_is_not_trusted(open_client: OpenClient, pauses: list[float], t
     assert pauses == []
 
 
+# anyio may lose a connection that is cancelled just as it is made, and leave it to the collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("transport", [None, "fast"])
 def test_a_send_that_is_cancelled_while_it_connects_never_goes_out(tls: ssl.SSLContext, transport: Any) -> None:
@@ -193,6 +217,31 @@ def test_a_send_that_is_cancelled_while_it_connects_never_goes_out(tls: ssl.SSLC
 
     server = Server(tls=tls)
     asyncio.run(main(server.url))
+    gc.collect()
+
+
+@pytest.mark.usefixtures("trusted")
+def test_what_comes_before_tls_is_no_answer(open_client: OpenClient, pauses: list[float], tls: ssl.SSLContext) -> None:
+    """Anybody on the way could have put it there."""
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # whoever hangs up
+            while True:
+                plain, _ = listener.accept()
+                with plain, contextlib.suppress(OSError):
+                    plain.sendall(sent("forged"))
+                    time.sleep(0.05)
+                    with tls.wrap_socket(plain, server_side=True) as secured:
+                        received.append(secured.recv(1000))
+
+    received: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        fails_unsent(open_client(f"https://127.0.0.1:{listener.getsockname()[1]}"))
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert [part for part in received if part] == []
 
 
 @pytest.mark.usefixtures("trusted")

@@ -17,7 +17,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from typing import Any, cast
+from typing import cast
 
 import h11
 import httpcore
@@ -152,18 +152,32 @@ class AsyncLine(httpx.AsyncBaseTransport):
         if self._wire is not None and self._http.is_fresh() and self._wire.is_quiet():
             return self._wire
         self._hang_up()
-        options: dict[str, Any] = {"ssl": self._tls, "server_hostname": self._host if self._tls else None}
-        if isinstance(self._loop, asyncio.BaseEventLoop):  # others, as uvloop, do not know it
-            options["happy_eyeballs_delay"] = 0.25
         try:
             async with asyncio.timeout(seconds):
-                _, self._wire = await self._loop.create_connection(_Wire, self._host, self._port, **options)
+                self._wire = wire = await self._reach(self._loop.time() + seconds)
+                if self._tls is not None:
+                    # Not by create_connection, which does not close a connection that is cancelled just then.
+                    plain = wire.transport
+                    wire.begin(await self._loop.start_tls(plain, wire, self._tls, server_hostname=self._host))
         except TimeoutError as error:
             raise httpx.ConnectTimeout(str(error)) from error
         except Exception as error:
             raise httpx.ConnectError(str(error)) from error
         self._http = _Http()
-        return self._wire
+        return wire
+
+    async def _reach(self, end: float) -> _Wire:
+        """Try the host's addresses, each for its share of the time (asyncio's race of them may lose a socket)."""
+        found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        hosts = list(dict.fromkeys(str(address[0]) for *_, address in found))
+        while hosts:
+            try:
+                async with asyncio.timeout((end - self._loop.time()) / len(hosts)):
+                    return (await self._loop.create_connection(_Wire, hosts.pop(0), self._port))[1]
+            except OSError:
+                if not hosts:
+                    raise
+        raise OSError("The name has no address")
 
     async def event(self) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
@@ -230,6 +244,12 @@ class _Wire(asyncio.Protocol):
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
+
+    def begin(self, secured: asyncio.Transport | None) -> None:
+        """Go on in TLS; what came without it may come from anybody."""
+        if secured is None or self._parts:
+            raise ConnectionError("The connection did not begin with TLS")
+        self.transport = secured
 
     def is_quiet(self) -> bool:
         if self._parts or self._has_ended or self.transport.is_closing():
