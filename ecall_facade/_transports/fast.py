@@ -170,14 +170,13 @@ class AsyncLine(httpx.AsyncBaseTransport):
         """Try the host's addresses, each for its share of the time (asyncio's race of them may lose a socket)."""
         found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         hosts = list(dict.fromkeys(str(address[0]) for *_, address in found))
-        while hosts:
+        while True:
             try:
                 async with asyncio.timeout((end - self._loop.time()) / len(hosts)):
                     return (await self._loop.create_connection(_Wire, hosts.pop(0), self._port))[1]
             except OSError:
                 if not hosts:
                     raise
-        raise OSError("The name has no address")
 
     async def event(self) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
