@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from _clients import OpenClient
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.again
 
 KEPT = sorted(cassettes.FOLDER.glob("*.yaml"))
 SEND = next(scenario for scenario in SCENARIOS if scenario.name == "send-v2-path")

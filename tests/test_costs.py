@@ -19,6 +19,8 @@ from ecall_facade import AsyncECall, ECall
 if TYPE_CHECKING:
     from _clients import OpenClient
 
+pytestmark = pytest.mark.again
+
 # Another number for each send, so that no memory of the last one helps.
 NUMBERS = [f"+4179{1_000_000 + at}" for at in range(300)]
 

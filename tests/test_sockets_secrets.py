@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.again
 
 URL = "https://callback.example/delivered?key=k3y-of-mine"
 NUMBERS = f"{NUMBER}, {E164}, {INTERNATIONAL}, {E164[1:]}, 079 123 45 67 and {OTHER_NUMBER}"

@@ -26,9 +26,8 @@ import httpx
 from ecall_facade._transports.lanes import KEEPALIVE
 from ecall_facade.errors import InvalidConfiguration
 
-_SMALL = 64 * 1024
-"""Bytes of a body: what a socket takes at once."""
 _CHUNK = 64 * 1024
+"""Bytes that a socket takes or gives at once."""
 
 
 class Line(httpx.BaseTransport):
@@ -321,7 +320,7 @@ def _address(base_url: str, tls: ssl.SSLContext) -> tuple[str, int, ssl.SSLConte
 
 def _is_small(request: httpx.Request) -> bool:
     try:
-        return request.extensions["form"] != "stream" and len(request.content) <= _SMALL
+        return request.extensions["form"] != "stream" and len(request.content) <= _CHUNK
     except httpx.RequestNotRead:
         return False
 
