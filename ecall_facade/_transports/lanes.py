@@ -1,7 +1,7 @@
 """Pools of many lanes with one connection each: what a request costs does not grow with their number.
 
 One pool of httpcore looks, for each request, at each of its connections, and for each of those at all others. From
-thirty requests at a time on that is most of the work, and fifty at a time get a third of what ten get.
+thirty requests at a time on that is most of the work, and fifty at a time get half of what ten get.
 """
 
 from __future__ import annotations
