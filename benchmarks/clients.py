@@ -209,6 +209,7 @@ def vonage_sync(url: str) -> Client:
     client = Vonage(Auth(api_key=USERNAME, api_secret=PASSWORD), HttpClientOptions(api_host=url.partition("//")[2]))
     session = client.http_client._session  # it offers no other way
 
+    # A class that is known only when it runs, which mypy cannot follow.
     class Plainly(type(session.get_adapter("https://"))):  # type: ignore[misc]
         def send(self, request: Any, *args: Any, **keywords: Any) -> Any:
             request.url = request.url.replace("https:", "http:", 1)

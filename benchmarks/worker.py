@@ -174,7 +174,7 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 TO_COORDINATOR, sys.stdout = sys.stdout, sys.stderr  # a library that prints disturbs nothing
 try:
     say({"error": PROBLEM} if PROBLEM else {"cpu": SPENT, "id": first_send()})
-except Exception as error:  # noqa: BLE001
+except Exception as error:  # noqa: BLE001  # the table says why there is no such row
     say({"error": f"{type(error).__name__}: {error}"})
 for line in sys.stdin:
     try:
