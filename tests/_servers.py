@@ -304,10 +304,16 @@ def _exactly(reader: BinaryIO, size: int) -> Iterable[bytes]:
         yield part
 
 
-def free_port() -> int:
-    """Give a port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+@contextlib.contextmanager
+def closed_port() -> Iterator[int]:
+    """Give a port on which nobody listens but who is told of it.
+
+    It is kept, as a port that is let go is soon another test's, whose server would meet what is meant for nobody.
+    """
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that others can listen there, if they do that
+        keeper.bind(("127.0.0.1", 0))
+        yield int(keeper.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import _servers
 import pytest
 from _clients import Opener
 from _service import FakeService
@@ -72,6 +73,13 @@ def open_client(request: pytest.FixtureRequest) -> Iterator[OpenClient]:
 def ecall(open_client: OpenClient, service: FakeService) -> ECall:
     """A client of the fake service, in both forms, with a sender for each channel."""
     return open_client("https://rest.ecall.ch", transport=service.transport)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Give a port on which nobody listens."""
+    with _servers.closed_port() as port:
+        yield port
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from _cli import NOTICE, NUMBER, TEXT, Command, point_to
-from _servers import Server, drop, free_port, reply
+from _servers import Server, drop, reply
 
 import ecall_facade.cli
 from ecall_facade.cli import _app, _measure, _output
@@ -173,9 +173,9 @@ class TestErrors:
 
     @JSON_OR_NOT
     def test_of_a_send_without_a_connection(
-        self, command: Command, environment: pytest.MonkeyPatch, as_json: bool
+        self, command: Command, environment: pytest.MonkeyPatch, as_json: bool, closed_port: int
     ) -> None:
-        environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{free_port()}")
+        environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{closed_port}")
         said = self.send(command, as_json)
         assert said.code == Exit.NOT_SENT
         assert "secret" not in said.out + said.err
@@ -232,8 +232,10 @@ class TestErrors:
             assert command("media", "download", "id", "--to", "file").code == code
         assert not Path("file").exists()
 
-    def test_of_reads_without_a_connection(self, command: Command, environment: pytest.MonkeyPatch) -> None:
-        environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{free_port()}")
+    def test_of_reads_without_a_connection(
+        self, command: Command, environment: pytest.MonkeyPatch, closed_port: int
+    ) -> None:
+        environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{closed_port}")
         environment.setattr("ecall_facade._session.sleep", lambda _: None)
         said = command("status", "id", "--json")
         assert (said.code, said.error["type"]) == (Exit.FAILED, "ServiceUnreachable")

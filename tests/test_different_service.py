@@ -109,7 +109,8 @@ class Reader:
         unreadable = hidden or "object" in self.hides
         result = outcome(function)
         if operation in SENDS | {"upload"}:
-            assert len(self.service.requests) == before + 1, "it was repeated"
+            came = [f"{request.method} {request.path}" for request in self.service.requests[before:]]
+            assert len(came) == 1, f"it was repeated: {came}"
         if isinstance(result, ECallError):
             assert self.fails or unreadable, result
             self.check_error(operation, result)

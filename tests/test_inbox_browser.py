@@ -20,7 +20,6 @@ import pytest
 pytest.importorskip("selenium", reason="selenium is not installed")
 
 from _browser import Browser, open_browser, why_none
-from _servers import free_port
 from selenium.webdriver.common.keys import Keys
 
 from ecall_facade import (
@@ -263,8 +262,8 @@ class TestReplies:
             for place in ("#reply-status.bad", "#bubbles .inbound .state.bad"):
                 browser.wait_for_text("Your program answered 202, and eCall wants 200: thanks", place)
 
-    def test_a_program_that_is_down(self, browser: Browser) -> None:
-        with replying(browser, f"http://127.0.0.1:{free_port()}/"):
+    def test_a_program_that_is_down(self, browser: Browser, closed_port: int) -> None:
+        with replying(browser, f"http://127.0.0.1:{closed_port}/"):
             type_reply(browser, "Hello")
             browser.wait_for_text("Your program did not answer: ", "#reply-status.bad")
             browser.wait_for_text("Your program did not answer: ", "#bubbles .inbound .state.bad")

@@ -24,7 +24,6 @@ import vcr as vcrpy
 from _clients import PASSWORD, USERNAME
 from _different_service import TWISTS, DifferentService, Draft, Twist, combination
 from _scenarios import SCENARIOS, SEED, Scene, id_of
-from _servers import free_port
 
 from ecall_facade import ECall
 from ecall_facade.sandbox import Sandbox
@@ -264,8 +263,8 @@ def test_what_is_refused_is_no_contradiction(check: Callable[..., Run]) -> None:
 # What cannot be checked
 
 
-def test_nobody_answers(check: Callable[..., Run]) -> None:
-    run = check(f"http://127.0.0.1:{free_port()}", *SEND)
+def test_nobody_answers(check: Callable[..., Run], closed_port: int) -> None:
+    run = check(f"http://127.0.0.1:{closed_port}", *SEND)
     assert (run.code, run.data["sent"]) == (2, 0)
     assert run.data["troubles"] == ["No answer to GET /api/v2/message: ConnectError"]
 

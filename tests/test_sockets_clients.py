@@ -21,7 +21,7 @@ import httpx
 import pytest
 import trio
 from _clients import E164, NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
-from _servers import Answer, Exchange, Server, drop, free_port, hang, reply, reset, sent
+from _servers import Answer, Exchange, Server, drop, hang, reply, reset, sent
 
 from ecall_facade import AsyncECall, ECall, ECallError, InvalidConfiguration, NotSent, OutcomeUnknown
 from ecall_facade._transports import connections, fast, lanes
@@ -161,7 +161,7 @@ def test_event_loops_one_after_the_other(first: str, second: str, transport: Any
 
 
 @over_both
-def test_uvloop(transport: Any, pauses: list[float]) -> None:
+def test_uvloop(transport: Any, pauses: list[float], closed_port: int) -> None:
     """The event loop of many servers, which knows some things by other names."""
 
     async def main(url: str) -> None:
@@ -179,7 +179,7 @@ def test_uvloop(transport: Any, pauses: list[float]) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main(server.url))
             with pytest.raises(NotSent):
-                runner.run(main(f"http://127.0.0.1:{free_port()}"))
+                runner.run(main(f"http://127.0.0.1:{closed_port}"))
         assert len(server.requests) == 25
     assert len(pauses) == 2
 

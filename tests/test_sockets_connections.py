@@ -18,7 +18,7 @@ import httpx
 import pytest
 import trustme
 from _clients import NUMBER, PASSWORD, TEXT, TOKEN, USERNAME, OpenClient
-from _servers import Answer, Exchange, Hangup, Server, free_port, full_house, hang, reply, sent
+from _servers import Answer, Exchange, Hangup, Server, full_house, hang, reply, sent
 
 from ecall_facade import (
     AsyncECall,
@@ -291,7 +291,7 @@ def test_plain_http_where_tls_is_expected(open_client: OpenClient, pauses: list[
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
 def test_certificates_that_cannot_be_used(
-    open_client: OpenClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+    open_client: OpenClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, closed_port: int
 ) -> None:
     """What the environment names and is not there is the caller's to change; older versions of httpx look past it."""
     path = tmp_path / "ca.pem"
@@ -299,7 +299,7 @@ def test_certificates_that_cannot_be_used(
         path.write_bytes(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     with pytest.raises((InvalidConfiguration, NotSent)) as caught:
-        open_client(f"https://127.0.0.1:{free_port()}").sms.send(NUMBER, TEXT)
+        open_client(f"https://127.0.0.1:{closed_port}").sms.send(NUMBER, TEXT)
     assert not caught.value.may_have_been_sent
     assert caught.type is InvalidConfiguration or httpx.__version__ < "0.28"
 

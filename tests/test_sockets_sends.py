@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from _clients import E164, INTERNATIONAL, NUMBER, OTHER_NUMBER, PASSWORD, TEXT, TOKEN
-from _servers import REQUEST_ID, Answer, Exchange, Server, cut, drop, free_port, hang, reply, reset, sent, then
+from _servers import REQUEST_ID, Answer, Exchange, Server, cut, drop, hang, reply, reset, sent, then
 
 from ecall_facade import (
     APIError,
@@ -381,8 +381,10 @@ def test_a_second_try_is_a_send_as_well(
 
 
 @many(*SENDS, upload)
-def test_a_refused_connection_is_tried_again(open_client: OpenClient, pauses: list[float], action: Action) -> None:
-    ecall = open_client(f"http://127.0.0.1:{free_port()}")
+def test_a_refused_connection_is_tried_again(
+    open_client: OpenClient, pauses: list[float], action: Action, closed_port: int
+) -> None:
+    ecall = open_client(f"http://127.0.0.1:{closed_port}")
     with pytest.raises(NotSent) as caught:
         action(ecall)
     assert len(pauses) == 2
@@ -391,14 +393,13 @@ def test_a_refused_connection_is_tried_again(open_client: OpenClient, pauses: li
     check(caught.value)
 
 
-def test_a_service_that_comes_up_between_tries(open_client: OpenClient) -> None:
+def test_a_service_that_comes_up_between_tries(open_client: OpenClient, closed_port: int) -> None:
     """In real time: the first try finds nobody, a later one does."""
-    port = free_port()
     started: list[Server] = []
-    timer = threading.Timer(0.1, lambda: started.append(Server(port=port).__enter__()))
+    timer = threading.Timer(0.1, lambda: started.append(Server(port=closed_port).__enter__()))
     timer.start()
     try:
-        assert open_client(f"http://127.0.0.1:{port}").sms.send(NUMBER, TEXT).message_id == "m-1"
+        assert open_client(f"http://127.0.0.1:{closed_port}").sms.send(NUMBER, TEXT).message_id == "m-1"
     finally:
         timer.join()
         started[0].__exit__()
@@ -424,7 +425,9 @@ def test_connections_that_are_never_made_are_counted(
 
 
 @many(send, broadcast, upload, status, stream)
-def test_retries_can_be_switched_off(open_client: OpenClient, pauses: list[float], action: Action) -> None:
+def test_retries_can_be_switched_off(
+    open_client: OpenClient, pauses: list[float], action: Action, closed_port: int
+) -> None:
     for answer in (reply(429, retry_after="0"), reply(503, retry_after="0"), drop):
         with Server(answer) as server:
             with pytest.raises(ECallError):
@@ -433,7 +436,7 @@ def test_retries_can_be_switched_off(open_client: OpenClient, pauses: list[float
                 action(open_client(server).with_options(retry=False))
             assert len(server.requests) == 2
     with pytest.raises((NotSent, ServiceUnreachable)):
-        action(open_client(f"http://127.0.0.1:{free_port()}", retry=False))
+        action(open_client(f"http://127.0.0.1:{closed_port}", retry=False))
     assert pauses == []
 
 

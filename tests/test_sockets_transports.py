@@ -11,7 +11,7 @@ import h11
 import httpx
 import pytest
 from _clients import NUMBER, TEXT, OpenClient
-from _servers import REQUEST_ID, Server, drop, free_port, reply, sent
+from _servers import REQUEST_ID, Server, drop, reply, sent
 
 from ecall_facade import ECallError, InvalidConfiguration, NotSent, OutcomeUnknown, ServiceUnreachable
 
@@ -111,9 +111,11 @@ def test_what_a_transport_of_others_raises_after_it_has_sent(
             ecall.messages.status("m-1")
 
 
-def test_a_transport_derived_from_one_of_httpx_is_not_believed(open_client: OpenClient, pauses: list[float]) -> None:
+def test_a_transport_derived_from_one_of_httpx_is_not_believed(
+    open_client: OpenClient, pauses: list[float], closed_port: int
+) -> None:
     """It may well do something else; the price is that a refused connection is an unknown outcome."""
-    for url, cause in ((f"http://127.0.0.1:{free_port()}", httpx.ConnectError), (None, httpx.RemoteProtocolError)):
+    for url, cause in ((f"http://127.0.0.1:{closed_port}", httpx.ConnectError), (None, httpx.RemoteProtocolError)):
         with Server(drop) as server:
             transport = AsyncDerived() if open_client.is_async else Derived()
             with pytest.raises(OutcomeUnknown) as caught:
@@ -124,7 +126,9 @@ def test_a_transport_derived_from_one_of_httpx_is_not_believed(open_client: Open
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("timed out")])
-def test_httpx_own_transports_are_believed(open_client: OpenClient, pauses: list[float], error: Exception) -> None:
+def test_httpx_own_transports_are_believed(
+    open_client: OpenClient, pauses: list[float], error: Exception, closed_port: int
+) -> None:
     calls: list[httpx.Request] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -137,7 +141,7 @@ def test_httpx_own_transports_are_believed(open_client: OpenClient, pauses: list
 
     transport = httpx.AsyncHTTPTransport() if open_client.is_async else httpx.HTTPTransport()
     with pytest.raises(NotSent):
-        open_client(f"http://127.0.0.1:{free_port()}", transport=transport).sms.send(NUMBER, TEXT)
+        open_client(f"http://127.0.0.1:{closed_port}", transport=transport).sms.send(NUMBER, TEXT)
 
 
 def as_it_is(response: httpx.Response) -> httpx.Response:
