@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import _servers
 import pytest
 from _clients import Opener
+from _clock import Clock
 from _service import FakeService
 from hypothesis import settings
 
-from ecall_facade import ECall, _async, _session, _sync
-
 if TYPE_CHECKING:
     from _clients import OpenClient
+
+    from ecall_facade import ECall
 
 pytest.register_assert_rewrite("_scenarios")
 
@@ -84,14 +85,7 @@ def closed_port() -> Iterator[int]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let no time pass between tries, and give the pauses that were asked for."""
-    asked: list[float] = []
-
-    async def sleep_async(seconds: float) -> None:
-        asked.append(seconds)
-
-    for module in (_session, _sync):
-        monkeypatch.setattr(module, "sleep", asked.append)
-    for module in (_session, _async):
-        monkeypatch.setattr(module, "sleep_async", sleep_async)
-    return asked
+    """Let pauses take no time, and give those that the client asked for."""
+    clock = Clock()
+    clock.install(monkeypatch)
+    return clock.pauses

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from datetime import datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,53 +25,18 @@ from _different_service import (
 )
 from _servers import REQUEST_ID
 
-from ecall_facade import (
-    APIError,
-    ECall,
-    ECallError,
-    RawAddress,
-    ServiceUnreachable,
-    UnreadableResponse,
-    WaitTimeout,
-    _async,
-    _policy,
-    _session,
-    _sync,
-    _wait,
-)
+from ecall_facade import APIError, ECall, ECallError, RawAddress, ServiceUnreachable, UnreadableResponse, WaitTimeout
 
 if TYPE_CHECKING:
     from _clients import OpenClient
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pauses")]
 
 FILE = bytes(range(256)) * 3
 COMBINATIONS = 48
 EXPECTED = {"send": "messageId", "broadcast": "messageIdList", "send_list": "messageListId", "upload": "mediaId"}
 SENDS = {"send", "broadcast", "send_list"}
 every_twist = pytest.mark.parametrize("twist", TWISTS, ids=[twist.name for twist in TWISTS])
-
-
-@pytest.fixture(autouse=True)
-def _no_time_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let pauses pass at once, on the clock that deadlines go by, too."""
-    from time import monotonic, time
-
-    slept = 0.0
-
-    def sleep(seconds: float) -> None:
-        nonlocal slept
-        slept += seconds
-
-    async def sleep_async(seconds: float) -> None:
-        sleep(seconds)
-
-    for module in (_sync, _async, _session):
-        for name, function in (("sleep", sleep), ("sleep_async", sleep_async)):
-            monkeypatch.setattr(module, name, function, raising=False)
-    clock = SimpleNamespace(monotonic=lambda: monotonic() + slept, time=time)
-    for module in (_wait, _policy):
-        monkeypatch.setattr(module, "time", clock)
 
 
 def outcome(function: Callable[[], Any]) -> Any:

@@ -6,15 +6,16 @@ import ast
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import FunctionType, ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType
 from typing import Any
 
 import httpx
 import pytest
 from _clients import PASSWORD, SENDERS, USERNAME, Opener
+from _clock import Clock
 from _methods import METHODS, called, public_methods
 
-from ecall_facade import AsyncECall, ECall, _async, _policy, _session, _sync, _wait
+from ecall_facade import AsyncECall, ECall, _async, _session, _sync
 
 pytestmark = pytest.mark.slow  # once is enough: nothing in it depends on the Python
 
@@ -301,25 +302,9 @@ OUTCOMES: dict[str, list[Callable[[], httpx.Response]]] = {
 }
 
 
-class Clock:
-    """Time that passes in the client's pauses only."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def monotonic(self) -> float:
-        return 1000 + sum(self.pauses)
-
-    def time(self) -> float:
-        return 1_800_000_000 + sum(self.pauses)
-
-    async def sleep_async(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-
-
 def _perform(method: str, outcome: str, monkeypatch: pytest.MonkeyPatch, *, is_async: bool) -> dict[str, Any]:
     """Call a method, and give all that can be seen of what happened."""
-    clock, requests, answers = Clock(), list[tuple[object, ...]](), OUTCOMES[outcome]
+    clock, requests, answers = Clock(stands=True), list[tuple[object, ...]](), OUTCOMES[outcome]
 
     def handle(request: httpx.Request) -> httpx.Response:
         headers = {name: value for name, value in request.headers.items() if name != "authorization"}
@@ -328,13 +313,7 @@ def _perform(method: str, outcome: str, monkeypatch: pytest.MonkeyPatch, *, is_a
 
     with monkeypatch.context() as patch:
         patch.setattr("random.uniform", lambda low, high: low)
-        time = SimpleNamespace(monotonic=clock.monotonic, time=clock.time)
-        for module in (_policy, _wait):
-            patch.setattr(module, "time", time)
-        for module in (_session, _async if is_async else _sync):
-            patch.setattr(
-                module, "sleep_async" if is_async else "sleep", clock.sleep_async if is_async else clock.pauses.append
-            )
+        clock.install(patch)
         opener = Opener(is_async=is_async)
         try:
             ecall = opener("https://rest.ecall.ch", transport=httpx.MockTransport(handle), sender=SENDERS)

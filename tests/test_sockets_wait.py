@@ -78,11 +78,9 @@ def test_what_may_pass_is_waited_out(open_client: OpenClient, trouble: str) -> N
         assert len(server.requests) == 4
 
 
-def test_a_service_that_is_away_for_a_while(open_client: OpenClient) -> None:
-    with Server(DELIVERED) as server:
-        port = server.port
+def test_a_service_that_is_away_for_a_while(open_client: OpenClient, closed_port: int) -> None:
     with pytest.raises(WaitTimeout) as caught:
-        open_client(f"http://127.0.0.1:{port}").messages.wait("m-1", timeout=0.2)
+        open_client(f"http://127.0.0.1:{closed_port}").messages.wait("m-1", timeout=0.2)
     assert caught.value.status is None
     assert caught.value.may_have_been_sent
 
@@ -131,9 +129,7 @@ def test_it_ends_in_time(open_client: OpenClient, script: list[Answer], state: D
         begun = time.monotonic()
         with pytest.raises(WaitTimeout) as caught:
             ecall.messages.wait("m-1", timeout=0.4)
-        # Where the service asks for a longer pause than is left, there is nothing to wait for.
-        is_told = any(b"Retry-After: 100" in answer for answer in script if isinstance(answer, bytes))
-        assert (0 if is_told else 0.3) <= time.monotonic() - begun < 1.5
+        assert 0.3 <= time.monotonic() - begun < 5
         error = caught.value
         assert isinstance(error, TimeoutError)
         assert (error.status.state if error.status else None) == state
