@@ -492,6 +492,29 @@ class TestReading:
         assert [one.name for one in reading.pages] == ["a.md", "b.md", "c.md", "d.md"]
         assert [*reading.missing] == ["m.md"]
 
+    @pytest.mark.parametrize(
+        ("content", "why"),
+        [
+            (b"\n<!DOCTYPE html><title>Sign in</title>", "it is HTML, not Markdown"),
+            (b"\xef\xbb\xbf<html>", "it is HTML, not Markdown"),
+            ("# Media".encode("utf-16"), "it is no text in UTF-8"),
+        ],
+    )
+    def test_what_stands_in_for_a_page_is_a_missing_page(self, tmp_path: Path, content: bytes, why: str) -> None:
+        """Else what it should have held would count as missing."""
+        (tmp_path / "llms.txt").write_text("[a](a.md) [b](b.md)", encoding="utf-8")
+        (tmp_path / "a.md").write_text("one", encoding="utf-8")
+        (tmp_path / "b.md").write_bytes(content)
+        reading = pages.from_folder(tmp_path)
+        assert ([one.name for one in reading.pages], reading.missing) == (["a.md"], {"b.md": why})
+
+    def test_a_reference_to_a_whole_path_is_named(self) -> None:
+        hook: dict[str, Any] = {"post": {"responses": {}}}
+        document = {"webhooks": {"hook": {"$ref": "#/components/pathItems/Hook"}}, "components": {"pathItems": hook}}
+        (problem,) = join([page(document)]).problems
+        assert (problem.kind, problem.where, problem.page) == ("unreadable-fragment", "/webhooks/hook", "page.md")
+        assert problem.message == "line 4: it is a reference to a whole path, which is not followed"
+
 
 class TestExit:
     """0, 1, 2."""
@@ -844,6 +867,12 @@ class TestWeb:
             "it leads to another site, which is not followed",
         ]
         assert not [headers for _, headers, _ in site.asked if {"authorization", "cookie"} & set(headers)]
+
+    def test_a_start_page_in_place_of_a_page_is_a_missing_page(self, site: Site, tmp_path: Path) -> None:
+        site.files = {"/llms.txt": "[a](a.md) [b](b.md)", "/a.md": "one", "/b.md": "<!doctype html><title>Docs</title>"}
+        reading = self.read(site, tmp_path)
+        assert [one.text for one in reading.pages] == ["one"]
+        assert reading.missing == {f"{site.url}/b.md": "it is HTML, not Markdown"}
 
     def test_limits(self, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         site.files = {"/llms.txt": "[a](a.md) [b](b.md) [c](c.md)", "/a.md": "x" * 300, "/b.md": "b"}
