@@ -311,6 +311,7 @@ class TestNothing:
             ({"const": "a", "default": "a"}, {"type": "string", "enum": ["a"]}),
             ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, {"type": ["integer", "string"]}),
             ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 0, "exclusiveMinimum": True}),
+            ({"type": "array", "items": {}}, {"type": "array"}),
             ({"type": "array", "items": {}}, {"items": True, "minItems": 0, "uniqueItems": False}),
             ({"type": "object", "additionalProperties": {}}, {"type": "object", "additionalProperties": True}),
             (
@@ -642,6 +643,58 @@ class TestCorrections:
         ]
         gone = [line.split(":")[0].strip() for line in before if line not in after]
         assert gone == ["x-evidence"]  # of the schema that has a further required property, and the same list as others
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"type": ["string", "null"], "enum": ["Low", "High", None]},
+            {"type": ["string", "null"], "enum": ["Low", None]},
+            {"type": ["object", "null"], "properties": {"a": {"type": "string"}}},
+            {"type": "array", "items": {"type": ["string", "null"], "enum": ["Low", "High", None]}},
+            {"allOf": [{"$ref": "#/components/schemas/Channel"}], "nullable": True},
+            {"type": ["array", "null"]},
+            {"$ref": "#/components/schemas/New"},
+        ],
+    )
+    def test_a_new_property_is_taken_over_with_its_null(self, schema: dict[str, Any]) -> None:
+        whole = published(SPEC)
+        for name in ("MessageRequest", "MessageResult"):
+            whole["components"]["schemas"][name]["properties"]["priority"] = schema
+        if "$ref" in schema:
+            whole["components"]["schemas"]["New"] = {"type": ["string", "null"], "enum": ["Low", "High", None]}
+        _, edits = edits_of(join([page(whole)]))
+        left = [where for _, where, *_ in found(whole, ours=load(paste(TEXT, edits)))]
+        assert left == (["/components/schemas/New"] if "$ref" in schema else [])  # as null is where it is used
+
+    def test_an_array_without_items_is_one_that_the_generator_takes(self) -> None:
+        whole = published(SPEC)
+        whole["components"]["schemas"]["MessageResult"]["properties"]["notes"] = {"type": "array"}
+        _, edits = edits_of(join([page(whole)]))
+        spec = load(paste(TEXT, edits))
+        assert spec["components"]["schemas"]["MessageResult"]["properties"]["notes"]["items"] == {}
+        assert found(whole, ours=spec) == []
+
+    def test_another_type_in_one_place_leaves_what_the_others_use_alone(self) -> None:
+        whole = published(SPEC)
+        schemas = whole["components"]["schemas"]
+        schemas["MessageRequest"]["properties"]["channel"] = {"type": "integer"}
+        schemas["MessageListEntry"]["properties"]["error"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+        answers = whole["paths"]["/api/messagelist"]["post"]["responses"]["2XX"]["content"]["application/json"]
+        answers["schema"] = {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "string"}}}}
+        _, edits = edits_of(join([page(whole)]))
+        spec = load(paste(TEXT, edits))
+        for name in ("Channel", "Error", "MessageListResult"):
+            assert spec["components"]["schemas"][name] == SPEC["components"]["schemas"][name]
+        assert {*spec["components"]["schemas"]} - {*schemas} == {"PostApiMessagelistResult2XXItem"}
+        assert found(whole, ours=spec) == []
+
+    def test_another_type_under_another_name_is_for_all_that_use_it(self) -> None:
+        text = json.dumps(published(SPEC)).replace("#/components/schemas/ErrorCode", "#/components/schemas/Fault")
+        whole = json.loads(text)
+        del whole["components"]["schemas"]["ErrorCode"]
+        whole["components"]["schemas"]["Fault"] = {"type": "integer"}
+        _, edits = edits_of(join([page(whole)]))
+        assert load(paste(TEXT, edits))["components"]["schemas"]["ErrorCode"]["type"] == "integer"
 
     @pytest.mark.slow
     def test_a_new_field_pasted_in_and_regenerated_gives_a_client_that_has_it(
