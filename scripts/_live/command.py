@@ -34,7 +34,10 @@ def main(arguments: Sequence[str], description: str) -> int:
 
 def _parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="scripts/live_check", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="scripts/live_check",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # one SMS takes the whole word
     )
     parser.add_argument("--send-one-sms-to", metavar="NUMBER", help="allow one SMS, to this number; it costs credit")
     parser.add_argument(
