@@ -540,6 +540,25 @@ class TestExit:
         assert code == 2
         assert output.startswith("COULD NOT BE READ (1), and is not compared:\n  b.md: missing page: ")
 
+    def test_the_same_where_nobody_reads_it(self) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            result = subprocess.run(
+                [sys.executable, SCRIPT, "--from", PLANTED], stdout=writer, stderr=subprocess.PIPE, check=False
+            )
+        finally:
+            os.close(writer)
+        assert (result.returncode, result.stderr) == (1, b"")
+
+    def test_what_is_for_programs_is_json_in_any_encoding(self, tmp_path: Path) -> None:
+        whole = published(SPEC)
+        whole["components"]["schemas"]["Channel"]["enum"].append("Brüf \U0001f54a")
+        (tmp_path / "llms.txt").write_text("[a](a.md)", encoding="utf-8")
+        (tmp_path / "a.md").write_text(page(whole).text, encoding="utf-8")
+        code, output, _ = run_alone("--from", tmp_path, "--json", PYTHONIOENCODING="ascii")
+        assert (code, [row["theirs"] for row in json.loads(output)]) == (1, ["Brüf \U0001f54a"])
+
     def test_2_for_a_spec_that_is_none(self, tmp_path: Path) -> None:
         (tmp_path / "spec.yaml").write_text("a: [", encoding="utf-8")
         assert run("--from", PLANTED, "--spec", tmp_path / "spec.yaml")[0] == 2

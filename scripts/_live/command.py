@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from _output import show
 from ecall_facade import ECallError, UsageError
 from ecall_facade._settings import Account
 from ecall_facade._transports.connections import sync_pool
@@ -77,7 +78,7 @@ def _check(given: argparse.Namespace) -> int:
         book.trouble(f"The cassettes could not be written: {error.strerror}")
     verdicts = {finding.verdict for finding in book.findings()}
     code = CONTRADICTED if "contradicted" in verdicts else NOT_CHECKED if book.troubles else ALL_WELL
-    print(report.as_json(book, watch.sent, written, code) if given.json else report.as_text(book, watch.sent, written))
+    show(report.as_json(book, watch.sent, written, code) if given.json else report.as_text(book, watch.sent, written))
     return code
 
 
