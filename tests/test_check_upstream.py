@@ -446,6 +446,8 @@ class TestReading:
         [
             ('{"paths": {"/a": ', "line 2: Expecting value"),
             ('{\n"paths": {},,}', "line 3: "),
+            ('{\n  paths: {"/a": {}}}', "line 3: Expecting property name"),
+            ("{'openapi': '3.1.0', 'paths': {}}", "line 2: Expecting property name"),
             ('[{"paths": {}}]', "line 2: it is not an object"),
             ('{"paths": []}', "line 2: /paths is not an object"),
             ('{"paths": {"/a": 7}}', "line 2: /paths//a is not an object"),

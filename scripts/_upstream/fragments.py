@@ -30,6 +30,7 @@ SECTIONS: Final = {
 # A block that cannot be read is a fragment if it has one of these keys; else it is an example that was shortened.
 _LOOKS_LIKE_ONE: Final = re.compile(
     r'"(openapi|paths|components|webhooks|schemas|responses|requestBody|operationId|parameters|properties|\$ref)"\s*:'
+    r"|[{,]\s*'?(openapi|paths|components|webhooks)'?\s*:"  # as JavaScript and JSON5 write them
 )
 
 
