@@ -309,6 +309,7 @@ class TestNothing:
             ({"type": ["string", "null"], "enum": ["a"]}, {"oneOf": [{"const": "a"}, {"const": None}]}),
             ({"type": "string", "enum": ["a", "b"]}, {"enum": ["b", "a"]}),
             ({"const": "a", "default": "a"}, {"type": "string", "enum": ["a"]}),
+            ({"type": "string", "enum": ["a", "b"]}, {"oneOf": [{"const": "a", "title": "A"}, {"const": "b"}]}),
             ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, {"type": ["integer", "string"]}),
             ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 0, "exclusiveMinimum": True}),
             ({"type": "array", "items": {}}, {"type": "array"}),
