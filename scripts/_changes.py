@@ -228,6 +228,8 @@ def _type_changes(old: griffe.Object, new: griffe.Object) -> Iterator[Change]:
     place = _name_in_module(new)
     name = place.rpartition(".")[2]
     if isinstance(old, griffe.Function) and isinstance(new, griffe.Function):
+        if _way_of_calling(old) != _way_of_calling(new):
+            yield Change("python", place, f"it now {_way_of_calling(new)}", name)
         for parameter in old.parameters:
             if parameter.name in new.parameters:
                 given, taken = _types(parameter.annotation, old), _types(new.parameters[parameter.name].annotation, new)
@@ -241,6 +243,16 @@ def _type_changes(old: griffe.Object, new: griffe.Object) -> Iterator[Change]:
         return
     if before and (more := after - before):
         yield Change("python", place, f"it may now be {' | '.join(sorted(more))}", name)
+
+
+def _way_of_calling(function: griffe.Function) -> str:
+    """Tell what a call needs around it, whatever it gives."""
+    decorators = {decorator.callable_path for decorator in function.decorators}
+    if "contextlib.contextmanager" in decorators:
+        return "belongs in with"
+    if "contextlib.asynccontextmanager" in decorators:
+        return "belongs in async with"
+    return "has to be awaited" if "async" in function.labels else "is called plainly"
 
 
 def _types(expression: str | griffe.Expr | None, of: griffe.Object) -> set[str]:

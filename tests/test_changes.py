@@ -362,6 +362,12 @@ class TestPython:
                 id="fewer literals",
             ),
             pytest.param(
+                SYNC, "    def close(", "    async def close(", "ECall.close: it now has to be awaited", id="async"
+            ),
+            pytest.param(
+                SYNC, "    @contextmanager\n", "", "Sms.stream: it now is called plainly", id="no context manager"
+            ),
+            pytest.param(
                 SYNC, "-> models.Text:", "-> models.Text | None:", "Sms.send: it may now be None", id="wider result"
             ),
             pytest.param(

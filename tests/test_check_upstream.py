@@ -309,8 +309,10 @@ class TestNothing:
             ({"type": ["string", "null"], "enum": ["a"]}, {"oneOf": [{"const": "a"}, {"const": None}]}),
             ({"type": "string", "enum": ["a", "b"]}, {"enum": ["b", "a"]}),
             ({"const": "a", "default": "a"}, {"type": "string", "enum": ["a"]}),
+            ({"type": "string", "enum": ["a", "b"]}, {"oneOf": [{"const": "a", "title": "A"}, {"const": "b"}]}),
             ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, {"type": ["integer", "string"]}),
             ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 0, "exclusiveMinimum": True}),
+            ({"type": "array", "items": {}}, {"type": "array"}),
             ({"type": "array", "items": {}}, {"items": True, "minItems": 0, "uniqueItems": False}),
             ({"type": "object", "additionalProperties": {}}, {"type": "object", "additionalProperties": True}),
             (
@@ -445,6 +447,8 @@ class TestReading:
         [
             ('{"paths": {"/a": ', "line 2: Expecting value"),
             ('{\n"paths": {},,}', "line 3: "),
+            ('{\n  paths: {"/a": {}}}', "line 3: Expecting property name"),
+            ("{'openapi': '3.1.0', 'paths': {}}", "line 2: Expecting property name"),
             ('[{"paths": {}}]', "line 2: it is not an object"),
             ('{"paths": []}', "line 2: /paths is not an object"),
             ('{"paths": {"/a": 7}}', "line 2: /paths//a is not an object"),
@@ -492,6 +496,29 @@ class TestReading:
         assert [one.name for one in reading.pages] == ["a.md", "b.md", "c.md", "d.md"]
         assert [*reading.missing] == ["m.md"]
 
+    @pytest.mark.parametrize(
+        ("content", "why"),
+        [
+            (b"\n<!DOCTYPE html><title>Sign in</title>", "it is HTML, not Markdown"),
+            (b"\xef\xbb\xbf<html>", "it is HTML, not Markdown"),
+            ("# Media".encode("utf-16"), "it is no text in UTF-8"),
+        ],
+    )
+    def test_what_stands_in_for_a_page_is_a_missing_page(self, tmp_path: Path, content: bytes, why: str) -> None:
+        """Else what it should have held would count as missing."""
+        (tmp_path / "llms.txt").write_text("[a](a.md) [b](b.md)", encoding="utf-8")
+        (tmp_path / "a.md").write_text("one", encoding="utf-8")
+        (tmp_path / "b.md").write_bytes(content)
+        reading = pages.from_folder(tmp_path)
+        assert ([one.name for one in reading.pages], reading.missing) == (["a.md"], {"b.md": why})
+
+    def test_a_reference_to_a_whole_path_is_named(self) -> None:
+        hook: dict[str, Any] = {"post": {"responses": {}}}
+        document = {"webhooks": {"hook": {"$ref": "#/components/pathItems/Hook"}}, "components": {"pathItems": hook}}
+        (problem,) = join([page(document)]).problems
+        assert (problem.kind, problem.where, problem.page) == ("unreadable-fragment", "/webhooks/hook", "page.md")
+        assert problem.message == "line 4: it is a reference to a whole path, which is not followed"
+
 
 class TestExit:
     """0, 1, 2."""
@@ -515,6 +542,25 @@ class TestExit:
         code, output, _ = run("--from", tmp_path)
         assert code == 2
         assert output.startswith("COULD NOT BE READ (1), and is not compared:\n  b.md: missing page: ")
+
+    def test_the_same_where_nobody_reads_it(self) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            result = subprocess.run(
+                [sys.executable, SCRIPT, "--from", PLANTED], stdout=writer, stderr=subprocess.PIPE, check=False
+            )
+        finally:
+            os.close(writer)
+        assert (result.returncode, result.stderr) == (1, b"")
+
+    def test_what_is_for_programs_is_json_in_any_encoding(self, tmp_path: Path) -> None:
+        whole = published(SPEC)
+        whole["components"]["schemas"]["Channel"]["enum"].append("Brüf \U0001f54a")
+        (tmp_path / "llms.txt").write_text("[a](a.md)", encoding="utf-8")
+        (tmp_path / "a.md").write_text(page(whole).text, encoding="utf-8")
+        code, output, _ = run_alone("--from", tmp_path, "--json", PYTHONIOENCODING="ascii")
+        assert (code, [row["theirs"] for row in json.loads(output)]) == (1, ["Brüf \U0001f54a"])
 
     def test_2_for_a_spec_that_is_none(self, tmp_path: Path) -> None:
         (tmp_path / "spec.yaml").write_text("a: [", encoding="utf-8")
@@ -619,6 +665,58 @@ class TestCorrections:
         ]
         gone = [line.split(":")[0].strip() for line in before if line not in after]
         assert gone == ["x-evidence"]  # of the schema that has a further required property, and the same list as others
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"type": ["string", "null"], "enum": ["Low", "High", None]},
+            {"type": ["string", "null"], "enum": ["Low", None]},
+            {"type": ["object", "null"], "properties": {"a": {"type": "string"}}},
+            {"type": "array", "items": {"type": ["string", "null"], "enum": ["Low", "High", None]}},
+            {"allOf": [{"$ref": "#/components/schemas/Channel"}], "nullable": True},
+            {"type": ["array", "null"]},
+            {"$ref": "#/components/schemas/New"},
+        ],
+    )
+    def test_a_new_property_is_taken_over_with_its_null(self, schema: dict[str, Any]) -> None:
+        whole = published(SPEC)
+        for name in ("MessageRequest", "MessageResult"):
+            whole["components"]["schemas"][name]["properties"]["priority"] = schema
+        if "$ref" in schema:
+            whole["components"]["schemas"]["New"] = {"type": ["string", "null"], "enum": ["Low", "High", None]}
+        _, edits = edits_of(join([page(whole)]))
+        left = [where for _, where, *_ in found(whole, ours=load(paste(TEXT, edits)))]
+        assert left == (["/components/schemas/New"] if "$ref" in schema else [])  # as null is where it is used
+
+    def test_an_array_without_items_is_one_that_the_generator_takes(self) -> None:
+        whole = published(SPEC)
+        whole["components"]["schemas"]["MessageResult"]["properties"]["notes"] = {"type": "array"}
+        _, edits = edits_of(join([page(whole)]))
+        spec = load(paste(TEXT, edits))
+        assert spec["components"]["schemas"]["MessageResult"]["properties"]["notes"]["items"] == {}
+        assert found(whole, ours=spec) == []
+
+    def test_another_type_in_one_place_leaves_what_the_others_use_alone(self) -> None:
+        whole = published(SPEC)
+        schemas = whole["components"]["schemas"]
+        schemas["MessageRequest"]["properties"]["channel"] = {"type": "integer"}
+        schemas["MessageListEntry"]["properties"]["error"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+        answers = whole["paths"]["/api/messagelist"]["post"]["responses"]["2XX"]["content"]["application/json"]
+        answers["schema"] = {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "string"}}}}
+        _, edits = edits_of(join([page(whole)]))
+        spec = load(paste(TEXT, edits))
+        for name in ("Channel", "Error", "MessageListResult"):
+            assert spec["components"]["schemas"][name] == SPEC["components"]["schemas"][name]
+        assert {*spec["components"]["schemas"]} - {*schemas} == {"PostApiMessagelistResult2XXItem"}
+        assert found(whole, ours=spec) == []
+
+    def test_another_type_under_another_name_is_for_all_that_use_it(self) -> None:
+        text = json.dumps(published(SPEC)).replace("#/components/schemas/ErrorCode", "#/components/schemas/Fault")
+        whole = json.loads(text)
+        del whole["components"]["schemas"]["ErrorCode"]
+        whole["components"]["schemas"]["Fault"] = {"type": "integer"}
+        _, edits = edits_of(join([page(whole)]))
+        assert load(paste(TEXT, edits))["components"]["schemas"]["ErrorCode"]["type"] == "integer"
 
     @pytest.mark.slow
     def test_a_new_field_pasted_in_and_regenerated_gives_a_client_that_has_it(
@@ -844,6 +942,12 @@ class TestWeb:
             "it leads to another site, which is not followed",
         ]
         assert not [headers for _, headers, _ in site.asked if {"authorization", "cookie"} & set(headers)]
+
+    def test_a_start_page_in_place_of_a_page_is_a_missing_page(self, site: Site, tmp_path: Path) -> None:
+        site.files = {"/llms.txt": "[a](a.md) [b](b.md)", "/a.md": "one", "/b.md": "<!doctype html><title>Docs</title>"}
+        reading = self.read(site, tmp_path)
+        assert [one.text for one in reading.pages] == ["one"]
+        assert reading.missing == {f"{site.url}/b.md": "it is HTML, not Markdown"}
 
     def test_limits(self, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         site.files = {"/llms.txt": "[a](a.md) [b](b.md) [c](c.md)", "/a.md": "x" * 300, "/b.md": "b"}

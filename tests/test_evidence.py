@@ -158,6 +158,15 @@ BEST |= {place: "documented" for places in DOCUMENTED.values() for place in plac
 RANKS = ["inferred", "observed", "documented"]
 
 
+# Of these the documentation is known to have the name; that they are required or limited is our own addition.
+ADDED_TO = [
+    *properties("ImageContent", "mediaId"),
+    *properties("DocumentContent", "mediaId"),
+    *properties("TextOptions", "pageLimit"),
+    *properties("MessageListRequest", "messages"),
+]
+
+
 class TestClaims:
     def test_none_is_better_than_what_is_known(self) -> None:
         facts = SCRIPT.read_facts(SPEC).values()
@@ -167,6 +176,10 @@ class TestClaims:
             if RANKS.index(fact.level) > RANKS.index(BEST.get(fact.pointer, "inferred"))
         ]
         assert too_strong == []
+
+    @pytest.mark.parametrize("place", ADDED_TO)
+    def test_what_was_added_to_what_is_known_says_so(self, place: str) -> None:
+        assert "inferred" in HOLDERS[place]["x-evidence"]["source"]
 
     def test_that_may_be_made_are_about_something(self) -> None:
         assert [place for place in BEST if place not in HOLDERS] == []

@@ -439,6 +439,35 @@ def test_only_the_service_is_called_the_service(host: str, origin: str) -> None:
 # The script itself
 
 
+@pytest.mark.parametrize("option", ["--send", "--send-one-sms", "--s"])
+def test_a_part_of_the_word_is_not_the_word(check: Callable[..., Run], option: str) -> None:
+    with DifferentService() as service:
+        with pytest.raises(SystemExit) as ended:
+            check(service.url, option, NUMBER)
+        assert (ended.value.code, service.requests) == (2, [])
+
+
+def test_neither_a_reader_that_leaves_nor_a_poor_encoding_loses_the_result() -> None:
+    with DifferentService() as service:
+        settings = {"ECALL_USERNAME": USERNAME, "ECALL_PASSWORD": PASSWORD, "ECALL_BASE_URL": service.url}
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            left = subprocess.run(
+                [sys.executable, ROOT / "scripts" / "live_check"],
+                env={**os.environ, **settings}, stdout=writer, stderr=subprocess.PIPE, timeout=120, check=False,
+            )  # fmt: skip
+        finally:
+            os.close(writer)
+        assert (left.returncode, left.stderr) == (0, b"")
+        poor = subprocess.run(
+            [sys.executable, ROOT / "scripts" / "live_check"],
+            env={**os.environ, **settings, "PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert (poor.returncode, poor.stderr) == (0, b"")
+    assert rb"v1 is at /api/v1/\u2026" in poor.stdout
+
+
 @pytest.mark.slow
 def test_the_script(tmp_path: Path) -> None:
     with Sandbox(username=USERNAME, password=PASSWORD) as sandbox:

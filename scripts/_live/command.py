@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from _output import show
 from ecall_facade import ECallError, UsageError
 from ecall_facade._settings import Account
 from ecall_facade._transports.connections import sync_pool
@@ -34,7 +35,10 @@ def main(arguments: Sequence[str], description: str) -> int:
 
 def _parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="scripts/live_check", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="scripts/live_check",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # one SMS takes the whole word
     )
     parser.add_argument("--send-one-sms-to", metavar="NUMBER", help="allow one SMS, to this number; it costs credit")
     parser.add_argument(
@@ -74,7 +78,7 @@ def _check(given: argparse.Namespace) -> int:
         book.trouble(f"The cassettes could not be written: {error.strerror}")
     verdicts = {finding.verdict for finding in book.findings()}
     code = CONTRADICTED if "contradicted" in verdicts else NOT_CHECKED if book.troubles else ALL_WELL
-    print(report.as_json(book, watch.sent, written, code) if given.json else report.as_text(book, watch.sent, written))
+    show(report.as_json(book, watch.sent, written, code) if given.json else report.as_text(book, watch.sent, written))
     return code
 
 

@@ -58,4 +58,4 @@ def as_json(book: Book, sent: int, written: list[str], code: int) -> str:
         "troubles": book.troubles,
         "written": written,
     }
-    return json.dumps(data, indent=2, ensure_ascii=False)
+    return json.dumps(data, indent=2)

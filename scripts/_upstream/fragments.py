@@ -30,6 +30,7 @@ SECTIONS: Final = {
 # A block that cannot be read is a fragment if it has one of these keys; else it is an example that was shortened.
 _LOOKS_LIKE_ONE: Final = re.compile(
     r'"(openapi|paths|components|webhooks|schemas|responses|requestBody|operationId|parameters|properties|\$ref)"\s*:'
+    r"|[{,]\s*'?(openapi|paths|components|webhooks)'?\s*:"  # as JavaScript and JSON5 write them
 )
 
 
@@ -130,6 +131,10 @@ def _add(joined: Joined, fragment: dict[str, Any], page: str, line: int) -> None
             joined.problems.append(Problem("unreadable-fragment", "", page, message))
             return
     joined.fragments += 1
+    for section in ("paths", "webhooks"):
+        for name in (name for name, item in fragment.get(section, {}).items() if "$ref" in item):
+            message = f"line {line}: it is a reference to a whole path, which is not followed"
+            joined.problems.append(Problem("unreadable-fragment", pointer(section, name), page, message))
     for keys, kind, value in _parts(fragment):
         place = pointer(*keys)
         if found := flaw(value, kind):

@@ -48,7 +48,7 @@ def from_folder(folder: Path) -> Reading:
         if not name or name in {page.name for page in reading.pages}:
             continue
         try:
-            reading.pages.append(Page(name, _read_file(folder / name)))
+            reading.pages.append(Page(name, _markdown(_read_file(folder / name))))
             found_hosts.add(_host(link))
         except FileNotFoundError:
             absent.append((_host(link), name))
@@ -74,7 +74,7 @@ def from_web(web: Web, index: str) -> Reading:
         reading.missing[address] = f"not asked for: the index lists more than {MOST_PAGES} pages"
     for address in list(addresses)[:MOST_PAGES]:
         try:
-            reading.pages.append(Page(address, web.read(address)))
+            reading.pages.append(Page(address, _markdown(web.read(address))))
         except Unreadable as error:
             reading.missing[address] = str(error)
     return reading
@@ -128,6 +128,15 @@ def _page_name(link: str) -> str:
 
 def _host(link: str) -> str:
     return urlsplit(link).netloc.lower()
+
+
+def _markdown(text: str) -> str:
+    """Refuse what is no page: many a site answers 200 with its start page or its login where there is none."""
+    if text.lstrip("\ufeff \t\r\n")[:14].lower().startswith(("<!doctype html", "<html")):
+        raise Unreadable("it is HTML, not Markdown")
+    if "\0" in text:
+        raise Unreadable("it is no text in UTF-8")
+    return text
 
 
 def _read_file(file: Path) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from .documents import METHODS, Place, ancestors, pointer, tokens, without_version
+from .documents import METHODS, Document, Place, ancestors, pointer, tokens, without_version
 from .findings import Finding, Findings
 from .fragments import ANNOTATIONS, essence
 from .shapes import component, read
@@ -147,7 +147,9 @@ class Proposals:
     _pattern = _format = _default = _limit
 
     def _type(self, finding: Finding) -> list[str]:
-        places, made = self._schema(finding.source, "".join(map(_capital, tokens(finding.at)[2:])))
+        keys = tokens(finding.at)
+        name = _body_name(keys) if "content" in keys else "".join(map(_capital, keys[2:]))
+        places, made = self._schema(finding.source, name)
         schema = self._value(finding.at)
         kept = {key: schema[key] for key in ("description",) if key in schema}
         evidence = {"x-evidence": schema["x-evidence"]} if "x-evidence" in schema else {}
@@ -310,7 +312,7 @@ class Proposals:
         if "$ref" in value and (target := self._theirs.target(place, "schema")):
             places = self._component(target) if component(target.pointer) else []
             made["$ref"] = f"#/components/schemas/{self._our_name(component(target.pointer) or name)}"
-        elif len(values := value.get("enum", [])) > 1 or value.get("properties"):
+        elif len(values := [one for one in value.get("enum", []) if one is not None]) > 1 or value.get("properties"):
             places = self._named(place, name)
             made["$ref"] = f"#/components/schemas/{self._our_name(name)}"
         else:
@@ -332,10 +334,12 @@ class Proposals:
             if "const" in made:
                 implied = read(self._theirs, place).type or "string"
                 made = {"type": implied, **made, "default": made["const"]}
-        if value.get("nullable") and isinstance(made.get("type"), str):
-            made["type"] = [made["type"], "null"]
-        elif value.get("nullable") and "$ref" in made:
-            made = {"anyOf": [made, {"type": "null"}]}
+        # What has a name of its own is taken over without null, which is then written where it is used.
+        if made and read(self._theirs, place).nullable and not read(Document(self._spec), Place("", made)).nullable:
+            if isinstance(made.get("type"), str):
+                made["type"] = [made["type"], "null"]
+            else:
+                made = {"anyOf": [made, {"type": "null"}]}
         if description := _words(value):
             made.setdefault("description", description)
         return places, {**made, "x-evidence": self._evidence(place.pointer)}
@@ -346,6 +350,8 @@ class Proposals:
         made = {key: item for key, item in value.items() if key not in dropped and not key.startswith("x-")}
         if isinstance(value.get("additionalProperties"), dict):
             del made["additionalProperties"]
+        if "array" in value.get("type", "") and not isinstance(value.get("items"), dict) and "prefixItems" not in made:
+            made["items"] = {}  # the generator wants to be told
         return made
 
     def _our_name(self, name: str) -> str:
@@ -414,11 +420,7 @@ class Proposals:
         schema = place.child("schema")
         if schema.value is None:
             return [], {"schema": {}}
-        keys = tokens(place.pointer)
-        words = re.findall(r"[^\W_]+", f"{keys[2]} {without_version(keys[1])}" if keys[0] == "paths" else keys[2])
-        status = keys[4] if "responses" in keys[3:4] else ""
-        ending = "Request" if "requestBody" in keys or "requestBodies" in keys else f"Result{status}"
-        places, made = self._schema(schema, "".join(map(_capital, words)) + ending)
+        places, made = self._schema(schema, _body_name(tokens(place.pointer)))
         made.pop("x-evidence")
         return places, {"schema": made}
 
@@ -476,6 +478,14 @@ class Proposals:
 
 def _capital(word: str) -> str:
     return word[:1].upper() + word[1:]
+
+
+def _body_name(keys: list[str]) -> str:
+    """Name a body that has no name, after its operation or its component."""
+    words = re.findall(r"[^\W_]+", f"{keys[2]} {without_version(keys[1])}" if keys[0] == "paths" else keys[2])
+    status = keys[4] if "responses" in keys[3:4] else ""
+    ending = "Request" if "requestBody" in keys or "requestBodies" in keys else f"Result{status}"
+    return "".join(map(_capital, words)) + ending
 
 
 def _words(value: Any) -> str:

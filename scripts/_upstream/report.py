@@ -31,7 +31,7 @@ def as_json(found: list[Finding], edits: list[list[Edit]], joined: Joined, probl
     for kind, where, page, message in problems:
         row = {"kind": kind, "where": where, "ours": None, "theirs": message, "severity": "info", "page": page}
         rows.append(row)
-    return json.dumps(rows, indent=2, ensure_ascii=False)
+    return json.dumps(rows, indent=2)
 
 
 def as_text(found: list[Finding], edits: list[list[Edit]], joined: Joined, problems: list[Problem]) -> str:

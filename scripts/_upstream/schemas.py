@@ -47,8 +47,9 @@ class Schemas:
                 return
         elif ours.type != theirs.type:
             severity = self._type_severity(ours.type, theirs.type, side, o)
-            finding = Finding("type", f"{theirs.pointer}/type", ours.type, theirs.type, severity, ours.pointer)
-            self._findings.add(finding, ours=o, theirs=self._theirs.at(theirs.pointer))
+            at, source = self._to_correct(o, t, ours, theirs)
+            finding = Finding("type", f"{theirs.pointer}/type", ours.type, theirs.type, severity, at)
+            self._findings.add(finding, ours=o, theirs=source)
             return
         self._values(ours, theirs, side)
         self._limits(o, t, ours, theirs, side)
@@ -56,7 +57,7 @@ class Schemas:
         self._extra(ours, theirs)
         if ours.items and theirs.items:
             self.compare(ours.items, theirs.items, side)
-        elif ours.items or theirs.items:
+        elif any(place and place.value not in ({}, True) for place in (ours.items, theirs.items)):
             severity = self._findings.lacking(ours.items) if ours.items else "differs"
             mine, other = (place and _plain(place.value) for place in (ours.items, theirs.items))
             finding = Finding("items", f"{theirs.pointer}/items", mine, other, severity, ours.pointer)
@@ -64,6 +65,13 @@ class Schemas:
 
     def _add(self, kind: str, where: str, ours: Any, theirs: Any, severity: Severity, at: str) -> None:
         self._findings.add(Finding(kind, where, ours, theirs, severity, at))
+
+    def _to_correct(self, o: Place, t: Place, ours: Shape, theirs: Shape) -> tuple[str, Place]:
+        """Say what another type replaces, and what says so: our definition only where theirs is in its stead."""
+        others = {name.lower() for name in self._theirs.root.child("components").children("schemas")}
+        if ours.name and theirs.name and ours.name.lower() not in others - {theirs.name.lower()}:
+            return ours.pointer, self._theirs.at(theirs.pointer)
+        return o.pointer, t
 
     def _nullable(self, o: Place, t: Place, ours: Shape, theirs: Shape, side: Side) -> None:
         if theirs.nullable:
@@ -183,8 +191,9 @@ class Schemas:
         if not pairs:
             severity: Severity = "breaking" if side == "request" or ours.type or theirs.type else "differs"
             said = [self._label(self._ours, one) for one in left], [self._label(self._theirs, one) for one in right]
+            at, source = self._to_correct(o, t, ours, theirs)
             finding = Finding("type", theirs.pointer, said[0], said[1], severity, at)
-            self._findings.add(finding, ours=o, theirs=t)
+            self._findings.add(finding, ours=o, theirs=source)
             return False
         for mine, other in pairs:
             self._tag(mine, other, theirs)

@@ -76,6 +76,10 @@ def read(document: Document, place: Place) -> Shape:
             shape.extra = layer.child("additionalProperties")
         if "discriminator" in value:
             shape.discriminator = shape.discriminator or layer.child("discriminator")
+    constants = [one.value["const"] for one in shape.variants if isinstance(one.value, dict) and "const" in one.value]
+    if len(constants) == len(shape.variants) > 1:  # an enum with a word on each value
+        shape.enum, shape.enum_at = constants, shape.variants[0].pointer.rpartition("/")[0]
+        shape.variants = []
     shape.required &= set(shape.properties)
     _settle_limits(shape)
     if len(types) > 1:
