@@ -116,6 +116,32 @@ def test_who_gives_up_waiting_leaves_the_place(monkeypatch: pytest.MonkeyPatch, 
         assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize("transport", [None, "fast"])
+def test_whenever_a_send_is_cancelled_the_next_one_goes_out(transport: Any) -> None:
+    """At whichever step; httpcore keeps some connections that were cancelled, and would wait for them."""
+
+    async def send_after(steps: int, url: str) -> bool:
+        options: dict[str, Any] = {"sender": SENDERS, "transport": transport, "timeout": (5, 1)}
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, **options) as ecall:
+            task = asyncio.create_task(ecall.sms.send(NUMBER, TEXT))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            was_late = not task.cancel()
+            await asyncio.wait([task])
+            for _ in range(2):
+                assert (await ecall.sms.send(NUMBER, TEXT)).message_id == "m-1"
+            return was_late
+
+    async def main(url: str) -> None:
+        for steps in range(100):
+            if await send_after(steps, url):
+                break
+
+    with Server() as server:
+        asyncio.run(main(server.url))
+        assert server.connections > 1
+
+
 def test_connections_that_are_not_needed_are_closed(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was used last serves; the others grow old, and go one by one."""
     monkeypatch.setattr(lanes, "KEEPALIVE", 0.2)

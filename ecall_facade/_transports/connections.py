@@ -121,7 +121,8 @@ def async_pool(account: Account, *, fast: bool = False) -> AsyncLanes:
     return AsyncLanes(partial(AsyncLine, account.base_url, tls, plain))
 
 
-_LIMITS = httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE)
+# No limit to connections: a lane has one request at a time, but httpcore may count one for ever that was cancelled.
+_LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
 
 
 def _tls(account: Account) -> ssl.SSLContext:
