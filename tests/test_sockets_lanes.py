@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,11 @@ from _counting import Count
 from _servers import Exchange, Server, drop, reply, sent
 from pytest_recording import network
 
-from ecall_facade import AsyncECall, InvalidConfiguration, NotSent, OutcomeUnknown
+from ecall_facade import AsyncECall, ECall, InvalidConfiguration, NotSent, OutcomeUnknown
 from ecall_facade._transports import connections, fast, lanes
 
 if TYPE_CHECKING:
     from _clients import OpenClient
-
-    from ecall_facade import ECall
 
 
 class Crowd:
@@ -114,6 +113,26 @@ def test_who_gives_up_waiting_leaves_the_place(monkeypatch: pytest.MonkeyPatch, 
     with Server(slow, sent()) as server:
         asyncio.run(main(server.url))
         assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("transport", [None, "fast"])
+def test_no_thread_is_passed_over(monkeypatch: pytest.MonkeyPatch, transport: Any) -> None:
+    """Not even by those who are quicker, as they have just been in and come again at once."""
+    monkeypatch.setattr(lanes, "MAX_REQUESTS", 4)
+    counts = [0] * 8
+    with (
+        Server() as server,
+        ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport) as ecall,
+    ):
+
+        def work(name: int) -> None:
+            while max(counts) < 100:
+                ecall.sms.send(NUMBER, TEXT)
+                counts[name] += 1
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(8)))
+    assert min(counts) > 20, counts
 
 
 @pytest.mark.parametrize("transport", [None, "fast"])
@@ -240,8 +259,6 @@ class TestWhereHttpxIsReplaced:
     @staticmethod
     def send(url: str, *, is_async: bool) -> str:
         if not is_async:
-            from ecall_facade import ECall
-
             with ECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport="fast") as ecall:
                 return ecall.sms.send(NUMBER, TEXT).message_id
 

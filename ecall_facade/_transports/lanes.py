@@ -70,11 +70,11 @@ class Lanes(_Pool[httpx.BaseTransport], httpx.BaseTransport):
 
     def __init__(self, make: Callable[[], httpx.BaseTransport]) -> None:
         self._room = threading.Semaphore(MAX_REQUESTS)
+        self._turn = threading.Lock()
         super().__init__(make, self._room.release)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if not self._room.acquire(timeout=request.extensions["timeout"]["pool"]):
-            raise no_room()
+        self._enter(request.extensions["timeout"]["pool"])
         lane = None
         try:
             if (old := self._take_old()) is not None:
@@ -86,6 +86,18 @@ class Lanes(_Pool[httpx.BaseTransport], httpx.BaseTransport):
             raise
         response.stream = _Stream(response.stream, partial(self._leave, lane))
         return response
+
+    def _enter(self, seconds: float) -> None:
+        # One waits for the room, the others for their turn: a thread that has just left and comes again is quicker than
+        # one that first has to wake up, which might never get in.
+        end = time.monotonic() + seconds
+        if not self._turn.acquire(timeout=seconds):
+            raise no_room()
+        try:
+            if not self._room.acquire(timeout=max(end - time.monotonic(), 0)):
+                raise no_room()
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         for lane in self._take_all():
