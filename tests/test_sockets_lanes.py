@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpcore
 import httpx
 import pytest
@@ -159,6 +160,28 @@ def test_whenever_a_send_is_cancelled_the_next_one_goes_out(transport: Any) -> N
     with Server() as server:
         asyncio.run(main(server.url))
         assert server.connections > 1
+
+
+@pytest.mark.parametrize("transport", [None, "fast"])
+def test_a_client_that_is_closed_while_its_task_is_cancelled(transport: Any) -> None:
+    """In a scope of anyio, where every wait is cancelled again, all connections are closed, not just the first."""
+
+    async def main(server: Server) -> None:
+        with anyio.CancelScope() as scope:
+            async with AsyncECall(
+                USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
+            ) as ecall:
+                await asyncio.gather(*[ecall.sms.send(NUMBER, TEXT) for _ in range(5)])
+                assert server.open == 5
+                scope.cancel()
+        for _ in range(100):
+            if not server.open:
+                break
+            await asyncio.sleep(0.01)
+        assert server.open == 0
+
+    with Server(Crowd(5)) as server:
+        asyncio.run(main(server))
 
 
 def test_connections_that_are_not_needed_are_closed(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:

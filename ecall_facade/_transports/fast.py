@@ -195,7 +195,6 @@ class AsyncLine(httpx.AsyncBaseTransport):
         self._hang_up()
         if self._plain is not None:
             await self._plain.aclose()
-        await asyncio.sleep(0)  # in which asyncio closes the socket
 
 
 class _AsyncBody(httpx.AsyncByteStream):

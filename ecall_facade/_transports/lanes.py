@@ -139,8 +139,11 @@ class AsyncLanes(_Pool[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport):
             raise no_room() from None
 
     async def aclose(self) -> None:
+        import anyio.lowlevel
+
         for lane in self._take_all():
             await lane.aclose()
+        await anyio.lowlevel.checkpoint()  # in which asyncio closes the sockets of fast lanes
 
 
 def no_room() -> httpx.PoolTimeout:
