@@ -15,6 +15,7 @@ import httpx
 import pytest
 import trio
 import vcr
+import wrapt
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
 from _counting import Count
 from _servers import Exchange, Server, drop, reply, sent
@@ -317,6 +318,23 @@ class TestWhereHttpxIsReplaced:
         with Server() as server:
             assert self.send(server.url, is_async=is_async) == "replaced"
             assert server.connections == 0
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_by_instrumentation(self, monkeypatch: pytest.MonkeyPatch, is_async: bool) -> None:
+        """OpenTelemetry and others wrap with wrapt, and what that makes says that it is what is in it."""
+        seen: list[object] = []
+
+        def watch(wrapped: Any, _: object, arguments: Any, options: Any) -> Any:
+            seen.append(arguments[0].url)
+            return wrapped(*arguments, **options)
+
+        owner, name = (
+            (httpx.AsyncHTTPTransport, "handle_async_request") if is_async else (httpx.HTTPTransport, "handle_request")
+        )
+        monkeypatch.setattr(owner, name, wrapt.FunctionWrapper(getattr(owner, name), watch))
+        with Server() as server:
+            assert self.send(server.url, is_async=is_async) == "m-1"
+            assert seen == [f"{server.url}/api/v2/message"]
 
     # The block raises what Python does not expect there, and so leaves its socket to the collector.
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
