@@ -44,6 +44,7 @@ class Connections(Generic[T]):
         for other in list(self._pools):  # a copy, as other threads open pools as well
             if _is_closed_loop(other):
                 self._pools.pop(other, None)
+                self._keepers.pop(other, None)
         try:
             pool = self._pools.setdefault(place, self._make())
         except InvalidConfiguration:
