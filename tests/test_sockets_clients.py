@@ -38,7 +38,7 @@ def _connections_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is: on a busy one, a connection might be idle for so long that it is closed."""
     for module in (lanes, fast):
         monkeypatch.setattr(module, "KEEPALIVE", 60)
-    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(max_connections=1, keepalive_expiry=60))
+    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(keepalive_expiry=60))
 
 
 LOOPS = ("trio", "asyncio", "uvloop")

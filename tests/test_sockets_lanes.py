@@ -208,7 +208,7 @@ def test_an_idle_connection_is_not_used_for_long(open_client: OpenClient, monkey
     """The other end might be about to close it."""
     for module in (lanes, fast):
         monkeypatch.setattr(module, "KEEPALIVE", 0.1)
-    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(max_connections=1, keepalive_expiry=0.1))
+    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(keepalive_expiry=0.1))
     with Server() as server:
         ecall = open_client(server)
         for pause in (0, 0, 0.15, 0):
