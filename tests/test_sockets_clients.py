@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -37,7 +38,7 @@ def _connections_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is: on a busy one, a connection might be idle for so long that it is closed."""
     for module in (lanes, fast):
         monkeypatch.setattr(module, "KEEPALIVE", 60)
-    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(max_connections=1, keepalive_expiry=60))
+    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(keepalive_expiry=60))
 
 
 LOOPS = ("trio", "asyncio", "uvloop")
@@ -158,6 +159,26 @@ def test_event_loops_one_after_the_other(first: str, second: str, transport: Any
         with pytest.raises(InvalidConfiguration, match="closed"):
             run_in(first, send)
     assert [str(warning.message) for warning in caught] == []
+
+
+# asyncio tells of each connection that is let go.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@over_both
+def test_event_loops_that_are_just_closed(transport: Any) -> None:
+    """As some programs make one for each call; what was open in them is let go, so that it does not pile up."""
+    with Server() as server:
+        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport)
+        for _ in range(5):
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(ecall.sms.send(NUMBER, TEXT))
+            loop.close()
+        asyncio.run(ecall.media.upload(b"a file"))
+        for _ in range(100):
+            gc.collect()
+            if not server.open:
+                break
+            time.sleep(0.01)
+        assert (server.connections, server.open) == (6, 0)
 
 
 @over_both

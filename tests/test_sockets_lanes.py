@@ -5,26 +5,27 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpcore
 import httpx
 import pytest
 import trio
 import vcr
+import wrapt
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
 from _counting import Count
 from _servers import Exchange, Server, drop, reply, sent
 from pytest_recording import network
 
-from ecall_facade import AsyncECall, InvalidConfiguration, NotSent, OutcomeUnknown
+from ecall_facade import AsyncECall, ECall, InvalidConfiguration, NotSent, OutcomeUnknown
 from ecall_facade._transports import connections, fast, lanes
 
 if TYPE_CHECKING:
     from _clients import OpenClient
-
-    from ecall_facade import ECall
 
 
 class Crowd:
@@ -116,6 +117,74 @@ def test_who_gives_up_waiting_leaves_the_place(monkeypatch: pytest.MonkeyPatch, 
         assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize("transport", [None, "fast"])
+def test_no_thread_is_passed_over(monkeypatch: pytest.MonkeyPatch, transport: Any) -> None:
+    """Not even by those who are quicker, as they have just been in and come again at once."""
+    monkeypatch.setattr(lanes, "MAX_REQUESTS", 4)
+    counts = [0] * 8
+    with (
+        Server() as server,
+        ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport) as ecall,
+    ):
+
+        def work(name: int) -> None:
+            while max(counts) < 100:
+                ecall.sms.send(NUMBER, TEXT)
+                counts[name] += 1
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(8)))
+    assert min(counts) > 20, counts
+
+
+@pytest.mark.parametrize("transport", [None, "fast"])
+def test_whenever_a_send_is_cancelled_the_next_one_goes_out(transport: Any) -> None:
+    """At whichever step; httpcore keeps some connections that were cancelled, and would wait for them."""
+
+    async def send_after(steps: int, url: str) -> bool:
+        options: dict[str, Any] = {"sender": SENDERS, "transport": transport, "timeout": (5, 1)}
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, **options) as ecall:
+            task = asyncio.create_task(ecall.sms.send(NUMBER, TEXT))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            was_late = not task.cancel()
+            await asyncio.wait([task])
+            for _ in range(2):
+                assert (await ecall.sms.send(NUMBER, TEXT)).message_id == "m-1"
+            return was_late
+
+    async def main(url: str) -> None:
+        for steps in range(100):
+            if await send_after(steps, url):
+                break
+
+    with Server() as server:
+        asyncio.run(main(server.url))
+        assert server.connections > 1
+
+
+@pytest.mark.parametrize("transport", [None, "fast"])
+def test_a_client_that_is_closed_while_its_task_is_cancelled(transport: Any) -> None:
+    """In a scope of anyio, where every wait is cancelled again, all connections are closed, not just the first."""
+
+    async def main(server: Server) -> None:
+        with anyio.CancelScope() as scope:
+            async with AsyncECall(
+                USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
+            ) as ecall:
+                await asyncio.gather(*[ecall.sms.send(NUMBER, TEXT) for _ in range(5)])
+                assert server.open == 5
+                scope.cancel()
+        for _ in range(100):
+            if not server.open:
+                break
+            await asyncio.sleep(0.01)
+        assert server.open == 0
+
+    with Server(Crowd(5)) as server:
+        asyncio.run(main(server))
+
+
 def test_connections_that_are_not_needed_are_closed(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was used last serves; the others grow old, and go one by one."""
     monkeypatch.setattr(lanes, "KEEPALIVE", 0.2)
@@ -139,7 +208,7 @@ def test_an_idle_connection_is_not_used_for_long(open_client: OpenClient, monkey
     """The other end might be about to close it."""
     for module in (lanes, fast):
         monkeypatch.setattr(module, "KEEPALIVE", 0.1)
-    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(max_connections=1, keepalive_expiry=0.1))
+    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(keepalive_expiry=0.1))
     with Server() as server:
         ecall = open_client(server)
         for pause in (0, 0, 0.15, 0):
@@ -214,8 +283,6 @@ class TestWhereHttpxIsReplaced:
     @staticmethod
     def send(url: str, *, is_async: bool) -> str:
         if not is_async:
-            from ecall_facade import ECall
-
             with ECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport="fast") as ecall:
                 return ecall.sms.send(NUMBER, TEXT).message_id
 
@@ -251,6 +318,23 @@ class TestWhereHttpxIsReplaced:
         with Server() as server:
             assert self.send(server.url, is_async=is_async) == "replaced"
             assert server.connections == 0
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_by_instrumentation(self, monkeypatch: pytest.MonkeyPatch, is_async: bool) -> None:
+        """OpenTelemetry and others wrap with wrapt, and what that makes says that it is what is in it."""
+        seen: list[object] = []
+
+        def watch(wrapped: Any, _: object, arguments: Any, options: Any) -> Any:
+            seen.append(arguments[0].url)
+            return wrapped(*arguments, **options)
+
+        owner, name = (
+            (httpx.AsyncHTTPTransport, "handle_async_request") if is_async else (httpx.HTTPTransport, "handle_request")
+        )
+        monkeypatch.setattr(owner, name, wrapt.FunctionWrapper(getattr(owner, name), watch))
+        with Server() as server:
+            assert self.send(server.url, is_async=is_async) == "m-1"
+            assert seen == [f"{server.url}/api/v2/message"]
 
     # The block raises what Python does not expect there, and so leaves its socket to the collector.
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -44,6 +44,7 @@ class Connections(Generic[T]):
         for other in list(self._pools):  # a copy, as other threads open pools as well
             if _is_closed_loop(other):
                 self._pools.pop(other, None)
+                self._keepers.pop(other, None)
         try:
             pool = self._pools.setdefault(place, self._make())
         except InvalidConfiguration:
@@ -121,7 +122,8 @@ def async_pool(account: Account, *, fast: bool = False) -> AsyncLanes:
     return AsyncLanes(partial(AsyncLine, account.base_url, tls, plain))
 
 
-_LIMITS = httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE)
+# No limit to connections: a lane has one request at a time, but httpcore may count one for ever that was cancelled.
+_LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
 
 
 def _tls(account: Account) -> ssl.SSLContext:

@@ -17,6 +17,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from types import FunctionType
 from typing import cast
 
 import h11
@@ -195,7 +196,6 @@ class AsyncLine(httpx.AsyncBaseTransport):
         self._hang_up()
         if self._plain is not None:
             await self._plain.aclose()
-        await asyncio.sleep(0)  # in which asyncio closes the socket
 
 
 class _AsyncBody(httpx.AsyncByteStream):
@@ -327,13 +327,12 @@ def _is_small(request: httpx.Request) -> bool:
 
 def _is_replaced(*functions: Callable[..., object]) -> bool:
     """Tell whether somebody stands in for httpx, and expects to see all requests."""
-    return any(getattr(getattr(one, "__code__", None), "co_filename", None) not in _HOMES for one in functions)
+    # By its type, as a wrapper such as wrapt's claims to have the code of what it wraps.
+    return any(type(one) is not FunctionType or one.__code__.co_filename not in _HOMES for one in functions)
 
 
-_HOMES = {
-    code.co_filename for code in (httpx.HTTPTransport.__init__.__code__, httpcore.ConnectionPool.__init__.__code__)
-}
-_HOMES.add(httpcore.AsyncConnectionPool.__init__.__code__.co_filename)
+_REPLACEABLE = (httpx.HTTPTransport, httpcore.ConnectionPool, httpcore.AsyncConnectionPool)
+_HOMES = {one.__init__.__code__.co_filename for one in _REPLACEABLE}
 
 
 def _is_quiet(wire: socket.socket) -> bool:

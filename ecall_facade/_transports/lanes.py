@@ -26,8 +26,9 @@ KEEPALIVE = 5.0
 class _Pool(Generic[T]):
     """The lanes: the one used last is taken first, so that those that are not needed grow old, and are closed."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], T], release: Callable[[], None]) -> None:
         self._make = make
+        self._release = release
         first = make()  # at once, so that what is wrong with it comes up before anything is sent
         self._free = deque([(time.monotonic(), first)])
         self._all: set[T] = {first}
@@ -39,8 +40,12 @@ class _Pool(Generic[T]):
             self._all.add(lane := self._make())
             return lane
 
-    def _give_back(self, lane: T) -> None:
-        self._free.append((time.monotonic(), lane))
+    def _leave(self, lane: T | None, *, is_good: bool) -> None:
+        if lane is not None and is_good:
+            self._free.append((time.monotonic(), lane))
+        elif lane is not None:  # to be closed by the next request: httpcore may keep a connection that was cancelled
+            self._free.appendleft((-KEEPALIVE, lane))
+        self._release()
 
     def _take_old(self) -> T | None:
         """Take out the lane that has been free for the longest, if that is too long."""
@@ -55,8 +60,7 @@ class _Pool(Generic[T]):
         return free[1]
 
     def _take_all(self) -> set[T]:
-        lanes = self._all.copy()
-        self._all.clear()
+        lanes, self._all = self._all, set()
         self._free.clear()
         return lanes
 
@@ -65,12 +69,12 @@ class Lanes(_Pool[httpx.BaseTransport], httpx.BaseTransport):
     """`make` gives a transport with one connection."""
 
     def __init__(self, make: Callable[[], httpx.BaseTransport]) -> None:
-        super().__init__(make)
         self._room = threading.Semaphore(MAX_REQUESTS)
+        self._turn = threading.Lock()
+        super().__init__(make, self._room.release)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if not self._room.acquire(timeout=request.extensions["timeout"]["pool"]):
-            raise no_room()
+        self._enter(request.extensions["timeout"]["pool"])
         lane = None
         try:
             if (old := self._take_old()) is not None:
@@ -78,15 +82,22 @@ class Lanes(_Pool[httpx.BaseTransport], httpx.BaseTransport):
             lane = self._take()
             response = lane.handle_request(request)
         except BaseException:
-            self._leave(lane)
+            self._leave(lane, is_good=False)
             raise
         response.stream = _Stream(response.stream, partial(self._leave, lane))
         return response
 
-    def _leave(self, lane: httpx.BaseTransport | None) -> None:
-        if lane is not None:
-            self._give_back(lane)
-        self._room.release()
+    def _enter(self, seconds: float) -> None:
+        # One waits for the room, the others for their turn: a thread that has just left and comes again is quicker than
+        # one that first has to wake up, which might never get in.
+        end = time.monotonic() + seconds
+        if not self._turn.acquire(timeout=seconds):
+            raise no_room()
+        try:
+            if not self._room.acquire(timeout=max(end - time.monotonic(), 0)):
+                raise no_room()
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         for lane in self._take_all():
@@ -97,11 +108,13 @@ class AsyncLanes(_Pool[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport):
     """`Lanes` for async clients."""
 
     def __init__(self, make: Callable[[], httpx.AsyncBaseTransport]) -> None:
-        super().__init__(make)
-        self._room = Room()
+        import anyio  # late, as a sync program needs none of it
+
+        self._room = anyio.Semaphore(MAX_REQUESTS)
+        super().__init__(make, self._room.release)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await self._room.enter(request)
+        await self._enter(request.extensions["timeout"]["pool"])
         lane = None
         try:
             if (old := self._take_old()) is not None:
@@ -109,78 +122,59 @@ class AsyncLanes(_Pool[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport):
             lane = self._take()
             response = await lane.handle_async_request(request)
         except BaseException:
-            self._leave(lane)
+            self._leave(lane, is_good=False)
             raise
-        response.stream = AsyncStream(response.stream, partial(self._leave, lane))
+        response.stream = _Stream(response.stream, partial(self._leave, lane))
         return response
 
-    def _leave(self, lane: httpx.AsyncBaseTransport | None) -> None:
-        if lane is not None:
-            self._give_back(lane)
-        self._room.leave()
-
-    async def aclose(self) -> None:
-        for lane in self._take_all():
-            await lane.aclose()
-
-
-class Room:
-    """A place for each request of an event loop that may be under way at a time; the others wait for one, in order."""
-
-    def __init__(self) -> None:
-        import anyio  # late, as a sync program needs none of it
-
-        self._places = anyio.Semaphore(MAX_REQUESTS)
-
-    async def enter(self, request: httpx.Request) -> None:
+    async def _enter(self, seconds: float) -> None:
         import anyio
 
         try:
-            self._places.acquire_nowait()
-        except anyio.WouldBlock:
-            try:
-                with anyio.fail_after(request.extensions["timeout"]["pool"]):
-                    await self._places.acquire()
-            except TimeoutError:
-                raise no_room() from None
+            if self._room.value:
+                return self._room.acquire_nowait()
+            with anyio.fail_after(seconds):
+                await self._room.acquire()
+        except TimeoutError:
+            raise no_room() from None
 
-    def leave(self) -> None:
-        self._places.release()
+    async def aclose(self) -> None:
+        import anyio.lowlevel
+
+        for lane in self._take_all():
+            await lane.aclose()
+        await anyio.lowlevel.checkpoint()  # in which asyncio closes the sockets of fast lanes
 
 
 def no_room() -> httpx.PoolTimeout:
     return httpx.PoolTimeout(f"{MAX_REQUESTS} requests are under way, and none of them ended in time")
 
 
-class _Stream(httpx.SyncByteStream):
-    """The body of an answer, which does something more when it is closed."""
+class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The body of an answer, which gives its lane back when it is closed."""
 
-    def __init__(self, stream: object, closed: Callable[[], None]) -> None:
-        self._stream = cast("httpx.SyncByteStream", stream)
+    def __init__(self, stream: object, closed: Callable[..., None]) -> None:
+        self._stream = cast("httpx.ByteStream", stream)
         self._closed = closed
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._stream)
 
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._stream)
+
     def close(self) -> None:
+        is_good = False
         try:
             self._stream.close()
+            is_good = True
         finally:
-            self._closed()
-
-
-class AsyncStream(httpx.AsyncByteStream):
-    """The same for async clients."""
-
-    def __init__(self, stream: object, closed: Callable[[], None]) -> None:
-        self._stream = cast("httpx.AsyncByteStream", stream)
-        self._closed = closed
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._stream.__aiter__()
+            self._closed(is_good=is_good)
 
     async def aclose(self) -> None:
+        is_good = False
         try:
             await self._stream.aclose()
+            is_good = True
         finally:
-            self._closed()
+            self._closed(is_good=is_good)
