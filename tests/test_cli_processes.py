@@ -104,11 +104,45 @@ def test_an_interrupted_send_says_that_it_may_be_out(start: Any) -> None:
     assert err == ""
 
 
-def test_a_reader_that_has_gone_is_no_traceback(start: Any, clean: dict[str, str]) -> None:
-    process = start("measure", TEXT)
+@pytest.mark.parametrize(
+    "arguments", [["measure", TEXT], ["sandbox", "--port", "0"], ["sandbox", "--port=0", "--json"]]
+)
+def test_a_reader_that_has_gone_is_no_traceback(start: Any, arguments: list[str]) -> None:
+    process = start(*arguments)
     process.stdout.close()
     assert process.wait(30) == Exit.FAILED
     assert process.stderr.read() == "ecall: Broken pipe\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["measure", TEXT], Exit.FAILED),
+        (["sandbox", "--port", "0"], Exit.FAILED),
+        (["sandbox", "--port", "65536"], Exit.USAGE),
+        (["measure", "--channel", "none"], Exit.USAGE),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_exit_code_is_right_where_nobody_reads_what_is_said(start: Any, arguments: list[str], code: Exit) -> None:
+    process = start(*arguments)
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(30) == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["measure", TEXT], Exit.DONE),
+        (["send", NUMBER, TEXT, "--sandbox"], Exit.DONE),
+        (["measure", "--channel", "none"], Exit.USAGE),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_streams_may_be_closed_from_the_start(clean: dict[str, str], arguments: list[str], code: Exit) -> None:
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *ECALL, *arguments], env=clean, timeout=30)
+    assert done.returncode == code
 
 
 def test_on_a_terminal_there_are_colours_and_a_bar(clean: dict[str, str], tmp_path: Path) -> None:
