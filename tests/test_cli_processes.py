@@ -104,6 +104,13 @@ def test_an_interrupted_send_says_that_it_may_be_out(start: Any) -> None:
     assert err == ""
 
 
+def test_an_interruption_while_it_loads_is_no_traceback(clean: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "cyclopts.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environment = {**clean, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([*ECALL, "demo"], env=environment, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (Exit.INTERRUPTED, "", "ecall: Interrupted\n")
+
+
 @pytest.mark.parametrize(
     "arguments", [["measure", TEXT], ["sandbox", "--port", "0"], ["sandbox", "--port=0", "--json"]]
 )
