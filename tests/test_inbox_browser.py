@@ -625,6 +625,21 @@ class TestForEverybody:
         )
         assert fits(browser)
 
+    def test_in_a_low_window(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        """As one has it who enlarges everything to 400 %, or turns a small phone."""
+        for number in (ANNA, BEAT, CARLA):
+            ecall.sms.send(number, "Hello")
+        room = "return document.querySelector(arguments[0]).getBoundingClientRect().height"
+        open_page(browser, sandbox, width=320, height=256)
+        browser.wait_for_text("Hello", "#conversations")
+        filtered, listed = (browser.run(room, part) for part in (".filter", ".list"))
+        assert listed - filtered > 85  # a row
+        browser.one("#conversations a").click()
+        wait_until(browser, browser.one(".conversation").is_displayed, "the conversation")
+        assert browser.run(room, "#scroll") > 85
+        browser.one("#send").click()  # is reached by scrolling
+        assert browser.run("return document.scrollingElement.scrollWidth") == 320
+
 
 def fits(browser: Browser) -> bool:
     look = """
