@@ -78,16 +78,31 @@ def test_it_is_installed_and_works_in_a_shell(clean: dict[str, str], tmp_path: P
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_sandbox_runs_until_it_is_told_to_end(start: Any, number: signal.Signals) -> None:
-    process = start("sandbox", "--port", "0", "--json")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])  # the last one is not there on Windows
+def test_a_sandbox_runs_until_it_is_told_to_end(start: Any, tmp_path: Path, name: str) -> None:
+    process = start("sandbox", "--port", "0", "--json", TMPDIR=str(tmp_path))
     url = json.loads(process.stdout.readline())["url"]
     with ECall("anybody", "anything", base_url=url, sender="ACME") as ecall:
         ecall.sms.send(NUMBER, TEXT)
+        ecall.media.upload(b"%PDF a plan")
     assert process.poll() is None
-    process.send_signal(number)
+    assert list(tmp_path.iterdir()) != []
+    process.send_signal(getattr(signal, name))
     assert process.communicate(timeout=30) == ("", "")
     assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sandbox_that_is_to_outlive_its_terminal_does(clean: dict[str, str]) -> None:
+    command = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *ECALL, "sandbox", "--port", "0", "--json"]  # as nohup does
+    with subprocess.Popen(command, env=clean, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_an_interrupted_send_says_that_it_may_be_out(start: Any) -> None:

@@ -110,13 +110,17 @@ def _make(
 
 @contextmanager
 def _signals() -> Generator[threading.Event, None, None]:
-    """Take Ctrl-C and SIGTERM for the wish to end well."""
+    """Take Ctrl-C, SIGTERM and the end of the terminal for the wish to end well."""
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001
         stopping.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:  # which nohup wants
+        numbers.append(hangup)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield stopping
     finally:
