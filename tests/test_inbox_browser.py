@@ -82,6 +82,8 @@ class Program:
     def __init__(self) -> None:
         self.received: list[ReceivedMessage] = []
         self.status, self.answer = 200, b"thanks"
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         receiver, program = Receiver(sources=["127.0.0.1"]), self
 
         class Handler(BaseHTTPRequestHandler):
@@ -90,6 +92,7 @@ class Program:
                 event = receiver.receive(body, remote_addr=self.client_address[0], headers=dict(self.headers.items()))
                 assert isinstance(event, ReceivedMessage)
                 program.received.append(event)
+                program.may_answer.wait(10)
                 self.send_response(program.status)
                 self.send_header("content-type", "text/html")
                 self.end_headers()
@@ -267,6 +270,28 @@ class TestReplies:
             type_reply(browser, "Hello")
             browser.wait_for_text("Your program did not answer: ", "#reply-status.bad")
             browser.wait_for_text("Your program did not answer: ", "#bubbles .inbound .state.bad")
+
+    def test_an_answer_that_takes_its_time_is_not_taken_for_anothers(self, browser: Browser, program: Program) -> None:
+        with replying(browser, program.url) as sandbox, ECall(**sandbox.credentials) as ecall:
+            ecall.sms.send(BEAT, "And you?")
+            browser.wait_for_text("And you?", "#conversations")
+            program.may_answer.clear()
+            type_reply(browser, "From Anna")
+            browser.wait_for_text("Sending …", "#reply-status")
+            browser.one("#reply-text").send_keys(", who types on")
+            browser.run("location.hash = arguments[0]", f"#/to/{quote(BEAT)}")
+            browser.wait_for_text("And you?", "#bubbles")
+            type_reply(browser, "From Beat")
+            wait_until(browser, lambda: len(program.received) == 2, "both replies")
+            browser.run("location.hash = arguments[0]", f"#/to/{quote(CARLA)}")
+            browser.wait_for_text("+41 76 543 21 09", "#number")
+            program.may_answer.set()
+            browser.wait_for_text(": Your program answered 200: thanks", "#reply-status")
+            said = browser.text("#reply-status")
+            assert said.startswith(("+41 79 123 45 67: ", "+41 78 765 43 21: "))
+            browser.run("location.hash = arguments[0]", f"#/to/{quote(ANNA)}")
+            browser.wait_for_text("Your program answered 200: thanks", "#bubbles .inbound .state")
+            assert browser.one("#reply-text").get_attribute("value") == "From Anna, who types on"
 
     def test_a_reply_that_cannot_be_posted_is_kept(self, browser: Browser, program: Program) -> None:
         with replying(browser, program.url) as sandbox:
