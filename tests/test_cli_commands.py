@@ -237,6 +237,17 @@ class TestStatus:
         assert said.code == Exit.FAILED
         assert said.lines[-1]["error"]["type"] == "WaitTimeout"
 
+    def test_an_interrupted_watch_does_not_say_that_it_is_not_out(
+        self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(_: float) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("ecall_facade.cli._watch.time.sleep", interrupt)
+        said = command("status", accept(sandbox, STAYS_SENT), "--watch", "--json")
+        assert (said.code, said.error["type"]) == (Exit.INTERRUPTED, "Interrupted")
+        assert said.error["may_have_been_sent"] is True
+
     def test_what_passes_is_borne(self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         message_id = accept(sandbox, AT_ONCE)
         monkeypatch.setattr("ecall_facade.cli._watch.time.sleep", lambda _: None)
