@@ -159,7 +159,7 @@ class TestText:
         for arguments, stdin, words in [
             (["--text-file", "text.txt"], b"", "text.txt is not UTF-8: byte 2 cannot be read"),
             (["--text-file", "missing.txt"], b"", "missing.txt cannot be read: No such file or directory"),
-            (["--text-file", "."], b"", "cannot be read: Is a directory"),
+            (["--text-file", "."], b"", "ecall: . cannot be read: Is a directory"),
             (["-"], b"\xff", "stdin is not UTF-8: byte 1 cannot be read"),
             (["-", "--text-file", "text.txt"], b"", "There are two texts"),
             ([""], b"", "The text must be"),
@@ -237,6 +237,17 @@ class TestStatus:
         assert said.code == Exit.FAILED
         assert said.lines[-1]["error"]["type"] == "WaitTimeout"
 
+    def test_an_interrupted_watch_does_not_say_that_it_is_not_out(
+        self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(_: float) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("ecall_facade.cli._watch.time.sleep", interrupt)
+        said = command("status", accept(sandbox, STAYS_SENT), "--watch", "--json")
+        assert (said.code, said.error["type"]) == (Exit.INTERRUPTED, "Interrupted")
+        assert said.error["may_have_been_sent"] is True
+
     def test_what_passes_is_borne(self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         message_id = accept(sandbox, AT_ONCE)
         monkeypatch.setattr("ecall_facade.cli._watch.time.sleep", lambda _: None)
@@ -300,6 +311,30 @@ class TestMedia:
         assert command("media", "download", "nothing", "--to", "copy.pdf").code == Exit.REJECTED
         assert command("media", "download", "nothing", "--to", "no/folder/copy.pdf").code == Exit.USAGE
         assert list(Path().iterdir()) == []
+
+    @pytest.mark.parametrize("force", [[], ["--force"]])
+    def test_download_to_a_folder(self, command: Command, sandbox: Sandbox, force: list[str]) -> None:
+        said = command("media", "download", "nothing", "--to", ".", *force)
+        assert (said.code, said.err) == (Exit.USAGE, "ecall: . is a folder: name the file in it\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["media", "upload", "-"],
+        ["media", "download", "nothing", "--to", "-"],
+        ["send", NUMBER, "--channel", "rcs", "--file", "-"],
+        ["status", "nothing", "--credentials", "-"],
+        ["sandbox", "--port", "0", "--credentials", "-"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_text_does_not_come_from_stdin(command: Command, sandbox: Sandbox, arguments: list[str]) -> None:
+    said = command(*arguments, stdin=b"x")
+    assert said.code == Exit.USAGE
+    assert re.fullmatch(r'ecall: Invalid value "-" for \S+\. Name a file, .* \(--help shows how\)\n', said.err), (
+        said.err
+    )
 
 
 class TestMeasure:

@@ -78,16 +78,31 @@ def test_it_is_installed_and_works_in_a_shell(clean: dict[str, str], tmp_path: P
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_sandbox_runs_until_it_is_told_to_end(start: Any, number: signal.Signals) -> None:
-    process = start("sandbox", "--port", "0", "--json")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])  # the last one is not there on Windows
+def test_a_sandbox_runs_until_it_is_told_to_end(start: Any, tmp_path: Path, name: str) -> None:
+    process = start("sandbox", "--port", "0", "--json", TMPDIR=str(tmp_path))
     url = json.loads(process.stdout.readline())["url"]
     with ECall("anybody", "anything", base_url=url, sender="ACME") as ecall:
         ecall.sms.send(NUMBER, TEXT)
+        ecall.media.upload(b"%PDF a plan")
     assert process.poll() is None
-    process.send_signal(number)
+    assert list(tmp_path.iterdir()) != []
+    process.send_signal(getattr(signal, name))
     assert process.communicate(timeout=30) == ("", "")
     assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sandbox_that_is_to_outlive_its_terminal_does(clean: dict[str, str]) -> None:
+    command = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *ECALL, "sandbox", "--port", "0", "--json"]  # as nohup does
+    with subprocess.Popen(command, env=clean, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_an_interrupted_send_says_that_it_may_be_out(start: Any) -> None:
@@ -104,11 +119,52 @@ def test_an_interrupted_send_says_that_it_may_be_out(start: Any) -> None:
     assert err == ""
 
 
-def test_a_reader_that_has_gone_is_no_traceback(start: Any, clean: dict[str, str]) -> None:
-    process = start("measure", TEXT)
+def test_an_interruption_while_it_loads_is_no_traceback(clean: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "cyclopts.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environment = {**clean, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([*ECALL, "demo"], env=environment, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (Exit.INTERRUPTED, "", "ecall: Interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["measure", TEXT], ["sandbox", "--port", "0"], ["sandbox", "--port=0", "--json"]]
+)
+def test_a_reader_that_has_gone_is_no_traceback(start: Any, arguments: list[str]) -> None:
+    process = start(*arguments)
     process.stdout.close()
     assert process.wait(30) == Exit.FAILED
     assert process.stderr.read() == "ecall: Broken pipe\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["measure", TEXT], Exit.FAILED),
+        (["sandbox", "--port", "0"], Exit.FAILED),
+        (["sandbox", "--port", "65536"], Exit.USAGE),
+        (["measure", "--channel", "none"], Exit.USAGE),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_exit_code_is_right_where_nobody_reads_what_is_said(start: Any, arguments: list[str], code: Exit) -> None:
+    process = start(*arguments)
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(30) == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["measure", TEXT], Exit.DONE),
+        (["send", NUMBER, TEXT, "--sandbox"], Exit.DONE),
+        (["measure", "--channel", "none"], Exit.USAGE),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_streams_may_be_closed_from_the_start(clean: dict[str, str], arguments: list[str], code: Exit) -> None:
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *ECALL, *arguments], env=clean, timeout=30)
+    assert done.returncode == code
 
 
 def test_on_a_terminal_there_are_colours_and_a_bar(clean: dict[str, str], tmp_path: Path) -> None:

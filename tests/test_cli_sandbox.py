@@ -168,6 +168,7 @@ def test_it_warns_where_others_can_reach_it(command: Command, monkeypatch: pytes
         (["--callback-url", "http://"], "http"),
         (["--callback-url", "http://[::1"], "Invalid IPv6 URL"),
         (["--inbound-url", "ftp://localhost/"], "http"),
+        (["--inbound-url", "http://localhost:80000/"], "port"),
         (["--credentials", "missing.toml"], "missing.toml cannot be read"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -82,6 +82,8 @@ class Program:
     def __init__(self) -> None:
         self.received: list[ReceivedMessage] = []
         self.status, self.answer = 200, b"thanks"
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         receiver, program = Receiver(sources=["127.0.0.1"]), self
 
         class Handler(BaseHTTPRequestHandler):
@@ -90,6 +92,7 @@ class Program:
                 event = receiver.receive(body, remote_addr=self.client_address[0], headers=dict(self.headers.items()))
                 assert isinstance(event, ReceivedMessage)
                 program.received.append(event)
+                program.may_answer.wait(10)
                 self.send_response(program.status)
                 self.send_header("content-type", "text/html")
                 self.end_headers()
@@ -267,6 +270,28 @@ class TestReplies:
             type_reply(browser, "Hello")
             browser.wait_for_text("Your program did not answer: ", "#reply-status.bad")
             browser.wait_for_text("Your program did not answer: ", "#bubbles .inbound .state.bad")
+
+    def test_an_answer_that_takes_its_time_is_not_taken_for_anothers(self, browser: Browser, program: Program) -> None:
+        with replying(browser, program.url) as sandbox, ECall(**sandbox.credentials) as ecall:
+            ecall.sms.send(BEAT, "And you?")
+            browser.wait_for_text("And you?", "#conversations")
+            program.may_answer.clear()
+            type_reply(browser, "From Anna")
+            browser.wait_for_text("Sending …", "#reply-status")
+            browser.one("#reply-text").send_keys(", who types on")
+            browser.run("location.hash = arguments[0]", f"#/to/{quote(BEAT)}")
+            browser.wait_for_text("And you?", "#bubbles")
+            type_reply(browser, "From Beat")
+            wait_until(browser, lambda: len(program.received) == 2, "both replies")
+            browser.run("location.hash = arguments[0]", f"#/to/{quote(CARLA)}")
+            browser.wait_for_text("+41 76 543 21 09", "#number")
+            program.may_answer.set()
+            browser.wait_for_text(": Your program answered 200: thanks", "#reply-status")
+            said = browser.text("#reply-status")
+            assert said.startswith(("+41 79 123 45 67: ", "+41 78 765 43 21: "))
+            browser.run("location.hash = arguments[0]", f"#/to/{quote(ANNA)}")
+            browser.wait_for_text("Your program answered 200: thanks", "#bubbles .inbound .state")
+            assert browser.one("#reply-text").get_attribute("value") == "From Anna, who types on"
 
     def test_a_reply_that_cannot_be_posted_is_kept(self, browser: Browser, program: Program) -> None:
         with replying(browser, program.url) as sandbox:
@@ -624,6 +649,21 @@ class TestForEverybody:
             browser, lambda: browser.run("return document.querySelector('#bubbles img')?.naturalWidth"), "picture"
         )
         assert fits(browser)
+
+    def test_in_a_low_window(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+        """As one has it who enlarges everything to 400 %, or turns a small phone."""
+        for number in (ANNA, BEAT, CARLA):
+            ecall.sms.send(number, "Hello")
+        room = "return document.querySelector(arguments[0]).getBoundingClientRect().height"
+        open_page(browser, sandbox, width=320, height=256)
+        browser.wait_for_text("Hello", "#conversations")
+        filtered, listed = (browser.run(room, part) for part in (".filter", ".list"))
+        assert listed - filtered > 85  # a row
+        browser.one("#conversations a").click()
+        wait_until(browser, browser.one(".conversation").is_displayed, "the conversation")
+        assert browser.run(room, "#scroll") > 85
+        browser.one("#send").click()  # is reached by scrolling
+        assert browser.run("return document.scrollingElement.scrollWidth") == 320
 
 
 def fits(browser: Browser) -> bool:

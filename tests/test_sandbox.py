@@ -725,6 +725,10 @@ class TestFailures:
             {"body": "x", "code": "y"},
             {"headers": {"a": "b\r\nc: d"}},
             {"headers": {"a": "ü"}},
+            {"headers": {"a": " b"}},
+            {"headers": {"Retry After": "1"}},
+            {"headers": {"a: b": "c"}},
+            {"headers": {"": None}},
         ],
     )
     def test_what_cannot_be_planned(self, arguments: dict[str, Any]) -> None:

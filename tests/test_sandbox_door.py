@@ -239,6 +239,9 @@ class TestUrls:
             ("ftp://127.0.0.1/", "must be http://… or https://…"),
             ("127.0.0.1:8000", "must be http://… or https://…"),
             ("http://127.0.0.1:a/", "must be http://… or https://…"),
+            ("http://127.0.0.1:0/", "must have a port from 1 to 65535"),
+            ("http://127.0.0.1:-1/", "must have a port from 1 to 65535"),
+            ("http://127.0.0.1:65536/", "must have a port from 1 to 65535"),
             ("", "must be http://… or https://…"),
         ],
     )

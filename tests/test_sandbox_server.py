@@ -150,6 +150,8 @@ def test_says_what_is_wrong_with_its_use() -> None:
         {"username": "a:b"},
         {"sent_after": -1},
         {"sent_after": 2, "delivered_after": 1},
+        {"delivered_after": float("inf")},
+        {"sent_after": 1e15, "delivered_after": None},
         {"max_messages": 0},
         {"max_media": 0},
     ],

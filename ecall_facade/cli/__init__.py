@@ -16,4 +16,7 @@ def main() -> None:
             raise
         sys.stderr.write('ecall: the command needs cyclopts and rich: pip install "ecall-facade[cli]"\n')
         raise SystemExit(2) from None
+    except KeyboardInterrupt:  # while that loads; later ones are told by the command
+        sys.stderr.write("ecall: Interrupted\n")
+        raise SystemExit(130) from None
     raise SystemExit(run(sys.argv[1:]))

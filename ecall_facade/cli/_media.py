@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from ecall_facade.cli._output import Exit, Output, usage
 from ecall_facade.cli._progress import progress
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
+from ecall_facade.cli._text import not_stdin
 
 if TYPE_CHECKING:
     from ecall_facade import Media
@@ -34,7 +35,9 @@ Examples:
   ecall media upload photo.jpg --json
 """
 )
-def upload(file: Annotated[Path, Parameter(help="What is uploaded.")], /, *, options: Options = DEFAULTS) -> Exit:
+def upload(
+    file: Annotated[Path, Parameter(help="What is uploaded.", validator=not_stdin)], /, *, options: Options = DEFAULTS
+) -> Exit:
     """Upload a file, and give the id that messages name it by."""
     with open_client(options) as ecall, progress(file.name) as on_progress:
         media = ecall.media.upload(file, on_progress=on_progress)
@@ -57,11 +60,13 @@ def download(
     media_id: Annotated[str, Parameter(help="Id that upload gave.")],
     /,
     *,
-    to: Annotated[Path, Parameter(help="Where it is written.")],
+    to: Annotated[Path, Parameter(help="Where it is written.", validator=not_stdin)],
     force: Annotated[bool, Parameter(help="Replace what is there.")] = False,
     options: Options = DEFAULTS,
 ) -> Exit:
     """Download a file."""
+    if to.is_dir():
+        raise usage(f"{to.name or to} is a folder: name the file in it")
     if to.exists() and not force:
         raise usage(f"{to.name} is there already: --force replaces it")
     with open_client(options) as ecall, progress(to.name) as on_progress:

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TextIO, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,9 +143,12 @@ def say(line: Line) -> None:
 
 
 def remark(line: str) -> None:
-    """Write a line beside the results, on stderr."""
-    sys.stderr.write(_printable(line) + "\n")
-    sys.stderr.flush()
+    """Write a line beside the results, on stderr, if anybody reads it: no command fails for it."""
+    try:
+        sys.stderr.write(_printable(line) + "\n")
+        sys.stderr.flush()
+    except OSError:
+        _give_up(sys.stderr)
 
 
 def report(failure: Failure, *, as_json: bool) -> Exit:
@@ -154,12 +157,17 @@ def report(failure: Failure, *, as_json: bool) -> Exit:
         if as_json:
             write_json({"error": failure.facts})
         sys.stdout.flush()
-    except OSError:  # nobody reads any more, or the disk is full: Python would fail at its exit, with another code
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:
+        _give_up(sys.stdout)
         as_json = False
     if not as_json:
         remark(f"ecall: {failure.message}")
     return failure.code
+
+
+def _give_up(stream: TextIO) -> None:
+    # Nobody reads any more, or the disk is full: Python would fail at its exit, with another code.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _printable(text: str) -> str:

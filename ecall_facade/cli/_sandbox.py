@@ -17,6 +17,7 @@ from ecall_facade._settings import SENDER_VARIABLES
 from ecall_facade.cli._credentials import read_file
 from ecall_facade.cli._output import Exit, remark, say, usage, write_json
 from ecall_facade.cli._session import load_sandbox, running
+from ecall_facade.cli._text import not_stdin
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,7 +50,9 @@ def run_sandbox(
     open_page: Annotated[bool, Parameter(name="--open", help="Open its inbox in a browser.")] = False,
     callback_url: Annotated[str | None, Parameter(help="Is told of every change of every message.")] = None,
     inbound_url: Annotated[str | None, Parameter(help="Is told what people answer in the inbox.")] = None,
-    credentials: Annotated[Path | None, Parameter(help="TOML file with the exact username and password.")] = None,
+    credentials: Annotated[
+        Path | None, Parameter(help="TOML file with the exact username and password.", validator=not_stdin)
+    ] = None,
     json: Annotated[bool, Parameter(help="One object with its address, once it is ready.")] = False,
 ) -> Exit:
     """Run an eCall on this machine, to build and test against."""
@@ -107,13 +110,17 @@ def _make(
 
 @contextmanager
 def _signals() -> Generator[threading.Event, None, None]:
-    """Take Ctrl-C and SIGTERM for the wish to end well."""
+    """Take Ctrl-C, SIGTERM and the end of the terminal for the wish to end well."""
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001
         stopping.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:  # which nohup wants
+        numbers.append(hangup)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield stopping
     finally:

@@ -12,7 +12,7 @@ from ecall_facade._settings import ChannelName
 from ecall_facade.cli._output import Exit, Failure, Output, failure_of, report, usage, write_json
 from ecall_facade.cli._progress import progress
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
-from ecall_facade.cli._text import NOTES, Text, TextFile, read_text
+from ecall_facade.cli._text import NOTES, Text, TextFile, not_stdin, read_text
 from ecall_facade.cli._watch import exit_of, facts_of, line_of, watch
 from ecall_facade.numbers import RawAddress, mask, normalize
 
@@ -47,7 +47,9 @@ def send(
     /,
     *,
     text_file: TextFile = None,
-    file: Annotated[Path | None, Parameter(help="Send this file instead of a text; not by SMS.")] = None,
+    file: Annotated[
+        Path | None, Parameter(help="Send this file instead of a text; not by SMS.", validator=not_stdin)
+    ] = None,
     content_type: Annotated[str | None, Parameter(help="Kind of the file, where its name does not tell.")] = None,
     channel: Annotated[ChannelName, Parameter(help="How it is sent; default sms.")] = "sms",
     sender: Annotated[str | None, Parameter(help="Who it is from.")] = None,

@@ -14,6 +14,7 @@ from ecall_facade import ECall, NotFound
 from ecall_facade._settings import ApiVersion
 from ecall_facade.cli._credentials import find_settings
 from ecall_facade.cli._output import remark, usage
+from ecall_facade.cli._text import not_stdin
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,7 +30,8 @@ class Options:
     json: Annotated[bool, Parameter(help="JSON instead of words; errors too, on stdout.")] = False
     sandbox: Annotated[bool, Parameter(help="Use a sandbox of its own; nobody is texted.")] = False
     credentials: Annotated[
-        Path | None, Parameter(help="TOML file with username and password (also sender, base_url); chmod 600.")
+        Path | None,
+        Parameter(help="TOML file with username and password (also sender, base_url); chmod 600.", validator=not_stdin),
     ] = None
     api_version: Annotated[ApiVersion | None, Parameter(help="Version of the service's interface; default v2.")] = None
 

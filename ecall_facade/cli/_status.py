@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from ecall_facade import ECallError
-from ecall_facade.cli._output import Exit, Output, failure_of, report, usage
+from ecall_facade.cli._output import Exit, Failure, Output, failure_of, report, usage
 from ecall_facade.cli._session import DEFAULTS, Options, explain, open_client
 from ecall_facade.cli._watch import exit_of, facts_of, line_of, watch
 
@@ -46,16 +46,19 @@ def status(
         raise usage("--timeout is a positive number of seconds")
     out = Output(options.json)
     failed: list[Exit] = []
-    with open_client(options) as ecall:
-        for seen in _look(ecall, list(dict.fromkeys(message_ids)), timeout if watch else None, options):
-            if isinstance(seen, ECallError):
-                explain(seen, options)
-                if (failure := failure_of(seen)) is not None:
-                    failed.append(report(failure, as_json=options.json))
-            else:
-                out.show({**facts_of(seen), "simulated": options.sandbox}, line_of(seen))
-                if watch and exit_of(seen):
-                    failed.append(exit_of(seen))
+    try:
+        with open_client(options) as ecall:
+            for seen in _look(ecall, list(dict.fromkeys(message_ids)), timeout if watch else None, options):
+                if isinstance(seen, ECallError):
+                    explain(seen, options)
+                    if (failure := failure_of(seen)) is not None:
+                        failed.append(report(failure, as_json=options.json))
+                else:
+                    out.show({**facts_of(seen), "simulated": options.sandbox}, line_of(seen))
+                    if watch and exit_of(seen):
+                        failed.append(exit_of(seen))
+    except KeyboardInterrupt:  # messages with an id are out, as every error of a status says
+        raise Failure(Exit.INTERRUPTED, "Interrupted", "Interrupted", may_have_been_sent=True) from None
     return failed[0] if failed else Exit.DONE
 
 

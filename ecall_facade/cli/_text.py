@@ -23,6 +23,12 @@ Text: TypeAlias = Annotated[str | None, Parameter(help='The text, or "-" for std
 TextFile: TypeAlias = Annotated[Path | None, Parameter(help="File with the text.")]
 
 
+def not_stdin(_: object, path: Path | None) -> None:
+    """Refuse a bare `-` where a file is to be named; for cyclopts, as a validator."""
+    if str(path) == STDIN:
+        raise ValueError("Name a file, as only a text can come from stdin")
+
+
 def read_text(text: str | None, file: Path | None) -> str:
     """Give the text from the one place that was named."""
     if text is not None and file is not None:
@@ -41,7 +47,7 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise usage(f"{file.name} cannot be read: {error.strerror}") from None
+        raise usage(f"{file.name or file} cannot be read: {error.strerror}") from None
 
 
 def _decode(data: bytes, name: str) -> str:

@@ -26,6 +26,7 @@ invention (docs/sandbox.md has them all).
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import warnings
 from datetime import timedelta
@@ -53,7 +54,6 @@ from ecall_facade.sandbox._trouble import Trouble
 from ecall_facade.sandbox._waiting import Wanted, wait_for
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Collection, Mapping
     from types import TracebackType
     from typing import Self
@@ -62,6 +62,12 @@ if TYPE_CHECKING:
     from ecall_facade.numbers import RawAddress
 
 __all__ = ["Clock", "Credentials", "Message", "Notification", "Sandbox", "State", "StateChange"]
+
+
+# What a header can be; the server would break off the connection at any other.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"([!-~]([ -~]*[!-~])?)?")
+_LONGEST = 1e9  # seconds, some thirty years: a date that there is
 
 
 class Credentials(TypedDict):
@@ -120,8 +126,11 @@ class Sandbox:
         self._password = password if password is not None else secrets.token_urlsafe(18)
         if not self._username or not self._password or ":" in self._username:
             raise ValueError("username and password must not be empty, and a username has no colon")
-        if not 0 <= sent_after <= (sent_after if delivered_after is None else delivered_after):
-            raise ValueError("sent_after must not be negative, and delivered_after not less than sent_after")
+        if not 0 <= sent_after <= (sent_after if delivered_after is None else delivered_after) <= _LONGEST:
+            raise ValueError(
+                "sent_after must not be negative, and delivered_after not less than sent_after; both at most 1e9. "
+                "delivered_after=None means that no report ever comes"
+            )
         if max_messages < 1 or max_media < 1:
             raise ValueError("max_messages and max_media must be at least 1")
         hosts = [callback_hosts] if isinstance(callback_hosts, str) else callback_hosts
@@ -282,8 +291,8 @@ class Sandbox:
             content_type = "text/html" if body[:1] in {"<", b"<"} else "text/plain"
         named: dict[str, str | None] = {"content-type": content_type}
         for name, value in (headers or {}).items():
-            if not f"{name}{value}".isprintable() or not f"{name}{value}".isascii():
-                raise ValueError(f"The header {name!r} must be printable ASCII")
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value or ""):
+                raise ValueError(f"The header {name!r} must be a name, and a value in ASCII without blanks around it")
             named[name.lower()] = value
         note = f"planned: {status}" if message is None else f"planned: {status}, {message}"
         trouble = Trouble(note, status=status, body=body.encode() if isinstance(body, str) else body, headers=named)

@@ -103,6 +103,8 @@ class Callbacks:
             url = httpx.URL()
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError("The URL of a receiver must be http://… or https://…")
+        if url.port is not None and not 0 < url.port < 65536:  # the system would take a larger one for another port
+            raise ValueError("The URL of a receiver must have a port from 1 to 65535")
         if reason := self._reason_against(url):
             raise ValueError(reason)
         return url

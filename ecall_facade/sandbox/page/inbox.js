@@ -473,7 +473,7 @@ function makeMedia(item) {
 
 // Replies
 
-let sending = false;
+const sending = new Set(); // the numbers from which a reply is under way
 let replyOf = null; // whose channel is chosen
 
 function drawReply(conversation) {
@@ -491,9 +491,11 @@ function drawReply(conversation) {
 async function reply(event) {
   event.preventDefault();
   const [number, text, channel] = [selected, $("reply-text").value, $("reply-channel").value];
-  if (sending || !text.trim()) return;
-  sending = true;
-  sayReply("Sending …");
+  if (sending.has(number) || !text.trim()) return;
+  sending.add(number);
+  // When the answer comes, another conversation may be shown, and somebody may have typed on.
+  const say = (words, how) => sayReply(selected === number ? words : `${nameOf(number)}: ${words}`, how);
+  say("Sending …");
   // A person answers to what the message came from.
   const all = [...(conversations.get(number)?.entries.values() ?? [])];
   const to = all.findLast(({ item }) => item.kind === "message" && item.channel === channel)?.item.sender;
@@ -501,18 +503,19 @@ async function reply(event) {
     const response = await post("/inbox/reply", { number, channel, text, ...(to && { to: plus(to) }) });
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.error);
-    if (selected === number) $("reply-text").value = "";
-    drafts.delete(number);
+    if (selected === number && $("reply-text").value === text) $("reply-text").value = "";
+    if (drafts.get(number) === text) drafts.delete(number);
     const good = answer.status === TAKEN;
     const body = answer.body ? `: ${cut(asText(answer.body), 200)}` : ".";
-    sayReply(answer.status === null ? `Your program did not answer: ${asText(answer.reason)}`
+    say(answer.status === null ? `Your program did not answer: ${asText(answer.reason)}`
       : saidBy(answer) + body, good ? "good" : "bad");
+    if (selected !== number) return;
     pinned = true;
     toEnd();
   } catch (error) {
-    sayReply(`Not sent: ${error instanceof Error ? error.message : error}`, "bad");
+    say(`Not sent: ${error instanceof Error ? error.message : error}`, "bad");
   } finally {
-    sending = false;
+    sending.delete(number);
   }
 }
 
