@@ -28,7 +28,19 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="signals, terminals and shells are others there"),
 ]
 
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 ECALL = [sys.executable, "-m", "ecall_facade.cli"]
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_heard() -> Iterator[None]:
+    """Where the tests run in the background or under nohup, they ignore some, and what they start would, too."""
+    ignored = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.default_int_handler)  # any handler; a program that is started has the default
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture
