@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command with these arguments; give its exit code. Says what went wrong, and raises nothing."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed, by somebody who wants to hear nothing
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - it lives as long as the process
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # it lives as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a sign that a terminal cannot show must not look like a failure
             stream.reconfigure(errors="backslashreplace")
