@@ -124,7 +124,9 @@ def requests_sync(url: str) -> Client:
 async def aiohttp_async(url: str) -> Client:
     import aiohttp
 
-    session = aiohttp.ClientSession(url, auth=aiohttp.BasicAuth(USERNAME, PASSWORD), raise_for_status=True)
+    session = aiohttp.ClientSession(
+        url, auth=aiohttp.BasicAuth(USERNAME, PASSWORD), raise_for_status=True
+    )
 
     async def send(to: str) -> str:
         async with session.post(MESSAGE, json=body(to)) as response:
@@ -164,7 +166,11 @@ async def ecall_facade_async(url: str, **options: Any) -> Client:
     async def send(to: str) -> str:
         return (await ecall.sms.send(to, TEXT)).message_id
 
-    return Client(send=send, upload=ecall.media.upload, download=lambda path: ecall.media.download("1", to=path))
+    return Client(
+        send=send,
+        upload=ecall.media.upload,
+        download=lambda path: ecall.media.download("1", to=path),
+    )
 
 
 def fast_sync(url: str) -> Client:
@@ -206,7 +212,10 @@ def vonage_sync(url: str) -> Client:
     from vonage import Auth, HttpClientOptions, Vonage
     from vonage_messages import Sms
 
-    client = Vonage(Auth(api_key=USERNAME, api_secret=PASSWORD), HttpClientOptions(api_host=url.partition("//")[2]))
+    client = Vonage(
+        Auth(api_key=USERNAME, api_secret=PASSWORD),
+        HttpClientOptions(api_host=url.partition("//")[2]),
+    )
     session = client.http_client._session  # it offers no other way
 
     # A class that is known only when it runs, which mypy cannot follow.
@@ -215,8 +224,14 @@ def vonage_sync(url: str) -> Client:
             request.url = request.url.replace("https:", "http:", 1)
             return super().send(request, *args, **keywords)
 
-    session.get_adapter("https://").__class__ = Plainly  # so that its pool and its retries stay what they are
-    return Client(send=lambda to: client.messages.send(Sms(to=to[1:], from_=SENDER[1:], text=TEXT)).message_uuid)
+    session.get_adapter(
+        "https://"
+    ).__class__ = Plainly  # so that its pool and its retries stay what they are
+    return Client(
+        send=lambda to: (
+            client.messages.send(Sms(to=to[1:], from_=SENDER[1:], text=TEXT)).message_uuid
+        )
+    )
 
 
 def sinch_sync(url: str) -> Client:
@@ -251,7 +266,13 @@ def infobip_sync(url: str) -> Client:
     """The argument `host`."""
     from infobip_api_client.api.sms_api import SmsApi
     from infobip_api_client.api_client import ApiClient, Configuration
-    from infobip_api_client.models import SmsDestination, SmsMessage, SmsMessageContent, SmsRequest, SmsTextContent
+    from infobip_api_client.models import (
+        SmsDestination,
+        SmsMessage,
+        SmsMessageContent,
+        SmsRequest,
+        SmsTextContent,
+    )
 
     keys = {"api_key": {"APIKeyHeader": PASSWORD}, "api_key_prefix": {"APIKeyHeader": "App"}}
     api = SmsApi(ApiClient(Configuration(host=url, **keys)))
@@ -259,7 +280,9 @@ def infobip_sync(url: str) -> Client:
     def send(to: str) -> str:
         content = SmsMessageContent(actual_instance=SmsTextContent(text=TEXT))
         message = SmsMessage(sender=SENDER, destinations=[SmsDestination(to=to)], content=content)
-        return str(api.send_sms_messages(sms_request=SmsRequest(messages=[message])).messages[0].message_id)
+        return str(
+            api.send_sms_messages(sms_request=SmsRequest(messages=[message])).messages[0].message_id
+        )
 
     return Client(send=send)
 
@@ -270,7 +293,9 @@ def plivo_sync(url: str) -> Client:
 
     plivo.rest.client.PLIVO_API_BASE_URI = f"{url}/v1/Account"
     client = plivo.RestClient("MA" + 18 * "0", PASSWORD)
-    return Client(send=lambda to: client.messages.create(src=SENDER, dst=to, text=TEXT).message_uuid[0])
+    return Client(
+        send=lambda to: client.messages.create(src=SENDER, dst=to, text=TEXT).message_uuid[0]
+    )
 
 
 SYNC: dict[str, Callable[[str], Client]] = {

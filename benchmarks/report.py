@@ -39,14 +39,20 @@ class Section(NamedTuple):
 
 def rates(kind: str, latency: int, levels: tuple[int, ...]) -> list[Column]:
     key = "rate/{}/{}/{}"
-    return [Column(key.format(kind, n, latency), f"{n} at a time", "sends/s", more_is_better=True) for n in levels]
+    return [
+        Column(key.format(kind, n, latency), f"{n} at a time", "sends/s", more_is_better=True)
+        for n in levels
+    ]
 
 
 def media(kind: str) -> list[Column]:
     return [
         Column(f"{what}/{way}/{kind}", f"{way}, {words}", unit, scale, digits)
         for way in ("upload", "download")
-        for what, words, unit, scale, digits in (("seconds", "time", "ms", 1e3, 0), ("extra", "memory", "MB", 1e-6, 1))
+        for what, words, unit, scale, digits in (
+            ("seconds", "time", "ms", 1e3, 0),
+            ("extra", "memory", "MB", 1e-6, 1),
+        )
     ]
 
 
@@ -134,8 +140,14 @@ COLUMNS = {column.key: column for section in SECTIONS for column in section.colu
 REASONS = {
     ("infobip", "cpu/sync"): "calls urllib3 directly, without requests or httpx above it",
     ("infobip", "rate/sync"): "calls urllib3 directly, without requests or httpx above it",
-    ("twilio", "cpu/async"): "is made of aiohttp, which parses HTTP in C; `fast` keeps the parser of the default",
-    ("twilio", "rate/async"): "is made of aiohttp, which parses HTTP in C; `fast` keeps the parser of the default",
+    (
+        "twilio",
+        "cpu/async",
+    ): "is made of aiohttp, which parses HTTP in C; `fast` keeps the parser of the default",
+    (
+        "twilio",
+        "rate/async",
+    ): "is made of aiohttp, which parses HTTP in C; `fast` keeps the parser of the default",
     ("", "packages"): "requests brings four packages and urllib3 none; httpx brings six",
     ("", "bytes"): "the tables of phonenumbers are most of our size",
 }
@@ -151,7 +163,9 @@ def median(data: Data, key: str, row: str) -> float | None:
     return values[1] if isinstance(values, list) else None
 
 
-def ratio(data: Data, key: str, row: str, base_key: str | None = None, base_row: str = UNIT) -> float | None:
+def ratio(
+    data: Data, key: str, row: str, base_key: str | None = None, base_row: str = UNIT
+) -> float | None:
     one, base = median(data, key, row), median(data, base_key or key, base_row)
     return None if one is None or not base else one / base
 
@@ -182,16 +196,29 @@ def targets(data: Data) -> Iterator[Target]:
         words = "async, 50 at a time, no latency: sends/s, to httpx"
         yield Target(words, row, ratio(data, "rate/async/50/0", row), rate, at_most=False)
     words = "async, 100 at a time, 50 ms: sends/s, to httpx with 30 at a time"
-    yield Target(words, default, ratio(data, "rate/async/100/50", default, "rate/async/30/50"), 1, at_most=False)
+    yield Target(
+        words,
+        default,
+        ratio(data, "rate/async/100/50", default, "rate/async/30/50"),
+        1,
+        at_most=False,
+    )
     reached = median(data, "rate/async/100/50", fast)
     share = None if reached is None else reached / (100 / 0.05)
-    yield Target("async, 100 at a time, 50 ms: share of the ideal rate", fast, share, 0.85, at_most=False)
+    yield Target(
+        "async, 100 at a time, 50 ms: share of the ideal rate", fast, share, 0.85, at_most=False
+    )
     yield Target("import and one client, to httpx", default, ratio(data, "import", default), 1.3)
     for row in OURS:
         for way in ("upload", "download"):
             peaks = [median(data, f"extra/{way}/{kind}", row) for kind in ("sync", "async")]
             seen = [peak / 1e6 for peak in peaks if peak is not None]
-            yield Target(f"100 MB, {way}: extra memory in MB, sync and async", row, max(seen, default=None), 8)
+            yield Target(
+                f"100 MB, {way}: extra memory in MB, sync and async",
+                row,
+                max(seen, default=None),
+                8,
+            )
     yield Target("packages, all levels", default, median(data, "packages", default), 12)
     # A machine gets slower and faster over minutes, for all rows alike, so that httpx's own change is the unit here.
     drift = ratio(data, "flat/last", UNIT, "flat/first", UNIT)
@@ -200,8 +227,15 @@ def targets(data: Data) -> Iterator[Target]:
         words = f"CPU of the last of {data['method']['flat']:,} sends to the first, to the same of httpx"
         yield Target(words, row, None if change is None or not drift else change / drift, 1.1)
         growth = median(data, "flat/growth", row)
-        yield Target("growth of memory meanwhile, in MB", row, None if growth is None else growth / 1e6, 1)
-        yield Target("24 threads, one client: none failed (0), some did (1)", row, median(data, "flat/errors", row), 0)
+        yield Target(
+            "growth of memory meanwhile, in MB", row, None if growth is None else growth / 1e6, 1
+        )
+        yield Target(
+            "24 threads, one client: none failed (0), some did (1)",
+            row,
+            median(data, "flat/errors", row),
+            0,
+        )
 
 
 class Behind(NamedTuple):
@@ -224,11 +258,20 @@ def behind(data: Data) -> Iterator[Behind]:
                 if theirs is None:
                     continue
                 ours = {
-                    row: (mine, is_ahead(column, theirs, mine)) for row, mine in medians.items() if mine is not None
+                    row: (mine, is_ahead(column, theirs, mine))
+                    for row, mine in medians.items()
+                    if mine is not None
                 }
                 lost = [row for row, (_, ahead) in ours.items() if ahead]
                 if lost:
-                    yield Behind(section.title, column, peer, theirs, ours, reason(data, column.key, peer, lost))
+                    yield Behind(
+                        section.title,
+                        column,
+                        peer,
+                        theirs,
+                        ours,
+                        reason(data, column.key, peer, lost),
+                    )
 
 
 def is_ahead(column: Column, theirs: float, ours: float) -> bool:
@@ -237,9 +280,14 @@ def is_ahead(column: Column, theirs: float, ours: float) -> bool:
 
 
 def reason(data: Data, key: str, peer: str, lost: list[str]) -> str:
-    found = (why for (of, start), why in REASONS.items() if of in {peer, ""} and key.startswith(start))
+    found = (
+        why for (of, start), why in REASONS.items() if of in {peer, ""} and key.startswith(start)
+    )
     return next(
-        found, "not explained" if any(are_apart(data, key, peer, row) for row in lost) else "the spreads overlap"
+        found,
+        "not explained"
+        if any(are_apart(data, key, peer, row) for row in lost)
+        else "the spreads overlap",
     )
 
 
@@ -277,8 +325,16 @@ def section_text(data: Data, section: Section) -> str:
         return ""
     found = {row for column in columns for row in data["results"][column.key]}
     order = [row for row in data["rows"] if row in found] or list(data["results"][columns[0].key])
-    order += [row for column in columns for row in data["results"][column.key] if row not in {*order, *data["rows"]}]
-    rows = [[label(row), *(cell(data, column, row) for column in columns)] for row in dict.fromkeys(order)]
+    order += [
+        row
+        for column in columns
+        for row in data["results"][column.key]
+        if row not in {*order, *data["rows"]}
+    ]
+    rows = [
+        [label(row), *(cell(data, column, row) for column in columns)]
+        for row in dict.fromkeys(order)
+    ]
     parts = [f"## {section.title}", section.text, table(["", *map(heading, columns)], rows, "---:")]
     if section.picture:
         parts.append(f"![{section.title}](pictures/{picture_name(section)})")
@@ -298,10 +354,17 @@ def targets_text(data: Data) -> str:
 def behind_text(data: Data) -> str:
     rows = []
     for at in behind(data):
-        ours = {row: at.column.number(value) + (" (behind)" if lost else "") for row, (value, lost) in at.ours.items()}
+        ours = {
+            row: at.column.number(value) + (" (behind)" if lost else "")
+            for row, (value, lost) in at.ours.items()
+        }
         figures = [at.column.number(at.theirs), *(ours.get(row, "") for row in OURS)]
         rows.append([f"{at.where}: {heading(at.column)}", at.peer, *figures, at.reason])
-    return table(["", "peer", "the peer's", *map(label, OURS), "why"], rows) if rows else "Nowhere in this run."
+    return (
+        table(["", "peer", "the peer's", *map(label, OURS), "why"], rows)
+        if rows
+        else "Nowhere in this run."
+    )
 
 
 def rows_text(data: Data) -> str:
@@ -314,7 +377,9 @@ def rows_text(data: Data) -> str:
 
 def markdown(data: Data) -> str:
     machine, method = data["machine"], data["method"]
-    quick = "**A quick run with few rounds, for a first impression only.** " if method["quick"] else ""
+    quick = (
+        "**A quick run with few rounds, for a first impression only.** " if method["quick"] else ""
+    )
     intro = f"""# Benchmarks
 
 <!-- Written by benchmarks/run from docs/benchmarks.json; not to be edited. -->
@@ -391,7 +456,9 @@ def picture(data: Data, section: Section) -> str:
             continue
         y += LINE
         better = "more is better" if column.more_is_better else "less is better"
-        parts.append(f'<text class="title" x="10" y="{y}">{escape(f"{heading(column)} ({better})")}</text>')
+        parts.append(
+            f'<text class="title" x="10" y="{y}">{escape(f"{heading(column)} ({better})")}</text>'
+        )
         longest = max(high for _, _, high in values.values()) or 1
         for row, (low, middle, high) in values.items():
             y += LINE

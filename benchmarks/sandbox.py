@@ -69,7 +69,9 @@ class Server:
 @contextlib.contextmanager
 def server() -> Iterator[Server]:
     command = [sys.executable, __file__, "--serve"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield Server(process)
         finally:
@@ -79,7 +81,9 @@ def server() -> Iterator[Server]:
 def request(number: int) -> bytes:
     """Write a send to a number that differs from the others, so that no cache helps."""
     to = f"+4179{1_234_567 + number % 7_000_000:07d}"
-    body = json.dumps({"channel": "Sms", "from": "ACME", "to": to, "content": {"type": "Text", "text": TEXT}}).encode()
+    body = json.dumps(
+        {"channel": "Sms", "from": "ACME", "to": to, "content": {"type": "Text", "text": TEXT}}
+    ).encode()
     token = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
     head = (
         f"POST /api/v2/message HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {token}\r\n"
@@ -113,7 +117,10 @@ def send(port: int, connections: int, count: int) -> float:
     """Send so many messages over so many connections, each with one request under way; give the seconds."""
     requests = [request(number) for number in range(count)]
     with contextlib.ExitStack() as stack:
-        socks = [stack.enter_context(socket.create_connection((ADDRESS[0], port))) for _ in range(connections)]
+        socks = [
+            stack.enter_context(socket.create_connection((ADDRESS[0], port)))
+            for _ in range(connections)
+        ]
         for sock in socks:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         begun = time.perf_counter()
@@ -158,7 +165,9 @@ def open_page(port: int) -> Iterator[list[int]]:
 def report_rate(port: int, connections: int, count: int, rounds: int, words: str = "") -> None:
     rates = [count / send(port, connections, count) for _ in range(rounds)]
     name = f"{connections} connection{'s' * (connections > 1)}{words}"
-    print(f"  {name:28}{statistics.median(rates):8,.0f} sends a second, {min(rates):,.0f} to {max(rates):,.0f}")
+    print(
+        f"  {name:28}{statistics.median(rates):8,.0f} sends a second, {min(rates):,.0f} to {max(rates):,.0f}"
+    )
 
 
 def report_look(port: int, messages: int) -> None:
@@ -186,7 +195,9 @@ def fresh() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a twentieth of the work")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

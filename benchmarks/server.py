@@ -43,7 +43,9 @@ ANSWERS: dict[str, tuple[int, object]] = {
             "price_unit": None,
             "sid": ID,
             "status": "queued",
-            "subresource_uris": {"media": f"/2010-04-01/Accounts/AC{32 * '0'}/Messages/{ID}/Media.json"},
+            "subresource_uris": {
+                "media": f"/2010-04-01/Accounts/AC{32 * '0'}/Messages/{ID}/Media.json"
+            },
             "to": TO,
             "uri": f"/2010-04-01/Accounts/AC{32 * '0'}/Messages/{ID}.json",
         },
@@ -154,7 +156,9 @@ class Service(asyncio.Protocol):
                 return
             self._read_head(self.received[:end])
             self.received = self.received[end + 4 :]
-        if self.body_left == float("inf"):  # its end is the last thing that comes, as no client here sends ahead
+        if self.body_left == float(
+            "inf"
+        ):  # its end is the last thing that comes, as no client here sends ahead
             if not self.received.endswith(b"0\r\n\r\n"):
                 self.received = self.received[-5:]
                 return

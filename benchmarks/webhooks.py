@@ -107,7 +107,9 @@ def serve(name: str) -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         print(listener.getsockname()[1], flush=True)
-        config = uvicorn.Config(make_app(name), log_level="critical", access_log=False, proxy_headers=False)
+        config = uvicorn.Config(
+            make_app(name), log_level="critical", access_log=False, proxy_headers=False
+        )
         uvicorn.Server(config).run([listener])
 
 
@@ -179,17 +181,29 @@ def take_turns(jobs: dict[str, Round], rounds: int, count: int) -> dict[str, lis
     return times
 
 
-def show(title: str, unit: str, times: dict[str, list[float]], figure: Callable[[float], float], target: str) -> None:
+def show(
+    title: str,
+    unit: str,
+    times: dict[str, list[float]],
+    figure: Callable[[float], float],
+    target: str,
+) -> None:
     """Print medians, and the ratio of each to the first: the median of the ratios of each round."""
     print(f"\n{title} ({target})\n  {'':34}{'median':>10}{'best':>10}{'ratio':>8}")
     first = next(iter(times.values()))
     for name, values in times.items():
-        ratio = statistics.median(figure(one) / figure(base) for one, base in zip(values, first, strict=True))
-        print(f"  {name:34}{figure(statistics.median(values)):10.1f}{figure(min(values)):10.1f}{ratio:8.2f}   {unit}")
+        ratio = statistics.median(
+            figure(one) / figure(base) for one, base in zip(values, first, strict=True)
+        )
+        print(
+            f"  {name:34}{figure(statistics.median(values)):10.1f}{figure(min(values)):10.1f}{ratio:8.2f}   {unit}"
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the work")
     parser.add_argument("--serve", choices=["bare", "app"], help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -213,14 +227,22 @@ def main() -> None:
         "receive, names in PascalCase": received(pascal, receiver, headers),
         "receive, behind a named proxy": received(sent, behind, forwarded, "10.0.0.1"),
     }
-    failure = {"json.loads and from_dict": plain(failed), "receive": received(failed, receiver, headers)}
+    failure = {
+        "json.loads and from_dict": plain(failed),
+        "receive": received(failed, receiver, headers),
+    }
     for title, jobs in (("A status update", status_update), ("One with an error", failure)):
         times = take_turns(jobs, rounds, count)
-        show(title, "µs of CPU", times, lambda seconds: seconds * 1e6, "target: a ratio of at most 3")
+        show(
+            title, "µs of CPU", times, lambda seconds: seconds * 1e6, "target: a ratio of at most 3"
+        )
 
     rounds, count = (5, 500) if options.quick else (21, 1500)
     with server("bare") as bare, server("app") as app, asyncio.Runner() as runner:
-        endpoints = {"bare starlette endpoint": called(bare, runner), "WebhookApp": called(app, runner)}
+        endpoints = {
+            "bare starlette endpoint": called(bare, runner),
+            "WebhookApp": called(app, runner),
+        }
         times = take_turns(endpoints, rounds, count)
     title = f"Requests by {CONNECTIONS} connections"
     show(title, "requests/s", times, lambda seconds: 1 / seconds, "target: a ratio of at least 0.8")

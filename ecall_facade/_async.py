@@ -22,7 +22,15 @@ from ecall_facade._settings import Account
 from ecall_facade._transports.connections import Connections, async_pool, checked, event_loop
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
-from ecall_facade.results import ListStatus, Media, MessageStatus, RawAnswer, SentBroadcast, SentList, SentMessage
+from ecall_facade.results import (
+    ListStatus,
+    Media,
+    MessageStatus,
+    RawAnswer,
+    SentBroadcast,
+    SentList,
+    SentMessage,
+)
 
 T = TypeVar("T")
 
@@ -72,7 +80,9 @@ class AsyncECall(ClientBase[httpx.AsyncBaseTransport]):
         self, account: Account, transport: httpx.AsyncBaseTransport | Literal["fast"] | None
     ) -> Connections[httpx.AsyncBaseTransport]:
         given = checked(transport, httpx.AsyncBaseTransport)
-        return Connections(partial(async_pool, account, fast=transport == "fast"), given, event_loop)
+        return Connections(
+            partial(async_pool, account, fast=transport == "fast"), given, event_loop
+        )
 
     def _assemble(self, setup: Setup[httpx.AsyncBaseTransport]) -> None:
         self._setup = setup
@@ -103,7 +113,10 @@ class AsyncECall(ClientBase[httpx.AsyncBaseTransport]):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
 
@@ -248,7 +261,9 @@ class AsyncMessages:
         """
         return await self._runner.run(_calls.status(message_id))
 
-    async def wait(self, message_id: str, *, timeout: float, until: Until = "final") -> MessageStatus:
+    async def wait(
+        self, message_id: str, *, timeout: float, until: Until = "final"
+    ) -> MessageStatus:
         """Wait until a message has got as far as asked, and give its status; one that failed is given, too.
 
         `timeout` is in seconds. `until` is "final" (its state will not change any more) or "sent" (it has left the
@@ -269,14 +284,20 @@ class AsyncMessages:
             await sleep_async(wait.pause)
 
     async def send_list(
-        self, messages: Iterable[models.MessageListItem], *, notify: Notifiable = None, extra: Extra | None = None
+        self,
+        messages: Iterable[models.MessageListItem],
+        *,
+        notify: Notifiable = None,
+        extra: Extra | None = None,
     ) -> SentList:
         """Send many different messages, made by `compose`, in one POST.
 
         Some being refused does not fail the call: the result has an entry for each, in order. The path is inferred.
         `notify` and `extra` are as in `sms.send`, and the errors, too.
         """
-        return await self._runner.run(_calls.send_list(self._runner.options, messages, notify, extra))
+        return await self._runner.run(
+            _calls.send_list(self._runner.options, messages, notify, extra)
+        )
 
     async def list_status(self, list_id: str) -> ListStatus:
         """Tell how far the messages of a list have come; the path is inferred. Raises as `status` does."""
@@ -301,7 +322,11 @@ class AsyncMediaFiles:
         self._runner = runner
 
     async def upload(
-        self, source: Source, *, content_type: str | None = None, on_progress: Progress | None = None
+        self,
+        source: Source,
+        *,
+        content_type: str | None = None,
+        on_progress: Progress | None = None,
     ) -> Media:
         """Upload a file: a path, bytes, or an open binary file, which is read in chunks and not closed.
 
@@ -321,14 +346,18 @@ class AsyncMediaFiles:
         (an answer without a file), or an `APIError`.
         """
         headers = {"Accept-Encoding": "identity"}  # so that the length that is told is the file's
-        reply = await self._runner.session.request("GET", _calls.media_path(media_id), "stream", headers=headers)
+        reply = await self._runner.session.request(
+            "GET", _calls.media_path(media_id), "stream", headers=headers
+        )
         response = cast("httpx.Response", reply.response)
         try:
             yield AsyncMediaStream(reply, response)
         finally:
             await response.aclose()
 
-    async def download(self, media_id: str, to: Target, *, on_progress: Progress | None = None) -> Media:
+    async def download(
+        self, media_id: str, to: Target, *, on_progress: Progress | None = None
+    ) -> Media:
         """Download a file to a path or into an open binary file, in chunks.
 
         A path is written completely or not at all, and what was there before is replaced. `on_progress(done, total)` is

@@ -48,7 +48,9 @@ class ClientBase(ABC, Generic[Transport]):
         transport: Transport | Literal["fast"] | None = None,
     ) -> None:
         account = settings.Account.of(username, password, base_url)
-        options = settings.make_options(None, api_version, version_in, sender, region, timeout, retry)
+        options = settings.make_options(
+            None, api_version, version_in, sender, region, timeout, retry
+        )
         self._assemble(Setup(account, options, self._connections(account, transport)))
 
     @abstractmethod
@@ -75,7 +77,9 @@ class ClientBase(ABC, Generic[Transport]):
         `InvalidConfiguration`.
         """
         old = self._setup
-        options = settings.make_options(old.options, api_version, version_in, sender, region, timeout, retry)
+        options = settings.make_options(
+            old.options, api_version, version_in, sender, region, timeout, retry
+        )
         copy = type(self).__new__(type(self))
         copy._is_copy = True
         copy._assemble(old._replace(options=options))
@@ -91,14 +95,19 @@ class FileInfo:
     """What is known of a file that is being downloaded: `content_type`, and `size` in bytes; None where it is not."""
 
     def __init__(self, reply: Reply, response: httpx.Response) -> None:
-        if reply.status_code in {204, 205}:  # an empty file would take the place of one that is there
+        if reply.status_code in {
+            204,
+            205,
+        }:  # an empty file would take the place of one that is there
             raise unreadable("with no file", reply, Kind.FETCH)
         self._reply = reply
         self._response = response
         self.request_id = reply.request_id
         self.content_type: str | None = reply.headers.get("content-type")
         length = reply.headers.get("content-length", "")
-        self.size = int(length) if length.isdecimal() and "content-encoding" not in reply.headers else None
+        self.size = (
+            int(length) if length.isdecimal() and "content-encoding" not in reply.headers else None
+        )
 
 
 class Composer:
@@ -110,7 +119,11 @@ class Composer:
 
     def _draft(self, content: Content, sender: str | None, page_limit: int | None = None) -> Draft:
         model, pages = check_content(self._channel, content, page_limit)
-        parts = {"channel": self._channel, "from_": self._options.sender(self._channel, sender), "content": model}
+        parts = {
+            "channel": self._channel,
+            "from_": self._options.sender(self._channel, sender),
+            "content": model,
+        }
         return Draft(self._options, parts, pages)
 
 
@@ -134,7 +147,12 @@ class ChatComposer(Composer):
     """The part of WhatsApp and RCS that needs no I/O."""
 
     def compose(
-        self, to: Recipient, content: Content, *, sender: str | None = None, extra: Extra | None = None
+        self,
+        to: Recipient,
+        content: Content,
+        *,
+        sender: str | None = None,
+        extra: Extra | None = None,
     ) -> models.MessageListItem:
         """Make a message for `messages.send_list`, without sending it; arguments and errors are those of `send`."""
         return compose(self._draft(content, sender), to, extra)

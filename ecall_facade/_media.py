@@ -28,7 +28,9 @@ class Upload:
     `size` is None for a stream whose length cannot be known; `done` is what has been read of it.
     """
 
-    def __init__(self, source: Source, content_type: str | None, on_progress: Progress | None) -> None:
+    def __init__(
+        self, source: Source, content_type: str | None, on_progress: Progress | None
+    ) -> None:
         self._file: Path | BinaryIO
         self._first = b""  # read ahead, of what cannot be read twice
         self._start = 0
@@ -46,15 +48,21 @@ class Upload:
         else:
             self._file, name = source, getattr(source, "name", None)
             self._measure_stream(source)
-        if not self._first if self.size is None else self.size <= 0:  # less than 0 where it was sought beyond its end
-            raise InvalidMedia("The file is empty" if name is None else f"The file {name!r} is empty")
+        if (
+            not self._first if self.size is None else self.size <= 0
+        ):  # less than 0 where it was sought beyond its end
+            raise InvalidMedia(
+                "The file is empty" if name is None else f"The file {name!r} is empty"
+            )
         self.content_type = content_type or (_type_of(name) if isinstance(name, str) else None)
 
     def _measure_stream(self, file: BinaryIO) -> None:
         try:
             nothing = cast("object", file.read(0))
         except (AttributeError, OSError, TypeError, ValueError):
-            raise InvalidMedia("A file is a path, bytes, or an open binary file that can be read") from None
+            raise InvalidMedia(
+                "A file is a path, bytes, or an open binary file that can be read"
+            ) from None
         if not isinstance(nothing, bytes):
             raise InvalidMedia("The file was opened as text; open it with mode 'rb'")
         try:
@@ -129,7 +137,9 @@ def writing(target: Target) -> Generator[BinaryIO, None, None]:
         try:
             target.write(b"")
         except (AttributeError, OSError, TypeError, ValueError):
-            raise InvalidMedia("A target is a path, or a file opened for writing with mode 'wb'") from None
+            raise InvalidMedia(
+                "A target is a path, or a file opened for writing with mode 'wb'"
+            ) from None
         yield target
         return
     path = Path(target)

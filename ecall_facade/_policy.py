@@ -99,7 +99,9 @@ class Attempt(NamedTuple):
 
     reply: Reply | None
     error: Exception | None = None
-    believed: bool = True  # whether the transport is known to call only that a connection error which is one
+    believed: bool = (
+        True  # whether the transport is known to call only that a connection error which is one
+    )
 
 
 class Plan(NamedTuple):
@@ -120,7 +122,13 @@ class Policy:
         self._urls: dict[str, httpx.URL] = {}
 
     def plan(
-        self, method: str, path: str, form: Form, headers: Headers | None = None, json: JSON = None, content: Any = None
+        self,
+        method: str,
+        path: str,
+        form: Form,
+        headers: Headers | None = None,
+        json: JSON = None,
+        content: Any = None,
     ) -> Plan:
         """Make the request: where it goes, in which version, and as whom."""
         resource = _VERSION.sub("/api/", path.partition("?")[0], count=1)
@@ -135,11 +143,15 @@ class Policy:
         extensions = {"timeout": self._phases(), "form": form}
         try:
             url = self._url(path)
-            request = httpx.Request(method, url, headers=stated, content=content, json=json, extensions=extensions)
+            request = httpx.Request(
+                method, url, headers=stated, content=content, json=json, extensions=extensions
+            )
         except httpx.InvalidURL:
             raise errors.UsageError("The path, or the id in it, is too long for a URL") from None
         except (TypeError, ValueError) as error:
-            raise errors.UsageError(f"The message cannot be written as JSON ({type(error).__name__})") from None
+            raise errors.UsageError(
+                f"The message cannot be written as JSON ({type(error).__name__})"
+            ) from None
         # Last, so that it is in no variable of a frame that an error above would carry into somebody's log.
         request.headers["Authorization"] = self.account.authorization
         return Plan(request, resource, kind_of(method, resource), form)
@@ -161,7 +173,9 @@ class Policy:
             attempt = cast("Attempt", (yield pause))
             reply = attempt.reply
             if _log.isEnabledFor(logging.DEBUG):
-                status = f"{reply.status_code}, request id {reply.request_id}" if reply else "no answer"
+                status = (
+                    f"{reply.status_code}, request id {reply.request_id}" if reply else "no answer"
+                )
                 _log.debug("%s %s: %s", plan.request.method, plan.resource, status)
             if reply is not None and reply.is_success and attempt.error is None:
                 return _accept(plan, reply)
@@ -169,7 +183,11 @@ class Policy:
             # What has no known length is a stream that can be read only once.
             repeatable = self.options.retry and "Transfer-Encoding" not in plan.request.headers
             again = retry_pause(plan.kind, several, attempt, number) if repeatable else None
-            if again is None or number == MAX_RETRIES or time.monotonic() - started + again > RETRY_WINDOW:
+            if (
+                again is None
+                or number == MAX_RETRIES
+                or time.monotonic() - started + again > RETRY_WINDOW
+            ):
                 raise make_error(plan, several, attempt)
             number, pause = number + 1, again
 
@@ -210,14 +228,18 @@ def retry_pause(kind: Kind, several: bool, attempt: Attempt, number: int) -> flo
     reply, error = attempt.reply, attempt.error
     if reply is None:
         never_sent = (
-            attempt.believed and isinstance(error, _NEVER_CONNECTED) and not isinstance(error, httpx.PoolTimeout)
+            attempt.believed
+            and isinstance(error, _NEVER_CONNECTED)
+            and not isinstance(error, httpx.PoolTimeout)
         )
         may = isinstance(error, httpx.TransportError) if kind in READS else never_sent
         # A certificate that is refused now will be refused in a second.
         return backoff if may and "certificate" not in str(error).lower() else None
     asked = retry_after(reply.headers)
     if kind in READS:
-        may = reply.status_code in {408, 429, 500, 502, 503, 504} or (reply.is_success and error is not None)
+        may = reply.status_code in {408, 429, 500, 502, 503, 504} or (
+            reply.is_success and error is not None
+        )
     elif reply.status_code == 429:
         # Of many recipients some may have been taken before the quota ended, so only a single send is repeated.
         may = not several
@@ -238,7 +260,9 @@ def retry_after(headers: Headers) -> float | None:
     try:
         date = parsedate_to_datetime(value)
         # The form of asctime names no zone; every HTTP date is in GMT.
-        return max((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time(), 0.0)
+        return max(
+            (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time(), 0.0
+        )
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -262,13 +286,21 @@ def make_error(plan: Plan, several: bool, attempt: Attempt) -> errors.ECallError
     error: errors.ECallError
     if kind in READS:
         words = f"No answer from the service: {_reason(cause)}"
-        error = errors.ServiceUnreachable(words, request_id=request_id, may_have_been_sent=kind is Kind.STATUS)
+        error = errors.ServiceUnreachable(
+            words, request_id=request_id, may_have_been_sent=kind is Kind.STATUS
+        )
     elif attempt.believed and isinstance(cause, _NEVER_CONNECTED):
-        error = errors.NotSent(f"No connection to the service, so nothing was sent: {_reason(cause)}")
+        error = errors.NotSent(
+            f"No connection to the service, so nothing was sent: {_reason(cause)}"
+        )
     elif kind is Kind.UPLOAD:
-        error = errors.OutcomeUnknown(f"No answer came, and the service may have taken the file: {_reason(cause)}")
+        error = errors.OutcomeUnknown(
+            f"No answer came, and the service may have taken the file: {_reason(cause)}"
+        )
     else:
-        words = "No answer came, and the message may have been sent; do not repeat it before you know"
+        words = (
+            "No answer came, and the message may have been sent; do not repeat it before you know"
+        )
         error = errors.OutcomeUnknown(f"{words}: {_reason(cause)}", may_have_been_sent=True)
     return error if cause is None else caused_by(cause, error)
 
@@ -282,11 +314,17 @@ def caused_by(cause: Exception, error: E) -> E:
 
 def make_stream_error(cause: Exception, reply: Reply) -> errors.ECallError:
     """Give the error for a download that broke off."""
-    return errors.ServiceUnreachable(f"The download broke off: {_reason(cause)}", request_id=reply.request_id)
+    return errors.ServiceUnreachable(
+        f"The download broke off: {_reason(cause)}", request_id=reply.request_id
+    )
 
 
-def unreadable(problem: str, answer: Reply | Response[Any], kind: Kind) -> errors.UnreadableResponse:
-    consequence = "; the message was most likely accepted, do not repeat it" if kind is Kind.SEND else ""
+def unreadable(
+    problem: str, answer: Reply | Response[Any], kind: Kind
+) -> errors.UnreadableResponse:
+    consequence = (
+        "; the message was most likely accepted, do not repeat it" if kind is Kind.SEND else ""
+    )
     return errors.UnreadableResponse(
         f"The service answered {int(answer.status_code)}, but {problem}{consequence}",
         status_code=int(answer.status_code),
@@ -301,9 +339,15 @@ def read_problem(data: object) -> tuple[str | None, str | None, tuple[errors.Err
     if isinstance(data, str):
         return None, data, ()
     code, message = (as_dict(data).get(name) for name in ("errorCode", "errorMessage"))
-    entries = [as_dict(entry) for entry in as_list(as_dict(as_dict(data).get("errorDetails")).get("errors"))]
+    entries = [
+        as_dict(entry)
+        for entry in as_list(as_dict(as_dict(data).get("errorDetails")).get("errors"))
+    ]
     details = [
-        errors.ErrorDetail(_words(entry.get("parameter")), tuple(str(text) for text in as_list(entry.get("messages"))))
+        errors.ErrorDetail(
+            _words(entry.get("parameter")),
+            tuple(str(text) for text in as_list(entry.get("messages"))),
+        )
         for entry in entries
     ]
     return _words(code), _words(message), tuple(details)
@@ -321,13 +365,21 @@ def _api_error(plan: Plan, several: bool, reply: Reply) -> errors.APIError:
         code, message, details = None, None, ()
     parts = [f"{detail.parameter}: {' '.join(detail.messages)}" for detail in details]
     said = " · ".join(text for text in (code, message, *parts) if text)
-    explanation = f"The service answered {status}" + (f": {_without_people(said[:2000], plan)[:500]}" if said else "")
-    is_about_messages = plan.kind is Kind.STATUS and plan.resource.lower().startswith("/api/message")
+    explanation = f"The service answered {status}" + (
+        f": {_without_people(said[:2000], plan)[:500]}" if said else ""
+    )
+    is_about_messages = plan.kind is Kind.STATUS and plan.resource.lower().startswith(
+        "/api/message"
+    )
     hints = [_HINTS[status]] if status in _HINTS and (status != 404 or is_about_messages) else []
     if status == 404 and (path := _inferred_path(plan)):
-        hints.append(f"The path {path} is inferred, not documented; request(…) can call another one.")
+        hints.append(
+            f"The path {path} is inferred, not documented; request(…) can call another one."
+        )
     if status == 404 and "/api/v1/" in plan.request.url.path:
-        hints.append("That v1 is at /api/v1/ is inferred; version_in='header' states it in the documented way.")
+        hints.append(
+            "That v1 is at /api/v1/ is inferred; version_in='header' states it in the documented way."
+        )
     asked = retry_after(reply.headers)
     if asked is not None:
         hints.append(f"The service asks for a pause of {asked:.0f} s.")
@@ -360,7 +412,11 @@ def _is_below(resource: str, root: str) -> bool:
 def _has_one_recipient(plan: Plan) -> bool:
     body = as_dict(_body_of(plan.request))
     is_message = plan.resource.lower().rstrip("/") == "/api/message"
-    return is_message and bool(body) and not any(name.lower() == "tolist" and body[name] for name in body)
+    return (
+        is_message
+        and bool(body)
+        and not any(name.lower() == "tolist" and body[name] for name in body)
+    )
 
 
 def _body_of(request: httpx.Request) -> JSON:

@@ -92,7 +92,9 @@ class AsyncSession:
             return cast("Reply", done.value)
 
 
-async def _attempt_async(pool: httpx.AsyncBaseTransport, request: httpx.Request, form: Form) -> Attempt:
+async def _attempt_async(
+    pool: httpx.AsyncBaseTransport, request: httpx.Request, form: Form
+) -> Attempt:
     believed = type(pool) in _BELIEVED
     reply = None
     try:
@@ -104,7 +106,9 @@ async def _attempt_async(pool: httpx.AsyncBaseTransport, request: httpx.Request,
             if response.is_stream_consumed or "content-encoding" in response.headers:
                 content = await response.aread()
             else:
-                content = b"".join([part async for part in cast("httpx.AsyncByteStream", response.stream)])
+                content = b"".join(
+                    [part async for part in cast("httpx.AsyncByteStream", response.stream)]
+                )
         finally:
             await response.aclose()
     except Exception as error:  # noqa: BLE001  # as in `_attempt`

@@ -24,7 +24,9 @@ Senders: TypeAlias = str | Mapping[ChannelName, str]
 Timeout: TypeAlias = float | tuple[float, float]
 
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
-SENDER_VARIABLES = dict(zip(CHANNELS, ("ECALL_SENDER", "ECALL_SENDER_WHATSAPP", "ECALL_SENDER_RCS"), strict=True))
+SENDER_VARIABLES = dict(
+    zip(CHANNELS, ("ECALL_SENDER", "ECALL_SENDER_WHATSAPP", "ECALL_SENDER_RCS"), strict=True)
+)
 DEFAULT_TIMEOUT = (5.0, 30.0)  # seconds: to connect, and of each read
 
 
@@ -40,14 +42,22 @@ class Account:
     def of(cls, username: str | None, password: str | None, base_url: str | None) -> Account:
         username = username if username is not None else os.environ.get("ECALL_USERNAME")
         password = password if password is not None else os.environ.get("ECALL_PASSWORD")
-        missing = [name for name, value in (("username", username), ("password", password)) if not value]
+        missing = [
+            name for name, value in (("username", username), ("password", password)) if not value
+        ]
         if not username or not password:
             variables = " and ".join(f"ECALL_{name.upper()}" for name in missing)
-            raise MissingCredentials(f"No {' and no '.join(missing)}: pass it to the client, or set {variables}")
+            raise MissingCredentials(
+                f"No {' and no '.join(missing)}: pass it to the client, or set {variables}"
+            )
         if ":" in username or not (username + password).isprintable():
-            raise InvalidConfiguration("A username holds no colon, and neither it nor the password control characters")
+            raise InvalidConfiguration(
+                "A username holds no colon, and neither it nor the password control characters"
+            )
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
-        url, is_loopback = _check_base_url(base_url or os.environ.get("ECALL_BASE_URL") or "https://rest.ecall.ch")
+        url, is_loopback = _check_base_url(
+            base_url or os.environ.get("ECALL_BASE_URL") or "https://rest.ecall.ch"
+        )
         return cls(url, is_loopback, f"Basic {token}")
 
 
@@ -107,7 +117,9 @@ def make_options(
 def _of_environment() -> Options:
     version = os.environ.get("ECALL_API_VERSION") or "v2"
     senders: dict[ChannelName, str] = {
-        channel: value for channel in CHANNELS if (value := os.environ.get(SENDER_VARIABLES[channel]))
+        channel: value
+        for channel in CHANNELS
+        if (value := os.environ.get(SENDER_VARIABLES[channel]))
     }
     return Options(cast("ApiVersion", version), "path", senders, "CH", DEFAULT_TIMEOUT, retry=True)
 
@@ -118,16 +130,26 @@ def read_senders(sender: object, senders: Mapping[ChannelName, str]) -> dict[Cha
         return {**senders, "sms": sender}
     if sender is None:
         return dict(senders)
-    if not isinstance(sender, Mapping) or not set(cast("Mapping[object, object]", sender)) <= set(CHANNELS):
-        raise InvalidConfiguration(f"sender is a str (for SMS), or a mapping from {', '.join(CHANNELS)} to senders")
+    if not isinstance(sender, Mapping) or not set(cast("Mapping[object, object]", sender)) <= set(
+        CHANNELS
+    ):
+        raise InvalidConfiguration(
+            f"sender is a str (for SMS), or a mapping from {', '.join(CHANNELS)} to senders"
+        )
     return {**senders, **cast("Mapping[ChannelName, str]", sender)}
 
 
 def read_timeout(timeout: object) -> tuple[float, float]:
-    seconds = [*cast("tuple[object, ...]", timeout)] if isinstance(timeout, tuple) else [timeout, timeout]
-    good = [float(value) for value in seconds if isinstance(value, (int, float)) and 0 < value < 1e6]
+    seconds = (
+        [*cast("tuple[object, ...]", timeout)] if isinstance(timeout, tuple) else [timeout, timeout]
+    )
+    good = [
+        float(value) for value in seconds if isinstance(value, (int, float)) and 0 < value < 1e6
+    ]
     if len(good) != 2 or len(seconds) != 2:
-        raise InvalidConfiguration("timeout is a positive number of seconds, or a pair (to connect, of each read)")
+        raise InvalidConfiguration(
+            "timeout is a positive number of seconds, or a pair (to connect, of each read)"
+        )
     return good[0], good[1]
 
 
@@ -137,7 +159,9 @@ def _check_base_url(given: object) -> tuple[str, bool]:
     if re.match(r"[^/]*//[^/?#]*@", base_url):
         raise InvalidConfiguration("base_url holds credentials; pass them as username and password")
     if re.search(r"[^!-~]|[\\?#]", base_url):
-        raise InvalidConfiguration("base_url holds a character that has no place in a URL without query and fragment")
+        raise InvalidConfiguration(
+            "base_url holds a character that has no place in a URL without query and fragment"
+        )
     try:
         # In the spelling that requests will have; twice, as HTTPS://…:443 loses first its capitals and then its port.
         url = httpx.URL(str(httpx.URL(base_url)))
@@ -147,7 +171,9 @@ def _check_base_url(given: object) -> tuple[str, bool]:
     if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > 65535:
         raise InvalidConfiguration("base_url is not a URL such as https://rest.ecall.ch")
     if url.scheme == "http" and not is_loopback:
-        raise InvalidConfiguration("base_url has to begin with https://; plain http:// is for this machine only")
+        raise InvalidConfiguration(
+            "base_url has to begin with https://; plain http:// is for this machine only"
+        )
     return str(url).rstrip("/"), is_loopback
 
 

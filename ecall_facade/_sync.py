@@ -23,7 +23,15 @@ from ecall_facade._settings import Account
 from ecall_facade._transports.connections import Connections, checked, sync_pool
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
-from ecall_facade.results import ListStatus, Media, MessageStatus, RawAnswer, SentBroadcast, SentList, SentMessage
+from ecall_facade.results import (
+    ListStatus,
+    Media,
+    MessageStatus,
+    RawAnswer,
+    SentBroadcast,
+    SentList,
+    SentMessage,
+)
 
 T = TypeVar("T")
 
@@ -104,7 +112,10 @@ class ECall(ClientBase[httpx.BaseTransport]):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -270,7 +281,11 @@ class Messages:
             sleep(wait.pause)
 
     def send_list(
-        self, messages: Iterable[models.MessageListItem], *, notify: Notifiable = None, extra: Extra | None = None
+        self,
+        messages: Iterable[models.MessageListItem],
+        *,
+        notify: Notifiable = None,
+        extra: Extra | None = None,
     ) -> SentList:
         """Send many different messages, made by `compose`, in one POST.
 
@@ -300,7 +315,13 @@ class MediaFiles:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def upload(self, source: Source, *, content_type: str | None = None, on_progress: Progress | None = None) -> Media:
+    def upload(
+        self,
+        source: Source,
+        *,
+        content_type: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> Media:
         """Upload a file: a path, bytes, or an open binary file, which is read in chunks and not closed.
 
         `content_type` is guessed from the name where it is not given. `on_progress(done, total)` is called with bytes;
@@ -319,7 +340,9 @@ class MediaFiles:
         (an answer without a file), or an `APIError`.
         """
         headers = {"Accept-Encoding": "identity"}  # so that the length that is told is the file's
-        reply = self._runner.session.request("GET", _calls.media_path(media_id), "stream", headers=headers)
+        reply = self._runner.session.request(
+            "GET", _calls.media_path(media_id), "stream", headers=headers
+        )
         response = cast("httpx.Response", reply.response)
         try:
             yield MediaStream(reply, response)

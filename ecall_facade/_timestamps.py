@@ -6,14 +6,27 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 _EPOCH = re.compile(r"(\d{10}|\d{13})|/DATE\((\d{13})(?:[+-]\d{4})?\)/", re.ASCII)
-_ISO = re.compile(r"\d{4}-?(?:\d\d-?\d\d|W\d\d-?\d)[T ](?:[01]\d|2[0-3]):?\d\d[\d:.,]*(?:Z|[+-][\d:]+)?", re.ASCII)
+_ISO = re.compile(
+    r"\d{4}-?(?:\d\d-?\d\d|W\d\d-?\d)[T ](?:[01]\d|2[0-3]):?\d\d[\d:.,]*(?:Z|[+-][\d:]+)?", re.ASCII
+)
 # All that dateutil gets to see: in other orders (01/02/2026) it would guess which is the day.
 _OTHER = re.compile(
-    r"[0-3]?\d\.(?:0?[1-9]|1[0-2])\.\d{4}\b.*|.*(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC).*", re.ASCII
+    r"[0-3]?\d\.(?:0?[1-9]|1[0-2])\.\d{4}\b.*|.*(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC).*",
+    re.ASCII,
 )
 # dateutil would take GMT+0100 for an hour behind GMT, as POSIX does, and know nothing of MESZ.
-_ZONE = re.compile(r"\s*(?:\b(UTC|GMT|CET|MEZ|CEST|MESZ))?\s*([+-]\d\d:?\d\d)?\s*(?:\(.*\))?$", re.ASCII)
-_OFFSETS = {None: "", "UTC": "Z", "GMT": "Z", "CET": "+01:00", "MEZ": "+01:00", "CEST": "+02:00", "MESZ": "+02:00"}
+_ZONE = re.compile(
+    r"\s*(?:\b(UTC|GMT|CET|MEZ|CEST|MESZ))?\s*([+-]\d\d:?\d\d)?\s*(?:\(.*\))?$", re.ASCII
+)
+_OFFSETS = {
+    None: "",
+    "UTC": "Z",
+    "GMT": "Z",
+    "CET": "+01:00",
+    "MEZ": "+01:00",
+    "CEST": "+02:00",
+    "MESZ": "+02:00",
+}
 _DEFAULTS = (datetime(2001, 1, 1), datetime(2002, 2, 2, 1, 1))  # noqa: DTZ001  # no times, but what fills gaps
 
 
@@ -57,7 +70,11 @@ def _read(value: object) -> datetime | None:
 def _from_epoch(number: float) -> datetime | None:
     if 1e9 <= number < 1e10:
         number *= 1000
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number) if 1e12 <= number < 1e13 else None
+    return (
+        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number)
+        if 1e12 <= number < 1e13
+        else None
+    )
 
 
 def _parse(text: str) -> datetime | None:
@@ -69,5 +86,7 @@ def _parse(text: str) -> datetime | None:
         return None if offset is None else timezone(timedelta(seconds=offset))
 
     # What is not in the text comes from the default: where two of them give two times, the text is incomplete.
-    first, second = (parse(text, default=default, dayfirst=True, tzinfos=zone) for default in _DEFAULTS)
+    first, second = (
+        parse(text, default=default, dayfirst=True, tzinfos=zone) for default in _DEFAULTS
+    )
     return first if first == second and str(first.year) in text else None

@@ -13,7 +13,12 @@ Until: TypeAlias = Literal["final", "sent"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _NEW = 30.0  # seconds in which the service may not know yet what it has just accepted
-_PASSING = (errors.ServiceUnreachable, errors.ServerError, errors.RateLimited, errors.UnreadableResponse)
+_PASSING = (
+    errors.ServiceUnreachable,
+    errors.ServerError,
+    errors.RateLimited,
+    errors.UnreadableResponse,
+)
 _ENDING = 0.05  # too little time for another look
 
 
@@ -41,17 +46,26 @@ class Wait:
             self._last = seen
             if seen.is_final or (self._until == "sent" and seen.state is DeliveryState.SENT):
                 return seen
-        elif not isinstance(seen, _PASSING) and not (isinstance(seen, errors.NotFound) and now < self._started + _NEW):
+        elif not isinstance(seen, _PASSING) and not (
+            isinstance(seen, errors.NotFound) and now < self._started + _NEW
+        ):
             if getattr(seen, "status_code", None) != 408:
                 raise seen
         elif isinstance(seen, errors.APIError):
             least = seen.retry_after or 0.0
         left = self.deadline - now
-        if left - least < _ENDING:  # no look any more: a pause that the service asks for is never undercut
-            state = f"; it was last seen as {self._last.state}" if self._last else "; its status could not be read"
+        if (
+            left - least < _ENDING
+        ):  # no look any more: a pause that the service asks for is never undercut
+            state = (
+                f"; it was last seen as {self._last.state}"
+                if self._last
+                else "; its status could not be read"
+            )
             state += f"; the service asks for a pause of {least:g} s" if least else ""
             raise errors.WaitTimeout(
-                f"The message {self._message_id} was not {self._until} within {self._timeout:g} s{state}", self._last
+                f"The message {self._message_id} was not {self._until} within {self._timeout:g} s{state}",
+                self._last,
             )
         # The last look comes a little before the end, so that there is time for its answer.
         self.pause = max(least, min(self._interval, max(left - 1, left / 2)))

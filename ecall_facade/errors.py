@@ -73,7 +73,9 @@ class ECallError(Exception):
     repeating it cannot text anybody twice.
     """
 
-    def __init__(self, explanation: str, *, request_id: str | None = None, may_have_been_sent: bool = False) -> None:
+    def __init__(
+        self, explanation: str, *, request_id: str | None = None, may_have_been_sent: bool = False
+    ) -> None:
         super().__init__(explanation)
         self.explanation = explanation
         self.request_id = request_id

@@ -48,8 +48,14 @@ class RawAddress:
 
     def __attrs_post_init__(self) -> None:
         text = str(self.value)
-        if text != self.value or not text.isprintable() or not 0 < len(text.strip()) == len(text) <= 64:
-            raise InvalidNumber("A RawAddress is 1 to 64 printable characters without white space around them")
+        if (
+            text != self.value
+            or not text.isprintable()
+            or not 0 < len(text.strip()) == len(text) <= 64
+        ):
+            raise InvalidNumber(
+                "A RawAddress is 1 to 64 printable characters without white space around them"
+            )
 
 
 def check_region(region: str) -> str:
@@ -70,25 +76,41 @@ def _read(value: object, region: str) -> tuple[str, str]:
     if isinstance(value, RawAddress):
         return value.value, ""
     if not isinstance(value, str):
-        return "", f"it is of type {type(value).__name__}, not str; several recipients go to broadcast"
+        return (
+            "",
+            f"it is of type {type(value).__name__}, not str; several recipients go to broadcast",
+        )
     digits = _GAPS.sub("", value).strip().removeprefix("tel:")
     if not _NUMBER.fullmatch(digits):
-        return "", "it has letters, an extension or other signs that no number has" if digits else "it is empty"
-    if digits.startswith("00"):  # a form of the service's own (documented), so not only where people dial 00
+        return (
+            "",
+            "it has letters, an extension or other signs that no number has"
+            if digits
+            else "it is empty",
+        )
+    if digits.startswith(
+        "00"
+    ):  # a form of the service's own (documented), so not only where people dial 00
         digits = f"+{digits[2:]}"
     home = None if digits[0] == "+" else region
     try:
         number = phonenumbers.parse(digits, home)
     except phonenumbers.NumberParseException as error:
-        return "", {0: "no country has its code", 4: "it is too long"}.get(error.error_type, "it is too short")
+        return "", {0: "no country has its code", 4: "it is too long"}.get(
+            error.error_type, "it is too short"
+        )
     if wrong := phonenumbers.is_possible_number_with_reason(number):
-        what = {2: "too short", 3: "too long", 4: "without area code"}.get(wrong, "of a length that is not in use")
+        what = {2: "too short", 3: "too long", 4: "without area code"}.get(
+            wrong, "of a length that is not in use"
+        )
         return "", f"it is {what} for {home or 'its country'}"
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     # phonenumbers leaves the trunk 0 of 079 123 45 6 in, as the length is then right. (Where numbers may begin with 0,
     # as in Italy, there is no trunk prefix.) Nor is a number right of which a second reading takes more digits off.
     country = phonenumbers.region_code_for_country_code(number.country_code or 0)
-    trunk_is_in = number.italian_leading_zero and phonenumbers.ndd_prefix_for_region(country, strip_non_digits=True)
+    trunk_is_in = number.italian_leading_zero and phonenumbers.ndd_prefix_for_region(
+        country, strip_non_digits=True
+    )
     if trunk_is_in or (country != "CH" and e164 != digits and phonenumbers.parse(e164) != number):
         return "", "it has a digit too few or too many"
     return e164, ""
@@ -103,7 +125,9 @@ def normalize(value: str | RawAddress, region: str = "CH") -> str:
     return normalize_all([value], region)[0][0]
 
 
-def normalize_all(values: Iterable[str | RawAddress], region: str = "CH") -> tuple[tuple[str, ...], tuple[str, ...]]:
+def normalize_all(
+    values: Iterable[str | RawAddress], region: str = "CH"
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Give each recipient once, in order, as `normalize` does, and those that were left out because they came again.
 
     One `InvalidNumber` has all that are refused in its `problems`, and the first twenty in its message.
@@ -112,16 +136,24 @@ def normalize_all(values: Iterable[str | RawAddress], region: str = "CH") -> tup
         raise InvalidNumber("Several recipients must be a list; for a single one there is send")
     region = check_region(region)
     read = [(value if isinstance(value, str) else "", *_read(value, region)) for value in values]
-    problems = [NumberProblem(at, value, reason) for at, (value, _, reason) in enumerate(read) if reason]
+    problems = [
+        NumberProblem(at, value, reason) for at, (value, _, reason) in enumerate(read) if reason
+    ]
     if problems:
-        named = "; ".join(f"{mask(bad.value)} (position {bad.position}): {bad.reason}" for bad in problems[:20])
+        named = "; ".join(
+            f"{mask(bad.value)} (position {bad.position}): {bad.reason}" for bad in problems[:20]
+        )
         remedy = "A foreign number needs + and its country code, a short code is a RawAddress"
-        raise InvalidNumber(f"{len(problems)} of {len(read)} recipients cannot be used: {named}. {remedy}", problems)
+        raise InvalidNumber(
+            f"{len(problems)} of {len(read)} recipients cannot be used: {named}. {remedy}", problems
+        )
     if not read:
         raise InvalidNumber("There are no recipients")
     numbers = [number for _, number, _ in read]
     once = tuple(dict.fromkeys(numbers))
-    again = () if len(once) == len(numbers) else tuple((Counter(numbers) - Counter(once)).elements())
+    again = (
+        () if len(once) == len(numbers) else tuple((Counter(numbers) - Counter(once)).elements())
+    )
     return once, again
 
 
@@ -146,8 +178,12 @@ def _as_sender(sender: str, channel_name: str, region: str) -> str:
     if 0 < len(number) < 16 and not may_be_short_code:
         return f"00{number[1:]}"
     if channel_name == "Whatsapp":
-        raise InvalidSender(f"The sender for Whatsapp must be its registered number: {reason or 'it is too long'}")
+        raise InvalidSender(
+            f"The sender for Whatsapp must be its registered number: {reason or 'it is too long'}"
+        )
     plain = sender.isascii() and sender.isprintable() and sender[0] != "+"
     if plain and len(sender) <= (16 if sender.isdigit() else 11):
         return sender
-    raise InvalidSender("The sender of an SMS is a number of at most 16 digits, or at most 11 characters of ASCII")
+    raise InvalidSender(
+        "The sender of an SMS is a number of at most 16 digits, or at most 11 characters of ASCII"
+    )

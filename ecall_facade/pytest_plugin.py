@@ -46,7 +46,9 @@ def _run(node: pytest.Item | pytest.Session) -> Iterator[Sandbox]:
 
 # Of the older kind of wrappers, which every pluggy takes: a hook that one refuses would end everybody's tests.
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pluggy.Result[pytest.TestReport]]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pluggy.Result[pytest.TestReport]]:
     """Add what the sandbox has seen to the report of a test that failed."""
     outcome = yield
     if outcome.excinfo is not None or not (report := outcome.get_result()).failed:
@@ -54,7 +56,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pluggy.Resul
     used = [("eCall sandbox", item.stash.get(_used, None))]
     if "ecall_sandbox_session" in getattr(item, "fixturenames", ()):
         used.append(("eCall sandbox of the session", item.session.stash.get(_used, None)))
-    report.sections += [(title, _describe(sandbox)) for title, sandbox in used if sandbox is not None]
+    report.sections += [
+        (title, _describe(sandbox)) for title, sandbox in used if sandbox is not None
+    ]
 
 
 def _describe(sandbox: Sandbox) -> str:

@@ -49,7 +49,9 @@ class Result:
     """What all results have: `request_id`, which support asks for, and `raw`."""
 
     request_id: str | None = attrs.field(default=None, kw_only=True)
-    _answer: bytes | dict[str, JSON] = attrs.field(default=b"{}", kw_only=True, repr=False, eq=False)
+    _answer: bytes | dict[str, JSON] = attrs.field(
+        default=b"{}", kw_only=True, repr=False, eq=False
+    )
 
     @property
     def raw(self) -> dict[str, JSON]:
@@ -119,7 +121,9 @@ class SentList(Result):
     @property
     def rejected(self) -> tuple[ListEntry, ...]:
         """The entries that the service refused."""
-        return tuple(entry for entry in self.entries if entry.error is not None and entry.message_id is None)
+        return tuple(
+            entry for entry in self.entries if entry.error is not None and entry.message_id is None
+        )
 
 
 @attrs.frozen
@@ -175,7 +179,11 @@ class RawAnswer:
 def read_id(value: object) -> str | None:
     """Read an id: a string, or a number for one; .NET's words for none, 0 and the empty Guid, are none."""
     text = str(value or "") if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
-    return text if text.strip().strip("{}") not in {"", "00000000-0000-0000-0000-000000000000"} else None
+    return (
+        text
+        if text.strip().strip("{}") not in {"", "00000000-0000-0000-0000-000000000000"}
+        else None
+    )
 
 
 def read_state(value: object) -> tuple[DeliveryState, bool]:
@@ -207,7 +215,10 @@ def read_error(value: object) -> Problem | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Problem(code=str(value))
     if items := as_list(value):  # a shape that is not known, but its words are kept
-        value = " ".join(item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in items)
+        value = " ".join(
+            item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+            for item in items
+        )
     if not value or not isinstance(value, (dict, str)):
         return None
     return Problem(*read_problem(spell(cast("JSON", value))))

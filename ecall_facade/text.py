@@ -51,7 +51,9 @@ def measure(text: str) -> Measurement:
     encoding: Encoding = "GSM-7" if in_gsm else "UCS-2"
     single, several = (160, 153) if in_gsm else (70, 67)
     # An escape with its septet is as wide and as indivisible as a surrogate pair, so UTF-16 packs both encodings alike.
-    packed = (_EXTENDED.sub("\U00010000", text) if in_gsm else text).encode("utf-16-le", "surrogatepass")
+    packed = (_EXTENDED.sub("\U00010000", text) if in_gsm else text).encode(
+        "utf-16-le", "surrogatepass"
+    )
     units = len(packed) // 2
     if units <= single:
         return Measurement(encoding, units, min(units, 1), single - units)
@@ -63,7 +65,9 @@ def measure(text: str) -> Measurement:
     return Measurement(encoding, units, pages, end - units)
 
 
-def check_text(text: object, channel_name: str, page_limit: int | None = None) -> Measurement | None:
+def check_text(
+    text: object, channel_name: str, page_limit: int | None = None
+) -> Measurement | None:
     """Refuse with `InvalidText` what a channel cannot carry: nothing at all, half characters, more than its limit.
 
     `channel_name` is "Sms", "Whatsapp" or "Rcs"; another one has no limit here. `page_limit` is for an SMS, 1 to 10,
@@ -72,11 +76,15 @@ def check_text(text: object, channel_name: str, page_limit: int | None = None) -
     if not isinstance(text, str) or not text or text.isspace():
         raise InvalidText("The text must be a str that is not empty or only white space")
     if half := _HALF_PAIR.search(text):
-        raise InvalidText(f"Character {half.start() + 1} of the text is half a surrogate pair: decode the text anew")
+        raise InvalidText(
+            f"Character {half.start() + 1} of the text is half a surrogate pair: decode the text anew"
+        )
     if channel_name != "Sms":
         limit = LENGTH_LIMITS.get(channel_name, len(text))
         if len(text) > limit:
-            raise InvalidText(f"The text has {len(text)} characters, {channel_name} takes {limit}: shorten it")
+            raise InvalidText(
+                f"The text has {len(text)} characters, {channel_name} takes {limit}: shorten it"
+            )
         return None
     limit = SMS_PAGE_LIMIT if page_limit is None else page_limit
     if type(limit) is not int or not 1 <= limit <= SMS_PAGE_LIMIT:

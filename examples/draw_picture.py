@@ -16,7 +16,13 @@ SAMPLES = (1 / 6, 1 / 2, 5 / 6)  # per pixel and direction, for smooth edges
 Colour = tuple[float, float, float]
 
 SKY_TOP, SKY_LOW = (38.0, 61.0, 112.0), (250.0, 196.0, 150.0)
-SUN, GLOW, SUN_X, SUN_Y, SUN_RADIUS = (255.0, 241.0, 204.0), (255.0, 190.0, 130.0), 318.0, 128.0, 27.0
+SUN, GLOW, SUN_X, SUN_Y, SUN_RADIUS = (
+    (255.0, 241.0, 204.0),
+    (255.0, 190.0, 130.0),
+    318.0,
+    128.0,
+    27.0,
+)
 SNOW, SNOW_SHADE = (248.0, 244.0, 246.0), (196.0, 198.0, 222.0)
 # Each range of mountains: its colour on the sunny side and in the shade, and its peaks (x, y) from left to right.
 RANGES: list[tuple[Colour, Colour, bool, list[tuple[float, float]]]] = [
@@ -24,13 +30,32 @@ RANGES: list[tuple[Colour, Colour, bool, list[tuple[float, float]]]] = [
         (146, 140, 178),
         (124, 120, 166),
         True,
-        [(-40, 190), (46, 118), (92, 158), (168, 68), (236, 160), (300, 148), (392, 86), (452, 150), (540, 120)],
+        [
+            (-40, 190),
+            (46, 118),
+            (92, 158),
+            (168, 68),
+            (236, 160),
+            (300, 148),
+            (392, 86),
+            (452, 150),
+            (540, 120),
+        ],
     ),
     (
         (92, 96, 146),
         (76, 80, 130),
         False,
-        [(-30, 150), (70, 208), (128, 168), (196, 212), (286, 178), (352, 214), (440, 162), (520, 214)],
+        [
+            (-30, 150),
+            (70, 208),
+            (128, 168),
+            (196, 212),
+            (286, 178),
+            (352, 214),
+            (440, 162),
+            (520, 214),
+        ],
     ),
     (
         (48, 58, 98),
@@ -51,14 +76,20 @@ def scene(x: float, y: float) -> Colour:
     """Give the colour of what stands above the shore."""
     colour = mix(SKY_TOP, SKY_LOW, min(y / 200, 1) ** 1.25)
     distance = math.hypot(x - SUN_X, y - SUN_Y)
-    colour = SUN if distance < SUN_RADIUS else mix(GLOW, colour, min(1, 0.6 + (distance - SUN_RADIUS) / 200))
+    colour = (
+        SUN
+        if distance < SUN_RADIUS
+        else mix(GLOW, colour, min(1, 0.6 + (distance - SUN_RADIUS) / 200))
+    )
     for sunny, shade, has_snow, peaks in RANGES:
         for (left, top), (right, low) in itertools.pairwise(peaks):
             if left <= x < right:
                 ridge = top + (low - top) * (x - left) / (right - left)
                 ridge += 3 * math.sin(x / 7) * math.sin(x / 17)
                 if y >= ridge:
-                    is_lit = (low > top) == ((left + right) / 2 < SUN_X)  # the slope looks towards the sun
+                    is_lit = (low > top) == (
+                        (left + right) / 2 < SUN_X
+                    )  # the slope looks towards the sun
                     cap = 102 + 8 * math.sin(x / 5) + 5 * math.sin(x / 3)
                     lit, unlit = (SNOW, SNOW_SHADE) if has_snow and y < cap else (sunny, shade)
                     colour = lit if is_lit else unlit
@@ -89,7 +120,9 @@ def colour_at(x: float, y: float) -> Colour:
 
 def pixel(x: int, y: int) -> bytes:
     samples = [colour_at(x + right, y + down) for down in SAMPLES for right in SAMPLES]
-    return bytes(round(sum(channel) / len(samples) / 3) * 3 for channel in zip(*samples, strict=True))
+    return bytes(
+        round(sum(channel) / len(samples) / 3) * 3 for channel in zip(*samples, strict=True)
+    )
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -101,9 +134,20 @@ def png() -> bytes:
     for y in range(HEIGHT):
         row = b"".join(pixel(x, y) for x in range(WIDTH))
         # Filter 1: each byte less the one of the pixel to the left, so that even areas become zeros.
-        rows += b"\1" + row[:3] + bytes((here - left) % 256 for here, left in zip(row[3:], row, strict=False))
-    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0)  # 8 bits each of red, green and blue
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+        rows += (
+            b"\1"
+            + row[:3]
+            + bytes((here - left) % 256 for here, left in zip(row[3:], row, strict=False))
+        )
+    header = struct.pack(
+        ">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0
+    )  # 8 bits each of red, green and blue
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows, 9))
+        + chunk(b"IEND", b"")
+    )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from ecall_facade.webhooks import (
 )
 
 receiver = Receiver(
-    trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(), path_secret=os.environ.get("CALLBACK_SECRET")
+    trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(),
+    path_secret=os.environ.get("CALLBACK_SECRET"),
 )
 seen = SeenKeys()  # of this process; with several, your own over a database
 

@@ -24,7 +24,8 @@ from ecall_facade.webhooks import (
 )
 
 receiver = Receiver(
-    trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(), path_secret=os.environ.get("CALLBACK_SECRET")
+    trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(),
+    path_secret=os.environ.get("CALLBACK_SECRET"),
 )
 seen = SeenKeys()  # of this process; with several, your own over a database
 app = FastAPI()
@@ -58,7 +59,9 @@ async def read_event(request: Request) -> StatusUpdate | ReceivedMessage | Unkno
 
 
 @app.api_route("/ecall/{path:path}", methods=["GET", "POST"], include_in_schema=False)
-def receive(event: Annotated[StatusUpdate | ReceivedMessage | UnknownEvent, Depends(read_event)]) -> PlainTextResponse:
+def receive(
+    event: Annotated[StatusUpdate | ReceivedMessage | UnknownEvent, Depends(read_event)],
+) -> PlainTextResponse:
     with once(seen, event.key) as is_new:
         if is_new:
             handle(event)

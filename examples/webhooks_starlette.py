@@ -11,10 +11,18 @@ import os
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from ecall_facade.webhooks import ReceivedMessage, Receiver, SeenKeys, StatusUpdate, UnknownEvent, WebhookApp
+from ecall_facade.webhooks import (
+    ReceivedMessage,
+    Receiver,
+    SeenKeys,
+    StatusUpdate,
+    UnknownEvent,
+    WebhookApp,
+)
 
 receiver = Receiver(
-    trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(), path_secret=os.environ.get("CALLBACK_SECRET")
+    trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(),
+    path_secret=os.environ.get("CALLBACK_SECRET"),
 )
 seen = SeenKeys()  # of this process; with several, your own over a database
 

@@ -44,7 +44,9 @@ def find(old: Path, new: Path) -> list[Change]:
 
 
 def _read_spec(root: Path) -> Node:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast, and not everywhere
+    loader = getattr(
+        yaml, "CSafeLoader", yaml.SafeLoader
+    )  # the one in C is ten times as fast, and not everywhere
     return dict(yaml.load((root / SPEC).read_text(encoding="utf-8"), Loader=loader))  # noqa: S506  # it is safe
 
 
@@ -59,29 +61,52 @@ class _Reader(griffe.Extension):
         for method in node.body if isinstance(node, ast.ClassDef) else ():
             for part in ast.walk(method) if isinstance(method, ast.FunctionDef) else ():
                 match part:
-                    case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value):
+                    case ast.Assign(
+                        targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value
+                    ):
                         if name not in cls.members:
-                            cls.set_member(name, griffe.Attribute(name, value=griffe.get_expression(value, cls)))
+                            cls.set_member(
+                                name,
+                                griffe.Attribute(name, value=griffe.get_expression(value, cls)),
+                            )
         makers = {decorator.callable_path for decorator in cls.decorators}
-        if makers & {"attrs.define", "attrs.frozen", "attrs.mutable"} and "__init__" not in cls.members:
-            fields = [griffe.Parameter("self", kind=griffe.ParameterKind.positional_or_keyword), *_attrs_fields(cls)]
-            cls.set_member("__init__", griffe.Function("__init__", parameters=griffe.Parameters(*fields)))
+        if (
+            makers & {"attrs.define", "attrs.frozen", "attrs.mutable"}
+            and "__init__" not in cls.members
+        ):
+            fields = [
+                griffe.Parameter("self", kind=griffe.ParameterKind.positional_or_keyword),
+                *_attrs_fields(cls),
+            ]
+            cls.set_member(
+                "__init__", griffe.Function("__init__", parameters=griffe.Parameters(*fields))
+            )
 
 
 def _attrs_fields(cls: griffe.Class) -> Iterator[griffe.Parameter]:
     """Give the fields of an attrs class as its constructor takes them."""
     for name, member in cls.members.items():
-        if not isinstance(member, griffe.Attribute) or member.annotation is None or "property" in member.labels:
+        if (
+            not isinstance(member, griffe.Attribute)
+            or member.annotation is None
+            or "property" in member.labels
+        ):
             continue
         kind, default = griffe.ParameterKind.positional_or_keyword, member.value
         if isinstance(default, griffe.ExprCall) and str(default.function).endswith("field"):
-            given = {one.name: one.value for one in default.arguments if isinstance(one, griffe.ExprKeyword)}
+            given = {
+                one.name: one.value
+                for one in default.arguments
+                if isinstance(one, griffe.ExprKeyword)
+            }
             if str(given.get("init")) == "False":
                 continue
             if str(given.get("kw_only")) == "True":
                 kind = griffe.ParameterKind.keyword_only
             default = given.get("default", given.get("factory"))
-        yield griffe.Parameter(name.lstrip("_"), annotation=member.annotation, kind=kind, default=default)
+        yield griffe.Parameter(
+            name.lstrip("_"), annotation=member.annotation, kind=kind, default=default
+        )
 
 
 def read_surface(root: Path) -> Surface:
@@ -123,7 +148,9 @@ def _target(member: Object) -> griffe.Object | None:
         return None
 
 
-def _add_parts(found: Surface, named: set[str], place: str, target: griffe.Object, way: tuple[str, ...]) -> None:
+def _add_parts(
+    found: Surface, named: set[str], place: str, target: griffe.Object, way: tuple[str, ...]
+) -> None:
     """Add the classes that attributes and methods lead to and that have no public name of their own."""
     if isinstance(target, griffe.Function):
         leads = {f"{place}()": _classes(target.returns, target)}
@@ -183,11 +210,15 @@ def python_changes(old: Surface, new: Surface) -> Iterator[Change]:
         if head in {module.path for module in _modules_of(old)}:
             yield Change("python", place, "the public name was removed", name)
     for breakage in griffe.find_breaking_changes(*modules):
-        if breakage.kind is not griffe.BreakageKind.CLASS_REMOVED_BASE:  # see _bases, which also knows replaced ones
+        if (
+            breakage.kind is not griffe.BreakageKind.CLASS_REMOVED_BASE
+        ):  # see _bases, which also knows replaced ones
             yield _described(breakage)
     for place in both:
         yield from _type_changes(old[place], new[place])
-        yield from _base_changes(old[place], new[place], {cls.canonical_path for cls in old.values()})
+        yield from _base_changes(
+            old[place], new[place], {cls.canonical_path for cls in old.values()}
+        )
 
 
 def _modules_of(surface: Surface) -> Iterator[griffe.Module]:
@@ -232,7 +263,10 @@ def _type_changes(old: griffe.Object, new: griffe.Object) -> Iterator[Change]:
             yield Change("python", place, f"it now {_way_of_calling(new)}", name)
         for parameter in old.parameters:
             if parameter.name in new.parameters:
-                given, taken = _types(parameter.annotation, old), _types(new.parameters[parameter.name].annotation, new)
+                given, taken = (
+                    _types(parameter.annotation, old),
+                    _types(new.parameters[parameter.name].annotation, new),
+                )
                 if taken and (less := given - taken):
                     what = f"parameter no longer takes {' | '.join(sorted(less))}"
                     yield Change("python", f"{place}({parameter.name})", what, parameter.name)
@@ -260,11 +294,17 @@ def _types(expression: str | griffe.Expr | None, of: griffe.Object) -> set[str]:
     if isinstance(expression, griffe.ExprBinOp) and expression.operator == "|":
         return _types(expression.left, of) | _types(expression.right, of)
     target = _named(expression, of)
-    if isinstance(target, griffe.Attribute) and not isinstance(target.value, griffe.ExprCall | None):  # no TypeVar
+    if isinstance(target, griffe.Attribute) and not isinstance(
+        target.value, griffe.ExprCall | None
+    ):  # no TypeVar
         return _types(target.value, target)
-    if isinstance(expression, griffe.ExprSubscript) and expression.canonical_path.endswith(".Literal"):
+    if isinstance(expression, griffe.ExprSubscript) and expression.canonical_path.endswith(
+        ".Literal"
+    ):
         inner = expression.slice
-        return {f"{one}" for one in (inner.elements if isinstance(inner, griffe.ExprTuple) else [inner])}
+        return {
+            f"{one}" for one in (inner.elements if isinstance(inner, griffe.ExprTuple) else [inner])
+        }
     # Without modules and quotes: `models.TextContent`, `"TextContent"` and `TextContent` are one.
     return {re.sub(r"\b(?:\w+\.)+|['\"]", "", str(expression))} if expression is not None else set()
 
@@ -279,9 +319,15 @@ def _base_changes(old: griffe.Object, new: griffe.Object, public: set[str]) -> I
 def _bases(cls: griffe.Class, public: set[str]) -> set[str]:
     """Give all public classes that a class is, those of other packages included, by their names."""
     ours = {base.name for base in cls.mro() if base.canonical_path in public}
-    bases = [base for one in (cls, *cls.mro()) for base in one.bases if isinstance(base, griffe.Expr)]
+    bases = [
+        base for one in (cls, *cls.mro()) for base in one.bases if isinstance(base, griffe.Expr)
+    ]
     theirs = [base for base in bases if base.canonical_path.partition(".")[0] not in PACKAGES]
-    return ours | {base.canonical_path.rpartition(".")[2] for base in theirs} - {"ABC", "Generic", "Protocol"}
+    return ours | {base.canonical_path.rpartition(".")[2] for base in theirs} - {
+        "ABC",
+        "Generic",
+        "Protocol",
+    }
 
 
 # The spec
@@ -290,7 +336,16 @@ METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "t
 UPPER: Final = ("maxLength", "maxItems", "maxProperties", "maximum", "exclusiveMaximum")
 LOWER: Final = ("minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum")
 OTHER_LIMITS: Final = ("pattern", "format", "multipleOf", "uniqueItems", "additionalProperties")
-CONDITIONS: Final = ("not", "if", "then", "else", "allOf", "dependentRequired", "dependentSchemas", "propertyNames")
+CONDITIONS: Final = (
+    "not",
+    "if",
+    "then",
+    "else",
+    "allOf",
+    "dependentRequired",
+    "dependentSchemas",
+    "propertyNames",
+)
 WORDS: Final = {"description", "summary", "title", "examples", "example", "x-evidence"}
 
 
@@ -299,19 +354,30 @@ class Spec:
 
     def __init__(self, old: Node, new: Node) -> None:
         self._old, self._new = old, new
-        self._sent = {*_reached(old, _bodies(old, sent=True)), *_reached(new, _bodies(new, sent=True))}
-        self._read = {*_reached(old, _bodies(old, sent=False)), *_reached(new, _bodies(new, sent=False))}
+        self._sent = {
+            *_reached(old, _bodies(old, sent=True)),
+            *_reached(new, _bodies(new, sent=True)),
+        }
+        self._read = {
+            *_reached(old, _bodies(old, sent=False)),
+            *_reached(new, _bodies(new, sent=False)),
+        }
 
     def changes(self) -> Iterator[Change]:
         """Name all that breaks."""
-        for url in sorted({one["url"] for one in self._old["servers"]} - {one["url"] for one in self._new["servers"]}):
+        for url in sorted(
+            {one["url"] for one in self._old["servers"]}
+            - {one["url"] for one in self._new["servers"]}
+        ):
             yield _change("#/servers", "the server was removed", url)
         for part in ("paths", "webhooks"):
             yield from self._paths(self._old.get(part, {}), self._new.get(part, {}), f"#/{part}")
         old, new = self._old["components"], self._new["components"]
         for name, scheme in old.get("securitySchemes", {}).items():
             if _bare(scheme) != _bare(new.get("securitySchemes", {}).get(name)):
-                yield _change(f"#/components/securitySchemes/{name}", "other credentials are needed")
+                yield _change(
+                    f"#/components/securitySchemes/{name}", "other credentials are needed"
+                )
         for name in old["schemas"]:
             if name not in new["schemas"]:
                 yield _change(f"#/components/schemas/{name}", "the schema was removed")
@@ -333,13 +399,19 @@ class Spec:
                 if method in new[path]:
                     yield from self._operation(item, new[path], method, place)
                 else:
-                    yield _change(f"{place}/{method}", "the operation was removed", item[method]["operationId"])
+                    yield _change(
+                        f"{place}/{method}",
+                        "the operation was removed",
+                        item[method]["operationId"],
+                    )
 
     def _ways(self, place: str) -> str:
         """Tell whether a schema is sent, read, or both; both, where nothing leads to it."""
         return f"{'sent ' * (place in self._sent)}{'read' * (place in self._read)}" or "sent read"
 
-    def _operation(self, old_item: Node, new_item: Node, method: str, place: str) -> Iterator[Change]:
+    def _operation(
+        self, old_item: Node, new_item: Node, method: str, place: str
+    ) -> Iterator[Change]:
         old, new = old_item[method], new_item[method]
         place = f"{place}/{method}"
         if old["operationId"] != new["operationId"]:
@@ -350,7 +422,10 @@ class Spec:
             yield _change(f"{place}/security", "other credentials are needed", new["operationId"])
         sent, read = ("sent", "read") if place.startswith("#/paths/") else ("read", "sent")
         yield from self._parameters(old_item, new_item, method, place)
-        one, other = self._at(self._old, old.get("requestBody")), self._at(self._new, new.get("requestBody"))
+        one, other = (
+            self._at(self._old, old.get("requestBody")),
+            self._at(self._new, new.get("requestBody")),
+        )
         if one is None and other is not None and other.get("required"):
             yield _change(f"{place}/requestBody", "a body is now required", new["operationId"])
         elif one is not None and other is None:
@@ -369,27 +444,38 @@ class Spec:
             for name in one.get("headers", {}).keys() - other.get("headers", {}).keys():
                 yield _change(f"{below}/headers/{name}", "the header was removed", name)
 
-    def _parameters(self, old_item: Node, new_item: Node, method: str, place: str) -> Iterator[Change]:
+    def _parameters(
+        self, old_item: Node, new_item: Node, method: str, place: str
+    ) -> Iterator[Change]:
         both: list[dict[tuple[str, str], Node]] = []
         for spec, item in ((self._old, old_item), (self._new, new_item)):
-            given = [self._at(spec, one) for one in [*item.get("parameters", []), *item[method].get("parameters", [])]]
+            given = [
+                self._at(spec, one)
+                for one in [*item.get("parameters", []), *item[method].get("parameters", [])]
+            ]
             both.append({(one["in"], one["name"]): one for one in given})
         old, new = both
         for (where, name), parameter in old.items():
             if (where, name) not in new:
-                yield _change(f"{place}/parameters/{name}", f"the {where} parameter was removed", name)
+                yield _change(
+                    f"{place}/parameters/{name}", f"the {where} parameter was removed", name
+                )
             else:
                 one, other = parameter.get("schema", {}), new[where, name].get("schema", {})
                 yield from self._schema(one, other, f"{place}/parameters/{name}", "sent")
         for (where, name), parameter in new.items():
             if parameter.get("required") and not old.get((where, name), {}).get("required"):
-                yield _change(f"{place}/parameters/{name}", f"the {where} parameter is now required", name)
+                yield _change(
+                    f"{place}/parameters/{name}", f"the {where} parameter is now required", name
+                )
 
     def _contents(self, old: Node, new: Node, place: str, way: str) -> Iterator[Change]:
         for kind, media in old.get("content", {}).items():
             below = f"{place}/content/{_escaped(kind)}"
             if kind in new.get("content", {}):
-                yield from self._schema(media.get("schema", {}), new["content"][kind].get("schema", {}), below, way)
+                yield from self._schema(
+                    media.get("schema", {}), new["content"][kind].get("schema", {}), below, way
+                )
             else:
                 yield _change(below, "the content type was removed", kind)
 
@@ -403,9 +489,17 @@ class Spec:
                 yield _change(place, "it was changed")
             return
         before, after = _kinds(old), _kinds(new)
-        if "sent" in way and (less := (before or {"every type"}) - (after or {"every type"})) and after:
+        if (
+            "sent" in way
+            and (less := (before or {"every type"}) - (after or {"every type"}))
+            and after
+        ):
             yield _change(place, f"it no longer takes {', '.join(sorted(less))}")
-        if "read" in way and (more := (after or {"every type"}) - (before or {"every type"})) and before:
+        if (
+            "read" in way
+            and (more := (after or {"every type"}) - (before or {"every type"}))
+            and before
+        ):
             yield _change(place, f"it may now be {', '.join(sorted(more))}")
         values, allowed = _values(old), _values(new)
         for value in values if allowed else ():
@@ -422,34 +516,55 @@ class Spec:
     def _properties(self, old: Node, new: Node, place: str, way: str) -> Iterator[Change]:
         required, requires = set(old.get("required", [])), set(new.get("required", []))
         for name in sorted(requires - required) if "sent" in way else ():
-            yield _change(f"{place}/properties/{_escaped(name)}", "the property is now required", name)
+            yield _change(
+                f"{place}/properties/{_escaped(name)}", "the property is now required", name
+            )
         for name in sorted(required - requires) if "read" in way else ():
             if name in new.get("properties", {}):
-                yield _change(f"{place}/properties/{_escaped(name)}", "the property may now be missing", name)
+                yield _change(
+                    f"{place}/properties/{_escaped(name)}", "the property may now be missing", name
+                )
         for name, schema in old.get("properties", {}).items():
             below = f"{place}/properties/{_escaped(name)}"
             if name in new.get("properties", {}):
                 yield from self._schema(schema, new["properties"][name], below, way)
             elif "/x-" not in place:  # a rule that is gone forbids nothing
                 yield _change(below, "the property was removed", name)
-        for name in new.get("properties", {}).keys() - old.get("properties", {}).keys() if "/x-" in place else ():
+        for name in (
+            new.get("properties", {}).keys() - old.get("properties", {}).keys()
+            if "/x-" in place
+            else ()
+        ):
             yield _change(f"{place}/properties/{_escaped(name)}", "the rule is new", name)
 
 
 def _change(place: str, what: str, name: str = "") -> Change:
-    return Change("spec", place, what, name or _unescaped(place.removesuffix("/items").rpartition("/")[2]))
+    return Change(
+        "spec", place, what, name or _unescaped(place.removesuffix("/items").rpartition("/")[2])
+    )
 
 
 def _narrowed(old: Node, new: Node, place: str) -> Iterator[Change]:
     """Name each limit that is new or tighter, or that is another one."""
     for limit in (*UPPER, *LOWER):
         if limit in new:
-            tighter = limit not in old or (new[limit] < old[limit] if limit in UPPER else new[limit] > old[limit])
+            tighter = limit not in old or (
+                new[limit] < old[limit] if limit in UPPER else new[limit] > old[limit]
+            )
             if tighter:
-                yield _change(place, f"{limit} is now {new[limit]}, and was {old.get(limit, 'not there')}")
+                yield _change(
+                    place, f"{limit} is now {new[limit]}, and was {old.get(limit, 'not there')}"
+                )
     for limit in OTHER_LIMITS:
-        if limit in new and new[limit] not in (True, {}) and _bare(new[limit]) != _bare(old.get(limit)):
-            yield _change(place, f"{limit} is now {_bare(new[limit])}, and was {_bare(old.get(limit, 'not there'))}")
+        if (
+            limit in new
+            and new[limit] not in (True, {})
+            and _bare(new[limit]) != _bare(old.get(limit))
+        ):
+            yield _change(
+                place,
+                f"{limit} is now {_bare(new[limit])}, and was {_bare(old.get(limit, 'not there'))}",
+            )
     for condition in CONDITIONS:
         if condition in new and _bare(new[condition]) != _bare(old.get(condition)):
             yield _change(place, f"the condition `{condition}` was changed and may refuse more")
@@ -469,7 +584,9 @@ def _kinds(schema: Node) -> set[str]:
 
 def _values(schema: Node) -> list[str]:
     """Give the only values that are allowed, or nothing where all are."""
-    return [str(value) for value in schema.get("enum", [schema["const"]] if "const" in schema else [])]
+    return [
+        str(value) for value in schema.get("enum", [schema["const"]] if "const" in schema else [])
+    ]
 
 
 def _bare(node: object) -> str:
@@ -488,7 +605,11 @@ def _bodies(spec: Node, *, sent: bool) -> Iterator[object]:
     for part in ("paths", "webhooks"):
         for item in spec.get(part, {}).values():
             for operation in (value for name, value in item.items() if name in METHODS):
-                asked = [item.get("parameters"), operation.get("parameters"), operation.get("requestBody")]
+                asked = [
+                    item.get("parameters"),
+                    operation.get("parameters"),
+                    operation.get("requestBody"),
+                ]
                 yield from asked if (part == "paths") is sent else [operation.get("responses")]
 
 

@@ -13,7 +13,8 @@ import sys
 
 # Before anything else, and in words that an old Python can still read.
 if sys.version_info < (3, 11):  # noqa: UP036
-    sys.exit("This project needs Python 3.11 or later; this is Python %d.%d." % sys.version_info[:2])  # noqa: UP031
+    version = sys.version_info[:2]
+    sys.exit("This project needs Python 3.11 or later; this is Python %d.%d." % version)  # noqa: UP031
 
 import contextlib
 import hashlib
@@ -28,13 +29,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 CONSTRAINTS = ROOT / "constraints.txt"
-NPM_FOLDERS = {"spec/lint": "redocly, the linter for the spec", "spec/contract": "Prism, a server made of the spec"}
+NPM_FOLDERS = {
+    "spec/lint": "redocly, the linter for the spec",
+    "spec/contract": "Prism, a server made of the spec",
+}
 STAMP = ".made-of"
 
 
 def inside_environment() -> None:
     """Go on inside `.venv`, which is made first if it is missing, half made or out of date."""
-    python = make_environment(VENV, getattr(sys, "_base_executable", sys.executable), sys.version, "dev")
+    python = make_environment(
+        VENV, getattr(sys, "_base_executable", sys.executable), sys.version, "dev"
+    )
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if Path(sys.prefix).resolve() == VENV.resolve():
         return
@@ -53,13 +59,25 @@ def make_environment(folder: Path, interpreter: str, version: str, group: str) -
     with _lock(folder):
         if python.exists() and _stamp(folder) == wanted:  # somebody else made it while we waited
             return python
-        print(f"Making {folder.name} for Python {version.split()[0]} (about half a minute) ...", flush=True)
+        print(
+            f"Making {folder.name} for Python {version.split()[0]} (about half a minute) ...",
+            flush=True,
+        )
         begun = time.monotonic()
         pip = [str(python), "-m", "pip"]
         if folder == VENV:
             _run(interpreter, "-m", "venv", "--clear", str(folder))
             # The pip that comes with Python may be too old to know --group.
-            _run(*pip, "install", "-qq", "--no-input", "--disable-pip-version-check", "-c", str(CONSTRAINTS), "pip")
+            _run(
+                *pip,
+                "install",
+                "-qq",
+                "--no-input",
+                "--disable-pip-version-check",
+                "-c",
+                str(CONSTRAINTS),
+                "pip",
+            )
         else:  # .venv stands already, and its pip serves here too
             _run(interpreter, "-m", "venv", "--clear", "--without-pip", str(folder))
             pip = [sys.executable, "-m", "pip", "--python", str(python)]
@@ -68,7 +86,9 @@ def make_environment(folder: Path, interpreter: str, version: str, group: str) -
             *pip, "install", "-qq", "--no-input", "--disable-pip-version-check", "--no-compile",
             "-c", str(CONSTRAINTS), "--build-constraint", str(CONSTRAINTS), "--group", group, "-e", ".[all]",
         )  # fmt: skip
-        (folder / STAMP).write_text(wanted, encoding="utf-8")  # last, so that a half-made one has none
+        (folder / STAMP).write_text(
+            wanted, encoding="utf-8"
+        )  # last, so that a half-made one has none
         print(f"Made {folder.name} in {time.monotonic() - begun:.0f} s.", flush=True)
     return python
 
@@ -77,7 +97,10 @@ def make_npm_tools() -> None:
     """Install with npm what looks at the spec, unless it is there."""
     npm = shutil.which("npm")
     if npm is None:
-        print("There is no npm on the PATH, so redocly and Prism will not look at the spec.", flush=True)
+        print(
+            "There is no npm on the PATH, so redocly and Prism will not look at the spec.",
+            flush=True,
+        )
         return
     for place, content in NPM_FOLDERS.items():
         folder = ROOT / place
@@ -92,9 +115,21 @@ def make_npm_tools() -> None:
 def _fingerprint(version: str, group: str) -> str:
     """What an environment is made of. Moving the project counts: an environment holds absolute paths."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    settings = [project["build-system"], project["project"], project["dependency-groups"], project["tool"]["hatch"]]
+    settings = [
+        project["build-system"],
+        project["project"],
+        project["dependency-groups"],
+        project["tool"]["hatch"],
+    ]
     own_version = (ROOT / "ecall_facade" / "_version.py").read_text(encoding="utf-8")
-    parts = [settings, CONSTRAINTS.read_text(encoding="utf-8"), own_version, str(ROOT), version, group]
+    parts = [
+        settings,
+        CONSTRAINTS.read_text(encoding="utf-8"),
+        own_version,
+        str(ROOT),
+        version,
+        group,
+    ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

@@ -38,7 +38,11 @@ addEventListener("unhandledrejection", (e) => problems.push(String(e.reason)));
 def why_none() -> str | None:
     """Tell why there is no browser, or None where there is one."""
     missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-    return f"{' and '.join(missing)} not found (Debian: chromium, chromium-driver)" if missing else None
+    return (
+        f"{' and '.join(missing)} not found (Debian: chromium, chromium-driver)"
+        if missing
+        else None
+    )
 
 
 @contextmanager
@@ -70,7 +74,14 @@ class Browser:
     def run(self, script: str, *arguments: object) -> Any:
         return self.driver.execute_script(script, *arguments)
 
-    def open(self, url: str, width: int = 1200, height: int = 800, scale: float = 1, scheme: str = "light") -> None:
+    def open(
+        self,
+        url: str,
+        width: int = 1200,
+        height: int = 800,
+        scale: float = 1,
+        scheme: str = "light",
+    ) -> None:
         """Load a page afresh, in a window of this size."""
         self.driver.get("about:blank")
         self.resize(width, height, scale)
@@ -79,7 +90,11 @@ class Browser:
 
     def resize(self, width: int, height: int, scale: float = 1) -> None:
         self.cdp(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=False,
         )
 
     def prefer(self, scheme: str) -> None:
@@ -100,7 +115,8 @@ class Browser:
         """Give the text of all that matches, also of what is not in view."""
         return str(
             self.run(
-                "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent).join('\\n')", selector
+                "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent).join('\\n')",
+                selector,
             )
         )
 
@@ -124,7 +140,9 @@ class Browser:
         try:
             self.wait_for(lambda: text in self.text(selector), text)
         except AssertionError:
-            raise AssertionError(f"{text!r} did not come to {selector}, which says: {self.text(selector)}") from None
+            raise AssertionError(
+                f"{text!r} did not come to {selector}, which says: {self.text(selector)}"
+            ) from None
 
     def problems(self) -> list[str]:
         return cast("list[str]", self.run("return window.problems"))

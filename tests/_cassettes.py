@@ -21,7 +21,9 @@ from vcr.serialize import serialize
 from ecall_facade import _session, _sync
 from ecall_facade.sandbox import Sandbox
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast, and not everywhere
+_LOADER = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # the one in C is ten times as fast, and not everywhere
 
 FOLDER = Path(__file__).parent / "cassettes"
 SERVICE = "https://rest.ecall.ch"
@@ -62,7 +64,9 @@ class Serializer:
         if self._origin is None:
             raise Unfit("Tests write no cassettes; scripts/record_cassettes does")
         named = {"recorded_from": self._origin, "what_this_is": ORIGINS[self._origin], **data}
-        return yaml.dump(named, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=10_000)
+        return yaml.dump(
+            named, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=10_000
+        )
 
     def deserialize(self, text: str) -> dict[str, Any]:
         data = load(text)
@@ -97,13 +101,19 @@ def _told(request: Any, recorded: Any) -> None:
 
 def _tidy_request(request: Any) -> Any:
     """Leave out what differs from one recording to the next, and what is nobody's business."""
-    kept = {name: value for name, value in request.headers.items() if name.lower() in _REQUEST_HEADERS}
+    kept = {
+        name: value for name, value in request.headers.items() if name.lower() in _REQUEST_HEADERS
+    }
     request.headers = dict(sorted(kept.items()))
     return request
 
 
 def _tidy_response(response: dict[str, Any]) -> dict[str, Any]:
-    headers = {name: value for name, value in response["headers"].items() if name.lower() not in _VOLATILE_HEADERS}
+    headers = {
+        name: value
+        for name, value in response["headers"].items()
+        if name.lower() not in _VOLATILE_HEADERS
+    }
     response["headers"] = dict(sorted(headers.items()))
     response["status"]["message"] = None  # Python's words for a status change with its version
     return response
@@ -134,7 +144,9 @@ class _Clock:
 
 
 class _Recording(Scene):
-    def __init__(self, sandbox: Sandbox, opener: Opener, options: Mapping[str, Any], clock: _Clock) -> None:
+    def __init__(
+        self, sandbox: Sandbox, opener: Opener, options: Mapping[str, Any], clock: _Clock
+    ) -> None:
         super().__init__(opener(sandbox.url, **options))
         self._sandbox = sandbox
         self._clock = clock
@@ -176,12 +188,15 @@ def record(scenario: Scenario) -> str:
     with ExitStack() as stack:
         for module in (_sync, _session):
             stack.enter_context(mock.patch.object(module, "sleep", clock.move))
-        stack.enter_context(mock.patch("random.uniform", return_value=1.0))  # which else makes pauses a little longer
+        stack.enter_context(
+            mock.patch("random.uniform", return_value=1.0)
+        )  # which else makes pauses a little longer
         opener = Opener(is_async=False)
         stack.callback(opener.close)
         scene = _Recording(stack.enter_context(Sandbox(**sandbox)), opener, scenario.options, clock)
         with recorder.use_cassette(
-            scenario.name, **{**settings(), "before_record_request": _to_service, "record_mode": "all"}
+            scenario.name,
+            **{**settings(), "before_record_request": _to_service, "record_mode": "all"},
         ):
             scenario.play(scene)
     if found := problems(memory.text):
@@ -195,18 +210,30 @@ def record_all(names: list[str] | None = None) -> dict[Path, str]:
         raise Unfit(f"There is no scenario {', '.join(sorted(unknown))}")
     own = [scenario for scenario in SCENARIOS if not is_of_service(path_of(scenario))]
     if others := set(names or []) - {scenario.name for scenario in own}:
-        raise Unfit(f"Recorded from the real service, and so not from the sandbox: {', '.join(sorted(others))}")
-    return {path_of(scenario): record(scenario) for scenario in own if not names or scenario.name in names}
+        raise Unfit(
+            f"Recorded from the real service, and so not from the sandbox: {', '.join(sorted(others))}"
+        )
+    return {
+        path_of(scenario): record(scenario)
+        for scenario in own
+        if not names or scenario.name in names
+    }
 
 
 def replaceable() -> dict[Path, str]:
     """Give the cassettes that are there and that a recording from the sandbox may change or remove."""
-    return {path: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.yaml") if not is_of_service(path)}
+    return {
+        path: path.read_text(encoding="utf-8")
+        for path in FOLDER.glob("*.yaml")
+        if not is_of_service(path)
+    }
 
 
 def is_of_service(path: Path) -> bool:
     """Tell whether the real service has answered there, which cannot be had again from here."""
-    return path.exists() and load(path.read_text("utf-8").partition("\n")[0]) == {"recorded_from": "service"}
+    return path.exists() and load(path.read_text("utf-8").partition("\n")[0]) == {
+        "recorded_from": "service"
+    }
 
 
 def path_of(scenario: Scenario) -> Path:
@@ -222,9 +249,16 @@ def problems(text: str) -> list[str]:
     strings = [text, *walk(data)]
     secrets = {"authorization": "Authorization", TOKEN.lower(): "the credentials, in base64"}
     secrets |= {PASSWORD.lower(): "the password", USERNAME.lower(): "the username"}
-    secrets |= {"127.0.0.1": "an address of this machine", "localhost": "an address of this machine"}
+    secrets |= {
+        "127.0.0.1": "an address of this machine",
+        "localhost": "an address of this machine",
+    }
     found = [*_origin_problems(text, data)]
-    found += [f"it holds {name}" for secret, name in secrets.items() if any(secret in one.lower() for one in strings)]
+    found += [
+        f"it holds {name}"
+        for secret, name in secrets.items()
+        if any(secret in one.lower() for one in strings)
+    ]
     numbers = {number for value in strings[1:] for number in numbers_in(value)}
     return found + [f"it holds the number {number}" for number in sorted(numbers - INVENTED)]
 

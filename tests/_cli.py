@@ -50,7 +50,9 @@ class Said(NamedTuple):
 class Command:
     """The command `ecall`, at home in an empty folder."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    def __init__(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+    ) -> None:
         self._capsys = capsys
         self._monkeypatch = monkeypatch
         monkeypatch.setenv("HOME", str(folder))
@@ -58,7 +60,9 @@ class Command:
         monkeypatch.chdir(folder)
 
     def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Said:
-        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        self._monkeypatch.setattr(
+            sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
+        )
         self._capsys.readouterr()
         code = _app.run([str(argument) for argument in arguments])
         said = self._capsys.readouterr()
@@ -66,7 +70,9 @@ class Command:
 
     def line(self, line: str) -> Said:
         """Run a line of shell: a command, `export`, `echo … | ecall …`, and variables of the environment."""
-        words = shlex.split(re.sub(r"\$(\w+)", lambda found: os.environ[found[1]], line), comments=True)
+        words = shlex.split(
+            re.sub(r"\$(\w+)", lambda found: os.environ[found[1]], line), comments=True
+        )
         stdin = b""
         if words[0] == "export":
             for word in words[1:]:

@@ -43,7 +43,9 @@ class Opener:
         self.is_async = is_async
         self.is_fast = is_fast
         self._stack = contextlib.ExitStack()
-        self._run: Callable[[Any], Any] = self._stack.enter_context(asyncio.Runner()).run if is_async else lambda x: x
+        self._run: Callable[[Any], Any] = (
+            self._stack.enter_context(asyncio.Runner()).run if is_async else lambda x: x
+        )
 
     def __call__(self, server: Server | str, **options: Any) -> ECall:
         url = server.url if isinstance(server, Server) else server
@@ -95,7 +97,9 @@ class _Outside:
             return lambda *args, **kwargs: self._wrap(value(*args, **kwargs))
         if isinstance(value, AbstractAsyncContextManager) and not isinstance(value, AsyncECall):
             return self._manage(value)
-        return _Outside(value, self._run) if type(value).__module__ == AsyncECall.__module__ else value
+        return (
+            _Outside(value, self._run) if type(value).__module__ == AsyncECall.__module__ else value
+        )
 
     @contextlib.contextmanager
     def _manage(self, manager: AbstractAsyncContextManager[object]) -> Iterator[object]:

@@ -37,7 +37,13 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 # What the service answers and posts. The spec lets it say more than is known, the sandbox has to say just that.
 _SAID = (
-    *("MessageResult", "AddressedMessageId", "MessageListResult", "MessageListEntry", "MessageStatusResult"),
+    *(
+        "MessageResult",
+        "AddressedMessageId",
+        "MessageListResult",
+        "MessageListEntry",
+        "MessageStatusResult",
+    ),
     *("MessageListStatusResult", "MediaUploadResult", "Error", "ErrorDetails", "ParameterError"),
     *("ReceivedMessage", "ReceivedContent", "StatusNotification"),
 )
@@ -64,7 +70,9 @@ def contract(spec: Mapping[str, Any] = SPEC, *, strict: bool) -> dict[str, Any]:
             versioned = copy.deepcopy(methods)
             for operation in versioned.values():
                 operation["operationId"] += version.upper()
-                operation["parameters"] = [each for each in operation["parameters"] if "$ref" not in each]
+                operation["parameters"] = [
+                    each for each in operation["parameters"] if "$ref" not in each
+                ]
             changed["paths"][path.replace("/api/", f"/api/{version}/")] = versioned
     components["parameters"]["ApiVersion"]["required"] = True
     return changed
@@ -74,10 +82,17 @@ def beside(spec: dict[str, Any], others: Mapping[str, Mapping[str, Any]]) -> dic
     """Give a spec with other ones in it, each below a path and with components of its own, for one program to serve."""
     changed = copy.deepcopy(spec)
     for name, other in others.items():
-        moved = json.loads(re.sub(r'"(#/components/[\w-]+/[\w-]+)', rf'"\1-{name}', json.dumps(other)))
+        moved = json.loads(
+            re.sub(r'"(#/components/[\w-]+/[\w-]+)', rf'"\1-{name}', json.dumps(other))
+        )
         for kind, members in moved["components"].items():
-            changed["components"][kind].update({f"{member}-{name}": value for member, value in members.items()})
-        security = [{f"{scheme}-{name}": scopes for scheme, scopes in each.items()} for each in moved["security"]]
+            changed["components"][kind].update(
+                {f"{member}-{name}": value for member, value in members.items()}
+            )
+        security = [
+            {f"{scheme}-{name}": scopes for scheme, scopes in each.items()}
+            for each in moved["security"]
+        ]
         for path, methods in moved["paths"].items():
             for operation in methods.values():
                 operation["operationId"] += f"-{name}"
@@ -157,19 +172,30 @@ class Judge:
         return [
             f"{exchange}: {problem}"
             for exchange in exchanges
-            for problem in [*self.request_problems(exchange.request), *self.answer_problems(exchange)]
+            for problem in [
+                *self.request_problems(exchange.request),
+                *self.answer_problems(exchange),
+            ]
         ]
 
     def request_problems(self, request: httpx.Request) -> list[str]:
-        return [_words(error) for error in self._openapi.iter_apicall_request_errors(self._request(request))]
+        return [
+            _words(error)
+            for error in self._openapi.iter_apicall_request_errors(self._request(request))
+        ]
 
     def answer_problems(self, exchange: Exchange) -> list[str]:
         response = exchange.response
         answer = self._testing.MockResponse(
-            response.content, response.status_code, dict(response.headers), response.headers.get("content-type", "")
+            response.content,
+            response.status_code,
+            dict(response.headers),
+            response.headers.get("content-type", ""),
         )
         request = self._request(exchange.request)
-        return [_words(error) for error in self._openapi.iter_apicall_response_errors(request, answer)]
+        return [
+            _words(error) for error in self._openapi.iter_apicall_response_errors(request, answer)
+        ]
 
     def webhook_problems(self, name: str, body: bytes, content_type: str) -> list[str]:
         """Name what is wrong with a request that the service makes."""
@@ -193,7 +219,11 @@ def _without_binary(node: Any) -> Any:
     if isinstance(node, list):
         return [_without_binary(each) for each in node]
     if isinstance(node, dict):
-        return {} if node.get("format") == "binary" else {name: _without_binary(each) for name, each in node.items()}
+        return (
+            {}
+            if node.get("format") == "binary"
+            else {name: _without_binary(each) for name, each in node.items()}
+        )
     return node
 
 
@@ -230,7 +260,9 @@ def take_round(ecall: ECall) -> list[ECallError]:
         with ecall.media.stream(media_id) as chunks:
             return b"".join(chunks)
 
-    sent = attempt(lambda: ecall.sms.send(NUMBER, TEXT, page_limit=2, notify=Notify("ops@example.com")))
+    sent = attempt(
+        lambda: ecall.sms.send(NUMBER, TEXT, page_limit=2, notify=Notify("ops@example.com"))
+    )
     message_id = sent.message_id if isinstance(sent, SentMessage) else UNKNOWN
     attempt(lambda: ecall.messages.status(message_id))
     attempt(unknown)
@@ -240,7 +272,10 @@ def take_round(ecall: ECall) -> list[ECallError]:
     media_id = media.media_id if media is not None else UNKNOWN
     attempt(download)
     attempt(lambda: ecall.whatsapp.send(NUMBER, DocumentContent(media_id=media_id)))
-    items = [ecall.rcs.compose(NUMBER, StickerContent(media_id=media_id)), ecall.sms.compose(NUMBER, TEXT)]
+    items = [
+        ecall.rcs.compose(NUMBER, StickerContent(media_id=media_id)),
+        ecall.sms.compose(NUMBER, TEXT),
+    ]
     lot = attempt(lambda: ecall.messages.send_list(items))
     list_id = lot.list_id if isinstance(lot, SentList) else UNKNOWN
     assert lot is None or all(isinstance(entry, ListEntry) for entry in lot.entries)
@@ -276,15 +311,29 @@ BAD_MESSAGES: dict[str, dict[str, Any]] = {
     "no text": {"content": {"type": "Text"}},
     "an empty text": {"content": {"type": "Text", "text": ""}},
     "a text of 1531 characters by SMS": {"content": {"type": "Text", "text": "x" * 1531}},
-    "a text of 4097 characters by WhatsApp": {"channel": "Whatsapp", "content": {"type": "Text", "text": "x" * 4097}},
-    "a text of 1001 characters by RCS": {"channel": "Rcs", "content": {"type": "Text", "text": "x" * 1001}},
+    "a text of 4097 characters by WhatsApp": {
+        "channel": "Whatsapp",
+        "content": {"type": "Text", "text": "x" * 4097},
+    },
+    "a text of 1001 characters by RCS": {
+        "channel": "Rcs",
+        "content": {"type": "Text", "text": "x" * 1001},
+    },
     "a sticker by WhatsApp": {"channel": "Whatsapp", "content": _STICKER},
     "no file": {"channel": "Rcs", "content": {"type": "Image"}},
-    "a limit of 11 pages": {"content": {"type": "Text", "text": TEXT, "options": {"pageLimit": 11}}},
-    "a limit in words": {"content": {"type": "Text", "text": TEXT, "options": {"pageLimit": "one"}}},
+    "a limit of 11 pages": {
+        "content": {"type": "Text", "text": TEXT, "options": {"pageLimit": 11}}
+    },
+    "a limit in words": {
+        "content": {"type": "Text", "text": TEXT, "options": {"pageLimit": "one"}}
+    },
     "nobody to notify": {"notification": {"addresses": []}},
-    "a notification without a type": {"notification": {"addresses": [{"address": "ops@example.com"}]}},
-    "a notification of an unknown event": {"notification": {"addresses": [_ADDRESS], "forEvent": "Never"}},
+    "a notification without a type": {
+        "notification": {"addresses": [{"address": "ops@example.com"}]}
+    },
+    "a notification of an unknown event": {
+        "notification": {"addresses": [_ADDRESS], "forEvent": "Never"}
+    },
 }
 """What is wrong with a message, as changes of a good one; `...` stands for a field that is left out."""
 

@@ -32,14 +32,32 @@ DELIVERED = ACCEPTED + timedelta(seconds=4)
 LATER = ACCEPTED + timedelta(days=7)
 NOBODY = "12"
 """The recipient that is refused in a list."""
-REFUSAL = ("InvalidContent", "The request is not valid.", "To", "The number is an invalid receiver.")
+REFUSAL = (
+    "InvalidContent",
+    "The request is not valid.",
+    "To",
+    "The number is an invalid receiver.",
+)
 _SWISS = ZoneInfo("Europe/Zurich")
 _TOKEN = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
 _PATH = re.compile(r"/api(?:/v([^/]+))?/(message|messagelist|media)(?:/([^/?]+))?", re.IGNORECASE)
 
-Operation: TypeAlias = Literal["send", "broadcast", "send_list", "status", "list_status", "upload", "download"]
+Operation: TypeAlias = Literal[
+    "send", "broadcast", "send_list", "status", "list_status", "upload", "download"
+]
 Aspect: TypeAlias = Literal[
-    "ids", "states", "times", "errors", "names", "extras", "case", "nesting", "text", "bytes", "status", "header"
+    "ids",
+    "states",
+    "times",
+    "errors",
+    "names",
+    "extras",
+    "case",
+    "nesting",
+    "text",
+    "bytes",
+    "status",
+    "header",
 ]
 """What a twist is about, in the order in which twists are applied; a combination has one of each at most."""
 Fact: TypeAlias = Literal[
@@ -148,7 +166,10 @@ class DifferentService:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._server.__exit__()
 
@@ -156,7 +177,10 @@ class DifferentService:
 
     def _serve(self, exchange: Exchange) -> None:
         draft = self._act(exchange.request)
-        is_late = [get_args(Aspect).index(twist.aspect) >= get_args(Aspect).index("text") for twist in self.twists]
+        is_late = [
+            get_args(Aspect).index(twist.aspect) >= get_args(Aspect).index("text")
+            for twist in self.twists
+        ]
         for twist, late in zip(self.twists, is_late, strict=True):
             if not late:
                 twist.change(draft)
@@ -182,7 +206,11 @@ class DifferentService:
             return _refusal("status", 401)
         if match is None:
             return _refusal("status", 404, code="NoSuchPath")
-        stated, resource, given = match[1] or request.headers.get("x-api-version", "1"), match[2].lower(), match[3]
+        stated, resource, given = (
+            match[1] or request.headers.get("x-api-version", "1"),
+            match[2].lower(),
+            match[3],
+        )
         operation = _operation(resource, given is not None, request.body)
         if stated not in {"1", "1.0", "2", "2.0"}:
             return _refusal(operation, 400)
@@ -224,7 +252,9 @@ class DifferentService:
             return 400
         list_id, before = self._new(2), len(self.accepted)
         entries = [
-            {"error": error_of(400)} if item["to"] == NOBODY else {"messageId": self._take("send_list", item["to"])}
+            {"error": error_of(400)}
+            if item["to"] == NOBODY
+            else {"messageId": self._take("send_list", item["to"])}
             for item in messages
         ]
         self.lists[list_id] = [message.id for message in self.accepted[before:]]
@@ -240,7 +270,10 @@ class DifferentService:
     def _list_status(self, draft: Draft, _: bytes, known: str) -> int | None:
         if known not in self.lists:
             return 404
-        draft.data = {"messageListId": known, "messages": [_delivered(one) for one in self.lists[known]]}
+        draft.data = {
+            "messageListId": known,
+            "messages": [_delivered(one) for one in self.lists[known]],
+        }
         return None
 
     def _upload(self, draft: Draft, body: bytes, _: str) -> int | None:
@@ -291,18 +324,27 @@ def write_time(moment: datetime, version: int) -> str:
 
 def _on_the_wire(draft: Draft) -> bytes:
     reason = HTTPStatus(draft.status).phrase if draft.status in set(HTTPStatus) else "Something"
-    headers, body = {**draft.headers, **draft.request_id}, draft.body if draft.coded is None else draft.coded
+    headers, body = (
+        {**draft.headers, **draft.request_id},
+        draft.body if draft.coded is None else draft.coded,
+    )
     if draft.status in {204, 304}:
         body = b""
     elif draft.framing == "chunks":
         headers["Transfer-Encoding"] = "chunked"
         parts = [body[at : at + 7] for at in range(0, len(body), 7)]
-        body = b"".join(b"%x;last=no\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\nX-Trailer: 1\r\n\r\n"
+        body = (
+            b"".join(b"%x;last=no\r\n%s\r\n" % (len(part), part) for part in parts)
+            + b"0\r\nX-Trailer: 1\r\n\r\n"
+        )
     elif draft.framing == "end":
         headers["Connection"] = "close"
     else:
         headers["Content-Length"] = str(len(body))
-    lines = [f"HTTP/1.1 {draft.status} {reason}", *[f"{name}: {value}" for name, value in headers.items()]]
+    lines = [
+        f"HTTP/1.1 {draft.status} {reason}",
+        *[f"{name}: {value}" for name, value in headers.items()],
+    ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
@@ -321,7 +363,9 @@ def _objects(node: Any) -> Iterator[dict[str, Any]]:
     """Give all objects in an answer."""
     if isinstance(node, dict):
         yield node
-    for value in list(node.values()) if isinstance(node, dict) else node if isinstance(node, list) else []:
+    for value in (
+        list(node.values()) if isinstance(node, dict) else node if isinstance(node, list) else []
+    ):
         yield from _objects(value)
 
 
@@ -357,7 +401,9 @@ def _accepted(draft: Draft) -> bool:
 TWISTS: list[Twist] = []
 
 
-def _add(name: str, aspect: Aspect, change: Callable[[Draft], None], *hides: Fact, **more: Any) -> None:
+def _add(
+    name: str, aspect: Aspect, change: Callable[[Draft], None], *hides: Fact, **more: Any
+) -> None:
     TWISTS.append(Twist(f"{aspect}: {name}", aspect, change, frozenset(hides), **more))
 
 
@@ -376,13 +422,19 @@ def _rename(**names: str) -> Callable[[Draft], None]:
 # ids: their names, shapes and places
 
 _add(
-    "another name for all", "ids", _rename(messageId="id", messageIdList="ids", messageListId="id", mediaId="id"), *IDS
+    "another name for all",
+    "ids",
+    _rename(messageId="id", messageIdList="ids", messageListId="id", mediaId="id"),
+    *IDS,
 )
 _add(
     "in snake case",
     "ids",
     _rename(
-        messageId="message_id", messageIdList="message_id_list", messageListId="message_list_id", mediaId="media_id"
+        messageId="message_id",
+        messageIdList="message_id_list",
+        messageListId="message_list_id",
+        mediaId="media_id",
     ),
     *IDS,
 )
@@ -392,11 +444,19 @@ _add("messageListId is listId", "ids", _rename(messageListId="listId"), "list id
 _add("mediaId is fileId", "ids", _rename(mediaId="fileId"), "media id")
 _add("integers", "ids", lambda draft: _respelled(draft, lambda one: int(one[-12:]) + 815_000))
 _add("long integers", "ids", lambda draft: _respelled(draft, lambda one: int(one[-12:]) + 2**60))
-_add("in capitals, in braces", "ids", lambda draft: _respelled(draft, lambda one: f"{{{one.upper()}}}"))
+_add(
+    "in capitals, in braces",
+    "ids",
+    lambda draft: _respelled(draft, lambda one: f"{{{one.upper()}}}"),
+)
 _add("with slashes and spaces", "ids", lambda draft: _respelled(draft, lambda one: f"a/{one} ü?"))
 _add("floats", "ids", lambda draft: _respelled(draft, lambda one: int(one[-12:]) + 0.5), *IDS)
 _add(
-    "objects", "ids", lambda draft: _respelled(draft, lambda one: {"value": one}), *IDS - {"message ids"}, "message ids"
+    "objects",
+    "ids",
+    lambda draft: _respelled(draft, lambda one: {"value": one}),
+    *IDS - {"message ids"},
+    "message ids",
 )
 
 
@@ -431,20 +491,39 @@ def _listed(make: Callable[[list[str], list[str]], object]) -> Callable[[Draft],
 
 def _pairs(id_name: str, address_name: str) -> Callable[[list[str], list[str]], object]:
     return lambda ids, recipients: [
-        {id_name: one, address_name: recipient} for one, recipient in reversed(list(zip(ids, recipients, strict=True)))
+        {id_name: one, address_name: recipient}
+        for one, recipient in reversed(list(zip(ids, recipients, strict=True)))
     ]
 
 
 _add("a list of objects, the other way round", "ids", _listed(_pairs("messageId", "address")))
 _add("a list of objects in capitals", "ids", _listed(_pairs("MESSAGEID", "ADDRESS")))
-_add("a list of objects with another name for recipients", "ids", _listed(_pairs("messageId", "person")))
-_add("a list of objects without known ids", "ids", _listed(_pairs("number", "address")), "message ids")
+_add(
+    "a list of objects with another name for recipients",
+    "ids",
+    _listed(_pairs("messageId", "person")),
+)
+_add(
+    "a list of objects without known ids",
+    "ids",
+    _listed(_pairs("number", "address")),
+    "message ids",
+)
 _add(
     "a list of objects with 0041",
     "ids",
-    _listed(lambda ids, to: [{"messageId": i, "address": "00" + r[1:]} for i, r in zip(ids, to, strict=True)]),
+    _listed(
+        lambda ids, to: [
+            {"messageId": i, "address": "00" + r[1:]} for i, r in zip(ids, to, strict=True)
+        ]
+    ),
 )
-_add("a dict for a list", "ids", _listed(lambda ids, to: dict(zip(to, ids, strict=True))), "message ids")
+_add(
+    "a dict for a list",
+    "ids",
+    _listed(lambda ids, to: dict(zip(to, ids, strict=True))),
+    "message ids",
+)
 _add("a string for a list", "ids", _listed(lambda ids, _: ",".join(ids)), "message ids")
 _add("lists in the list", "ids", _listed(lambda ids, _: [[one] for one in ids]), "message ids")
 
@@ -511,18 +590,40 @@ def _swiss(moment: datetime, shape: str) -> str:
     return moment.astimezone(_SWISS).strftime(shape)
 
 
-_add("without an offset", "times", _times(lambda moment: _swiss(moment, "%Y-%m-%dT%H:%M:%S.0000000")))
+_add(
+    "without an offset", "times", _times(lambda moment: _swiss(moment, "%Y-%m-%dT%H:%M:%S.0000000"))
+)
 _add("with an offset", "times", _times(lambda moment: _swiss(moment, "%Y-%m-%d %H:%M:%S%z")))
 _add("Swiss", "times", _times(lambda moment: _swiss(moment, "%d.%m.%Y %H:%M:%S")))
 _add("RFC 1123", "times", _times(lambda moment: format_datetime(moment, usegmt=True)))
 _add("seconds", "times", _times(lambda moment: int(moment.timestamp())), "the looks of a time")
-_add("milliseconds", "times", _times(lambda moment: int(moment.timestamp() * 1000)), "the looks of a time")
-_add("seconds in a string", "times", _times(lambda moment: str(int(moment.timestamp()))), "the looks of a time")
-_add(".NET's", "times", _times(lambda moment: f"/Date({moment.timestamp() * 1000:.0f})/"), "the looks of a time")
+_add(
+    "milliseconds",
+    "times",
+    _times(lambda moment: int(moment.timestamp() * 1000)),
+    "the looks of a time",
+)
+_add(
+    "seconds in a string",
+    "times",
+    _times(lambda moment: str(int(moment.timestamp()))),
+    "the looks of a time",
+)
+_add(
+    ".NET's",
+    "times",
+    _times(lambda moment: f"/Date({moment.timestamp() * 1000:.0f})/"),
+    "the looks of a time",
+)
 _add("a date", "times", _times(lambda moment: f"{moment:%Y-%m-%d}"), "time")
 _add("American", "times", _times(lambda moment: f"{moment:%m/%d/%Y %H:%M}"), "time")
 _add("words", "times", _times(lambda moment: "just now: a moment ago"), "time")
-_add("an object", "times", _times(lambda moment: {"date": f"{moment:%d.%m.%Y}", "time": f"{moment:%H:%M}"}), "time")
+_add(
+    "an object",
+    "times",
+    _times(lambda moment: {"date": f"{moment:%d.%m.%Y}", "time": f"{moment:%H:%M}"}),
+    "time",
+)
 _add("the year 1", "times", _times(lambda moment: "0001-01-01T00:00:00"), "time")
 _add("null", "times", _times(lambda moment: None), "time")
 _add("a long number", "times", _times(lambda moment: 10**40), "time")
@@ -530,7 +631,9 @@ _add("a long number", "times", _times(lambda moment: 10**40), "time")
 # errors: other shapes of what refuses, also within a list
 
 
-def _error_shape(make: Callable[[int], Any], content_type: str = "application/json") -> Callable[[Draft], None]:
+def _error_shape(
+    make: Callable[[int], Any], content_type: str = "application/json"
+) -> Callable[[Draft], None]:
     def change(draft: Draft) -> None:
         if draft.is_refusal:
             draft.data = make(draft.status)
@@ -555,34 +658,81 @@ _add(
 _add(
     "RFC 7807 of ASP.NET",
     "errors",
-    _error_shape(lambda status: {**_PROBLEM, "errors": {_PARAMETER: [_WORDS]}}, "application/problem+json"),
+    _error_shape(
+        lambda status: {**_PROBLEM, "errors": {_PARAMETER: [_WORDS]}}, "application/problem+json"
+    ),
     "problem",
 )
-_add("ModelState", "errors", _error_shape(lambda _: {"Message": _MESSAGE, "ModelState": {"m.To": [_WORDS]}}), "problem")
-_add("plain text", "errors", _error_shape(lambda _: _WORDS.encode(), "text/plain; charset=utf-8"), "problem")
-_add("HTML", "errors", _error_shape(lambda _: f"<html><p>{_WORDS}".encode(), "text/html"), "problem")
-_add("XML", "errors", _error_shape(lambda _: f"<Error>{_WORDS}</Error>".encode(), "application/xml"), "problem")
+_add(
+    "ModelState",
+    "errors",
+    _error_shape(lambda _: {"Message": _MESSAGE, "ModelState": {"m.To": [_WORDS]}}),
+    "problem",
+)
+_add(
+    "plain text",
+    "errors",
+    _error_shape(lambda _: _WORDS.encode(), "text/plain; charset=utf-8"),
+    "problem",
+)
+_add(
+    "HTML", "errors", _error_shape(lambda _: f"<html><p>{_WORDS}".encode(), "text/html"), "problem"
+)
+_add(
+    "XML",
+    "errors",
+    _error_shape(lambda _: f"<Error>{_WORDS}</Error>".encode(), "application/xml"),
+    "problem",
+)
 _add("nested", "errors", _error_shape(lambda status: {"error": error_of(status)}), "problem")
-_add("nested, with other names", "errors", _error_shape(lambda _: {"error": {"code": 7, "message": _WORDS}}), "problem")
+_add(
+    "nested, with other names",
+    "errors",
+    _error_shape(lambda _: {"error": {"code": 7, "message": _WORDS}}),
+    "problem",
+)
 _add("an array", "errors", _error_shape(lambda status: [error_of(status)]), "problem")
-_add("of OAuth", "errors", _error_shape(lambda _: {"error": "invalid", "error_description": _WORDS}), "problem")
+_add(
+    "of OAuth",
+    "errors",
+    _error_shape(lambda _: {"error": "invalid", "error_description": _WORDS}),
+    "problem",
+)
 _add("a string", "errors", _error_shape(lambda _: _WORDS))
 _add("a number", "errors", _error_shape(lambda _: 11100), "problem")
 _add(
     "PascalCase",
     "errors",
-    _error_shape(lambda status: _renamed(error_of(status), lambda name: name[0].upper() + name[1:])),
+    _error_shape(
+        lambda status: _renamed(error_of(status), lambda name: name[0].upper() + name[1:])
+    ),
 )
-_add("a number for the code", "errors", _error_shape(lambda status: {**error_of(status), "errorCode": 11100}))
-_add("without details", "errors", _error_shape(lambda _: {"errorCode": _CODE, "errorMessage": None}))
 _add(
-    "details are a dict", "errors", _error_shape(lambda status: {**error_of(status), "errorDetails": {"To": [_WORDS]}})
+    "a number for the code",
+    "errors",
+    _error_shape(lambda status: {**error_of(status), "errorCode": 11100}),
 )
-_add("details are a list", "errors", _error_shape(lambda status: {**error_of(status), "errorDetails": [_WORDS]}))
+_add(
+    "without details", "errors", _error_shape(lambda _: {"errorCode": _CODE, "errorMessage": None})
+)
+_add(
+    "details are a dict",
+    "errors",
+    _error_shape(lambda status: {**error_of(status), "errorDetails": {"To": [_WORDS]}}),
+)
+_add(
+    "details are a list",
+    "errors",
+    _error_shape(lambda status: {**error_of(status), "errorDetails": [_WORDS]}),
+)
 _add(
     "messages are a string",
     "errors",
-    _error_shape(lambda status: json.loads(json.dumps(error_of(status)).replace(f'["{_WORDS}"]', f'"{_WORDS}"'))),
+    _error_shape(
+        lambda status: json.loads(
+            json.dumps(error_of(status)).replace(f'["{_WORDS}"]', f'"{_WORDS}"')
+        )
+    ),
 )
 _add("empty", "errors", _error_shape(lambda _: {}), "problem", "entry errors")
 _add("nothing", "errors", _error_shape(lambda _: b"", "text/plain"), "problem", "entry errors")
@@ -613,7 +763,13 @@ def _without(*names: str) -> Callable[[Draft], None]:
     return _on_data(change)
 
 
-_add("no messages in the answer", "names", _without("messages"), "the name of the array", "the only array")
+_add(
+    "no messages in the answer",
+    "names",
+    _without("messages"),
+    "the name of the array",
+    "the only array",
+)
 _add("ids only", "names", _without("timestamp", "state", "error"), "time", "state", "entry errors")
 
 
@@ -636,13 +792,30 @@ def _extra(make: Callable[[], dict[str, Any]]) -> Callable[[Draft], None]:
 
 
 _DEEP = json.loads('{"a": ' * 200 + "1" + "}" * 200)
-_add("unknown fields", "extras", _extra(lambda: {"cost": 0.05, "test": False, "note": "Grüezi 👋", "next": None}))
 _add(
-    "the same names further inside", "extras", _extra(lambda: {"about": {"messageId": "no", "mediaId": 7, "state": 2}})
+    "unknown fields",
+    "extras",
+    _extra(lambda: {"cost": 0.05, "test": False, "note": "Grüezi 👋", "next": None}),
 )
-_add("a code that says that all is well", "extras", _extra(lambda: {"errorCode": "OK", "errorMessage": "Success"}))
-_add("other arrays", "extras", _extra(lambda: {"links": ["a"], "warnings": [{"messageId": "no"}]}), "the only array")
-_add("another time", "extras", _extra(lambda: {"validUntil": write_time(LATER, 2)}), "the only time")
+_add(
+    "the same names further inside",
+    "extras",
+    _extra(lambda: {"about": {"messageId": "no", "mediaId": 7, "state": 2}}),
+)
+_add(
+    "a code that says that all is well",
+    "extras",
+    _extra(lambda: {"errorCode": "OK", "errorMessage": "Success"}),
+)
+_add(
+    "other arrays",
+    "extras",
+    _extra(lambda: {"links": ["a"], "warnings": [{"messageId": "no"}]}),
+    "the only array",
+)
+_add(
+    "another time", "extras", _extra(lambda: {"validUntil": write_time(LATER, 2)}), "the only time"
+)
 _add("very much", "extras", _extra(lambda: {"padding": "x" * 300_000, "deep": _DEEP}))
 
 # case
@@ -671,10 +844,20 @@ def _nested(make: Callable[[Any], Any]) -> Callable[[Draft], None]:
 
 
 _add("in data", "nesting", _nested(lambda data: {"data": data}), *_NESTED)
-_add("in result, beside a status", "nesting", _nested(lambda data: {"status": "ok", "result": data}), *_NESTED)
+_add(
+    "in result, beside a status",
+    "nesting",
+    _nested(lambda data: {"status": "ok", "result": data}),
+    *_NESTED,
+)
 _add("in a list", "nesting", _nested(lambda data: [data]), "object")
 _add("in a string", "nesting", _nested(lambda data: json.dumps(_with_times(data, str))), "object")
-_add("in a string in an object", "nesting", _nested(lambda data: {"d": json.dumps(_with_times(data, str))}), *_NESTED)
+_add(
+    "in a string in an object",
+    "nesting",
+    _nested(lambda data: {"d": json.dumps(_with_times(data, str))}),
+    *_NESTED,
+)
 
 # text: how the JSON is written
 
@@ -698,7 +881,11 @@ def _opened(data: Any, beginning: str) -> str:
 
 def _twice(data: Any) -> str:
     """Write each name twice; the second time is as good as the first."""
-    return _opened(data, _plain(data)[1:-1] + ", ") if isinstance(data, dict) and data else _plain(data)
+    return (
+        _opened(data, _plain(data)[1:-1] + ", ")
+        if isinstance(data, dict) and data
+        else _plain(data)
+    )
 
 
 def _null_first(data: Any) -> str:
@@ -714,23 +901,49 @@ _add(
 )
 _add("duplicate keys", "text", _text(_twice))
 _add("duplicate keys, null first", "text", _text(_null_first))
-_add("NaN and Infinity", "text", _text(lambda data: _opened(data, '"cost": NaN, "credit": -Infinity, ')))
+_add(
+    "NaN and Infinity",
+    "text",
+    _text(lambda data: _opened(data, '"cost": NaN, "credit": -Infinity, ')),
+)
 _add("with a byte order mark", "text", _text(_plain, "utf-8-sig"))
 _add("UTF-16", "text", _text(_plain, "utf-16"))
 _add("UTF-16 without a mark", "text", _text(_plain, "utf-16-be"))
 _add("UTF-32", "text", _text(_plain, "utf-32"))
-_add("Latin-1", "text", _text(lambda data: _opened(data, '"gruss": "Grüezi", '), "latin-1"), *_UNREADABLE)
+_add(
+    "Latin-1",
+    "text",
+    _text(lambda data: _opened(data, '"gruss": "Grüezi", '), "latin-1"),
+    *_UNREADABLE,
+)
 _add("a comma too many", "text", _text(lambda data: _plain(data)[:-1] + ",}"), *_UNREADABLE)
 _add("comments", "text", _text(lambda data: f"// all is well\n{_plain(data)}"), *_UNREADABLE)
-_add("a prefix against attacks", "text", _text(lambda data: f")]}}',\n{_plain(data)}"), *_UNREADABLE)
+_add(
+    "a prefix against attacks", "text", _text(lambda data: f")]}}',\n{_plain(data)}"), *_UNREADABLE
+)
 _add("a call", "text", _text(lambda data: f"callback({_plain(data)});"), *_UNREADABLE)
 _add("a second object behind it", "text", _text(lambda data: f"{_plain(data)}\n{{}}"), *_UNREADABLE)
 _add("Python's own", "text", _text(repr), *_UNREADABLE)
-_add("XML", "text", _text(lambda data: f"<?xml version='1.0'?><Answer>{_plain(data)}</Answer>"), *_UNREADABLE)
-_add("an id and nothing else", "text", _text(lambda _: "b1f5a2f0-0001-4c6e-9d3a-000000000001"), *_UNREADABLE)
+_add(
+    "XML",
+    "text",
+    _text(lambda data: f"<?xml version='1.0'?><Answer>{_plain(data)}</Answer>"),
+    *_UNREADABLE,
+)
+_add(
+    "an id and nothing else",
+    "text",
+    _text(lambda _: "b1f5a2f0-0001-4c6e-9d3a-000000000001"),
+    *_UNREADABLE,
+)
 _add("OK", "text", _text(lambda _: "OK"), *_UNREADABLE)
 _add("empty", "text", _text(lambda _: ""), *_UNREADABLE)
-_add("too deep", "text", _text(lambda data: _opened(data, f'"a": {"[" * 100_000}{"]" * 100_000}, ')), *_UNREADABLE)
+_add(
+    "too deep",
+    "text",
+    _text(lambda data: _opened(data, f'"a": {"[" * 100_000}{"]" * 100_000}, ')),
+    *_UNREADABLE,
+)
 
 # bytes: how they travel
 
@@ -739,7 +952,11 @@ def _coded(
     coding: str, encode: Callable[[bytes], bytes], framing: Literal["length", "chunks"] = "length"
 ) -> Callable[[Draft], None]:
     def change(draft: Draft) -> None:
-        draft.headers["Content-Encoding"], draft.coded, draft.framing = coding, encode(draft.body), framing
+        draft.headers["Content-Encoding"], draft.coded, draft.framing = (
+            coding,
+            encode(draft.body),
+            framing,
+        )
 
     return change
 
@@ -762,7 +979,9 @@ def _typed(content_type: str | None) -> Callable[[Draft], None]:
 
 
 def _hinted(draft: Draft) -> None:
-    draft.before = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+    draft.before = (
+        b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+    )
 
 
 _add("gzip", "bytes", _coded("gzip", gzip.compress), "length")
@@ -771,7 +990,14 @@ _add("gzip in chunks", "bytes", _coded("gzip", gzip.compress, "chunks"), "length
 _add("chunks", "bytes", _framed("chunks"), "length")
 _add("until the connection ends", "bytes", _framed("end"), "length")
 _add("hints first", "bytes", _hinted)
-_add("said to be gzip, and is not", "bytes", _coded("gzip", lambda body: body), *_UNREADABLE, "file", "length")
+_add(
+    "said to be gzip, and is not",
+    "bytes",
+    _coded("gzip", lambda body: body),
+    *_UNREADABLE,
+    "file",
+    "length",
+)
 _add("text/plain", "bytes", _typed("text/plain"))
 _add("text/html in UTF-7", "bytes", _typed("text/html; charset=utf-7"))
 _add("of no known kind", "bytes", _typed("; ;=?"))
@@ -848,4 +1074,7 @@ def combination(seed: int) -> list[Twist]:
     readable = [twist for twist in TWISTS if not twist.fails and "object" not in twist.hides]
     # Where nothing at all can be read, the other twists do not show; so that is rare.
     pool = TWISTS if chance.random() < 0.25 else readable
-    return [chance.choice([twist for twist in pool if twist.aspect == aspect] or readable[:1]) for aspect in aspects]
+    return [
+        chance.choice([twist for twist in pool if twist.aspect == aspect] or readable[:1])
+        for aspect in aspects
+    ]

@@ -38,7 +38,10 @@ def _rename_id(spec: Spec) -> None:
 
 
 def _rename_path(spec: Spec) -> None:
-    spec["paths"] = {path.replace("/messagelist", "/message-list"): methods for path, methods in spec["paths"].items()}
+    spec["paths"] = {
+        path.replace("/messagelist", "/message-list"): methods
+        for path, methods in spec["paths"].items()
+    }
 
 
 def _rename_parameter(spec: Spec) -> None:
@@ -48,30 +51,36 @@ def _rename_parameter(spec: Spec) -> None:
 FAULTY_SPECS: dict[str, FaultySpec] = {
     "renamed-field": FaultySpec(_rename_id, {MOCK, JUDGE}),
     "changed-type": FaultySpec(
-        lambda spec: _schemas(spec)["MessageResult"]["properties"]["messageId"].update(type="integer"),
+        lambda spec: _schemas(spec)["MessageResult"]["properties"]["messageId"].update(
+            type="integer"
+        ),
         {MOCK, JUDGE, LINTER},
     ),
     "less-required": FaultySpec(
         lambda spec: _schemas(spec)["MessageRequest"]["required"].remove("from"), {MOCK, JUDGE}
     ),
     "more-required": FaultySpec(
-        lambda spec: _schemas(spec)["MessageRequest"]["required"].append("notification"), {MOCK, JUDGE, LINTER}
+        lambda spec: _schemas(spec)["MessageRequest"]["required"].append("notification"),
+        {MOCK, JUDGE, LINTER},
     ),
     "misspelt-path": FaultySpec(_rename_path, {MOCK, JUDGE}),
     "misspelt-value": FaultySpec(
-        lambda spec: _schemas(spec)["Channel"].update(enum=["SMS", "Whatsapp", "Rcs"]), {MOCK, JUDGE, LINTER}
+        lambda spec: _schemas(spec)["Channel"].update(enum=["SMS", "Whatsapp", "Rcs"]),
+        {MOCK, JUDGE, LINTER},
     ),
     "misspelt-header": FaultySpec(
-        lambda spec: spec["components"]["parameters"]["ApiVersion"].update(name="Api-Version"), {MOCK, JUDGE}
+        lambda spec: spec["components"]["parameters"]["ApiVersion"].update(name="Api-Version"),
+        {MOCK, JUDGE},
     ),
     "no-such-limit": FaultySpec(
-        lambda spec: spec["components"]["x-channel-rules"]["Sms"]["properties"]["content"]["properties"]["text"].update(
-            maxLength=15300
-        ),
+        lambda spec: spec["components"]["x-channel-rules"]["Sms"]["properties"]["content"][
+            "properties"
+        ]["text"].update(maxLength=15300),
         {MOCK, JUDGE},
     ),
     "other-credentials": FaultySpec(
-        lambda spec: spec["components"]["securitySchemes"]["BasicAuth"].update(scheme="bearer"), {MOCK, JUDGE}
+        lambda spec: spec["components"]["securitySchemes"]["BasicAuth"].update(scheme="bearer"),
+        {MOCK, JUDGE},
     ),
     "other-content-type": FaultySpec(
         lambda spec: spec["paths"]["/api/media"]["post"]["requestBody"].update(
@@ -91,5 +100,7 @@ FAULTY_SPECS: dict[str, FaultySpec] = {
         {LINTER, VALIDATOR, JUDGE},
         can_be_served=False,
     ),
-    "renamed-parameter": FaultySpec(_rename_parameter, {LINTER, VALIDATOR, JUDGE}, can_be_served=False),
+    "renamed-parameter": FaultySpec(
+        _rename_parameter, {LINTER, VALIDATOR, JUDGE}, can_be_served=False
+    ),
 }

@@ -37,14 +37,18 @@ def _stream(ecall: ECall) -> object:
 
 def _download(ecall: ECall) -> object:
     copy, progress = io.BytesIO(), list[tuple[int, int | None]]()
-    media = ecall.media.download("f/1 ü", copy, on_progress=lambda done, total: progress.append((done, total)))
+    media = ecall.media.download(
+        "f/1 ü", copy, on_progress=lambda done, total: progress.append((done, total))
+    )
     return media, copy.getvalue(), progress
 
 
 def _upload(ecall: ECall) -> object:
     progress: list[tuple[int, int | None]] = []
     media = ecall.media.upload(
-        FILE, content_type="image/png", on_progress=lambda done, total: progress.append((done, total))
+        FILE,
+        content_type="image/png",
+        on_progress=lambda done, total: progress.append((done, total)),
     )
     return media, progress
 
@@ -63,19 +67,31 @@ def _list(ecall: ECall) -> object:
         ecall.whatsapp.compose(OTHER_NUMBER, DocumentContent(media_id="f-1")),
         ecall.rcs.compose(NUMBER, StickerContent(media_id="f-1"), extra={"campaign": "Summer"}),
     ]
-    return ecall.messages.send_list(messages, notify=Notify("ops@example.com", for_event="FinalOnly"))
+    return ecall.messages.send_list(
+        messages, notify=Notify("ops@example.com", for_event="FinalOnly")
+    )
 
 
 # The part before the comma is the method; what follows tells its calls apart.
 METHODS: dict[str, Method] = {
     "sms.send": lambda ecall: ecall.sms.send(NUMBER, TEXT),
     "sms.send, with all there is": lambda ecall: ecall.sms.send(
-        INTERNATIONAL, "Grüezi €5", sender="+41 79 100 00 01", page_limit=2, notify=E164, extra={"campaign": ["Summer"]}
+        INTERNATIONAL,
+        "Grüezi €5",
+        sender="+41 79 100 00 01",
+        page_limit=2,
+        notify=E164,
+        extra={"campaign": ["Summer"]},
     ),
     "sms.send, limited by its content": lambda ecall: ecall.sms.send(RawAddress("963"), _LIMITED),
     "sms.broadcast": lambda ecall: ecall.sms.broadcast([NUMBER, OTHER_NUMBER, E164], TEXT),
     "sms.broadcast, with all there is": lambda ecall: ecall.sms.broadcast(
-        (NUMBER,), TEXT, sender="12345678", page_limit=1, notify=["https://hooks.example.com", NUMBER], extra={"n": 1}
+        (NUMBER,),
+        TEXT,
+        sender="12345678",
+        page_limit=1,
+        notify=["https://hooks.example.com", NUMBER],
+        extra={"n": 1},
     ),
     "sms.compose": lambda ecall: ecall.sms.compose(NUMBER, TEXT),
     "whatsapp.send": lambda ecall: ecall.whatsapp.send(NUMBER, "x" * 4096),
@@ -83,12 +99,18 @@ METHODS: dict[str, Method] = {
     "whatsapp.send, video": lambda ecall: ecall.whatsapp.send(
         NUMBER, VideoContent(media_id="f-1"), notify=Notify(_GET)
     ),
-    "whatsapp.broadcast": lambda ecall: ecall.whatsapp.broadcast([NUMBER], AudioContent(media_id="f-1"), extra={}),
-    "whatsapp.send_file": lambda ecall: ecall.whatsapp.send_file(NUMBER, FILE, content_type="image/png"),
+    "whatsapp.broadcast": lambda ecall: ecall.whatsapp.broadcast(
+        [NUMBER], AudioContent(media_id="f-1"), extra={}
+    ),
+    "whatsapp.send_file": lambda ecall: ecall.whatsapp.send_file(
+        NUMBER, FILE, content_type="image/png"
+    ),
     "whatsapp.compose": lambda ecall: ecall.whatsapp.compose(NUMBER, TEXT),
     "rcs.send": lambda ecall: ecall.rcs.send(NUMBER, "x" * 1000, sender="another-agent"),
     "rcs.send, sticker": lambda ecall: ecall.rcs.send(NUMBER, StickerContent(media_id="f-1")),
-    "rcs.broadcast": lambda ecall: ecall.rcs.broadcast([NUMBER, OTHER_NUMBER], TEXT, notify=Notify(NUMBER, _GET)),
+    "rcs.broadcast": lambda ecall: ecall.rcs.broadcast(
+        [NUMBER, OTHER_NUMBER], TEXT, notify=Notify(NUMBER, _GET)
+    ),
     "rcs.send_file": lambda ecall: ecall.rcs.send_file(NUMBER, FILE, content_type="audio/ogg"),
     "rcs.compose": lambda ecall: ecall.rcs.compose(NUMBER, TEXT),
     "messages.status": lambda ecall: ecall.messages.status("m/1 ü"),

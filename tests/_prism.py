@@ -44,7 +44,15 @@ def prism(spec: dict[str, Any], folder: Path, *arguments: str) -> Iterator[str]:
     command, *further = arguments
     code = _UNTIL_WE_END.format(json.dumps(str(PRISM)))
     with closed_port() as port, log.open("wb") as output:
-        options = ["--host", "127.0.0.1", "--port", str(port), "--errors", "--verboseLevel", "error"]
+        options = [
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--errors",
+            "--verboseLevel",
+            "error",
+        ]
         process = subprocess.Popen(
             [node, "-e", code, "--", command, *options, str(document), *further],
             stdin=subprocess.PIPE,
@@ -78,9 +86,15 @@ def prism_mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     `faultless` is such a name as well, of what is the same as above it.
     """
-    others = {name: contract(fault.spec(), strict=False) for name, fault in FAULTY_SPECS.items() if fault.can_be_served}
+    others = {
+        name: contract(fault.spec(), strict=False)
+        for name, fault in FAULTY_SPECS.items()
+        if fault.can_be_served
+    }
     others["faultless"] = contract(strict=False)
-    with prism(beside(contract(strict=False), others), tmp_path_factory.mktemp("mock"), "mock") as url:
+    with prism(
+        beside(contract(strict=False), others), tmp_path_factory.mktemp("mock"), "mock"
+    ) as url:
         yield url
 
 
@@ -92,7 +106,11 @@ def proxied_sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
-def prism_proxy(proxied_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prism_proxy(
+    proxied_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Prism in front of the sandbox: it judges what passes through."""
-    with prism(contract(strict=True), tmp_path_factory.mktemp("proxy"), "proxy", proxied_sandbox.url) as url:
+    with prism(
+        contract(strict=True), tmp_path_factory.mktemp("proxy"), "proxy", proxied_sandbox.url
+    ) as url:
         yield url

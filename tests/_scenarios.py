@@ -15,7 +15,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pytest
-from _clients import E164, INTERNATIONAL, NUMBER, OTHER_E164, OTHER_NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
+from _clients import (
+    E164,
+    INTERNATIONAL,
+    NUMBER,
+    OTHER_E164,
+    OTHER_NUMBER,
+    PASSWORD,
+    SENDERS,
+    TEXT,
+    USERNAME,
+)
 
 from ecall_facade import (
     APIError,
@@ -94,14 +104,18 @@ WAYS: dict[str, dict[str, Any]] = {
 Play: TypeAlias = Callable[[Scene], None]
 
 
-def scenario(*, in_every_way: bool = False, in_spec: bool = True, **sandbox: Any) -> Callable[[Play], Play]:
+def scenario(
+    *, in_every_way: bool = False, in_spec: bool = True, **sandbox: Any
+) -> Callable[[Play], Play]:
     """Make a scenario of a function; `sandbox` are options of the sandbox that it is recorded against."""
 
     def register(play: Play) -> Play:
         name = play.__name__.replace("_", "-")
         for way, options in WAYS.items() if in_every_way else [("", {})]:
             full_name = f"{name}-{way}" if way else name
-            SCENARIOS.append(Scenario(full_name, play, {"sender": SENDERS, **options}, sandbox, in_spec))
+            SCENARIOS.append(
+                Scenario(full_name, play, {"sender": SENDERS, **options}, sandbox, in_spec)
+            )
         return play
 
     return register
@@ -131,7 +145,9 @@ def state(number: int, word: str, moment: float, request: int | None) -> Message
     """Give the status of the message with this number in this state since so many seconds."""
     delivery, is_final = DeliveryState(word), word == "Delivered"
     requested = None if request is None else request_id(request)
-    return MessageStatus(id_of("message", number), delivery, is_final, after(moment), request_id=requested)
+    return MessageStatus(
+        id_of("message", number), delivery, is_final, after(moment), request_id=requested
+    )
 
 
 # Every operation, in every version
@@ -171,7 +187,10 @@ def send_list(scene: Scene) -> None:
     ]
     sent = ecall.messages.send_list(messages, notify="ops@example.com")
     number = ErrorDetail(
-        "To", ("The number 12 is an invalid receiver: it must be international, +… or 00…, digits only.",)
+        "To",
+        (
+            "The number 12 is an invalid receiver: it must be international, +… or 00…, digits only.",
+        ),
     )
     file = ErrorDetail("Content.MediaId", ("No file has this id.",))
     refused = partial(Problem, "InvalidContent", "The request is not valid.")
@@ -192,7 +211,9 @@ def send_list(scene: Scene) -> None:
 @scenario(in_every_way=True)
 def status(scene: Scene) -> None:
     message_id = scene.ecall.sms.send(NUMBER, TEXT).message_id
-    for request, (moment, word) in enumerate([(0, "Pending"), (1, "Sent"), (2, "Delivered")], start=2):
+    for request, (moment, word) in enumerate(
+        [(0, "Pending"), (1, "Sent"), (2, "Delivered")], start=2
+    ):
         assert scene.ecall.messages.status(message_id) == state(1, word, moment, request)
         scene.later(1)
 
@@ -200,12 +221,19 @@ def status(scene: Scene) -> None:
 @scenario(in_every_way=True)
 def list_status(scene: Scene) -> None:
     ecall = scene.ecall
-    sent = ecall.messages.send_list([ecall.sms.compose(number, "Good morning") for number in (NUMBER, OTHER_NUMBER)])
+    sent = ecall.messages.send_list(
+        [ecall.sms.compose(number, "Good morning") for number in (NUMBER, OTHER_NUMBER)]
+    )
     scene.later(1.5)
-    expected = ListStatus(id_of("list"), (state(1, "Sent", 1, 2), state(2, "Sent", 1, 2)), request_id=request_id(2))
+    expected = ListStatus(
+        id_of("list"), (state(1, "Sent", 1, 2), state(2, "Sent", 1, 2)), request_id=request_id(2)
+    )
     seen = ecall.messages.list_status(sent.list_id)
     assert seen == expected
-    assert [message.raw["messageId"] for message in seen.messages] == [id_of("message", 1), id_of("message", 2)]
+    assert [message.raw["messageId"] for message in seen.messages] == [
+        id_of("message", 1),
+        id_of("message", 2),
+    ]
 
 
 @scenario(in_every_way=True)
@@ -215,7 +243,9 @@ def media(scene: Scene) -> None:
     assert stored == Media(id_of("media"), "image/png", len(PICTURE), request_id=request_id(1))
     copy = io.BytesIO()
     loaded = files.download(stored.media_id, to=copy)
-    assert loaded == Media(id_of("media"), "application/octet-stream", len(PICTURE), request_id=request_id(2))
+    assert loaded == Media(
+        id_of("media"), "application/octet-stream", len(PICTURE), request_id=request_id(2)
+    )
     assert copy.getvalue() == PICTURE
     with files.stream(stored.media_id) as chunks:
         assert (chunks.size, chunks.content_type) == (len(PICTURE), "application/octet-stream")
@@ -228,10 +258,16 @@ def media(scene: Scene) -> None:
 @scenario()
 def texts(scene: Scene) -> None:
     ecall = scene.ecall
-    assert ecall.sms.send(NUMBER, TextContent(text="Grüezi €5 {1}"), sender="+41 79 111 22 33").pages == 1
+    assert (
+        ecall.sms.send(NUMBER, TextContent(text="Grüezi €5 {1}"), sender="+41 79 111 22 33").pages
+        == 1
+    )
     assert ecall.sms.send("078 765 43 21", "x" * 161, page_limit=2).pages == 2
     assert ecall.sms.send(RawAddress("963"), "\N{SNOWMAN}" * 71).pages == 2
-    assert ecall.whatsapp.send(NUMBER, 'Zwei Zeilen,\nein 👋 und "Zeichen" wie \\ und \u2028').pages is None
+    assert (
+        ecall.whatsapp.send(NUMBER, 'Zwei Zeilen,\nein 👋 und "Zeichen" wie \\ und \u2028').pages
+        is None
+    )
     last = ecall.rcs.send(NUMBER, "À bientôt", sender="another-agent")
     assert last == SentMessage(id_of("message", 5), ACCEPTED, None, request_id=request_id(5))
 
@@ -243,7 +279,9 @@ def media_messages(scene: Scene) -> None:
     ids = [
         ecall.whatsapp.send(NUMBER, ImageContent(media_id=media_id)).message_id,
         ecall.rcs.send(NUMBER, StickerContent(media_id=media_id)).message_id,
-        *ecall.whatsapp.broadcast([NUMBER, OTHER_NUMBER], DocumentContent(media_id=media_id)).message_ids,
+        *ecall.whatsapp.broadcast(
+            [NUMBER, OTHER_NUMBER], DocumentContent(media_id=media_id)
+        ).message_ids,
     ]
     assert ids == [id_of("message", number) for number in (1, 2, 3, 4)]
 
@@ -255,7 +293,9 @@ def send_file(scene: Scene) -> None:
     sent = ecall.whatsapp.send_file(NUMBER, PICTURE, content_type="image/png", on_progress=note)
     assert sent == SentMessage(id_of("message"), ACCEPTED, request_id=request_id(2))
     assert progress == [(len(PICTURE), len(PICTURE))]
-    assert ecall.rcs.send_file(NUMBER, PICTURE, content_type="application/pdf").message_id == id_of("message", 2)
+    assert ecall.rcs.send_file(NUMBER, PICTURE, content_type="application/pdf").message_id == id_of(
+        "message", 2
+    )
     # Nobody knows how long this one is, so it goes out in chunks.
     stored = ecall.media.upload(_Pipe(PICTURE))
     assert stored == Media(id_of("media", 3), None, len(PICTURE), request_id=request_id(5))
@@ -289,19 +329,30 @@ def extra(scene: Scene) -> None:
     more: Extra = {"campaign": "Summer", "limits": {"perHour": 5, "days": ["Mon", "Tue"]}}
     assert ecall.sms.send(NUMBER, TEXT, extra=more).message_id == id_of("message", 1)
     assert ecall.rcs.broadcast([NUMBER], TEXT, extra=more).message_ids == (id_of("message", 2),)
-    listed = ecall.messages.send_list([ecall.sms.compose(NUMBER, TEXT, extra=more)], extra={"trace": None})
+    listed = ecall.messages.send_list(
+        [ecall.sms.compose(NUMBER, TEXT, extra=more)], extra={"trace": None}
+    )
     assert [entry.message_id for entry in listed.accepted] == [id_of("message", 3)]
 
 
 @scenario(in_every_way=True)
 def request(scene: Scene) -> None:
-    body: Any = {"channel": "Sms", "from": "ACME", "to": E164, "content": {"type": "Text", "text": TEXT}}
+    body: Any = {
+        "channel": "Sms",
+        "from": "ACME",
+        "to": E164,
+        "content": {"type": "Text", "text": TEXT},
+    }
     sent = scene.ecall.request("POST", "/api/message", json=body)
     assert (sent.status_code, sent.request_id) == (200, request_id(1))
     assert isinstance(sent.raw, dict)
     assert sent.raw["messageId"] == id_of("message")
     seen = scene.ecall.request("GET", f"/api/v1/message/{id_of('message')}")
-    assert seen.raw == {"messageId": id_of("message"), "state": "Pending", "timestamp": "2026-07-14T11:30:00.000"}
+    assert seen.raw == {
+        "messageId": id_of("message"),
+        "state": "Pending",
+        "timestamp": "2026-07-14T11:30:00.000",
+    }
     assert seen.headers["content-type"] == "application/json"
 
 
@@ -355,7 +406,9 @@ def retried(scene: Scene) -> None:
 @scenario(in_every_way=True)
 def refused_recipient(scene: Scene) -> None:
     error = error_of(lambda: scene.ecall.sms.send(RawAddress("12"), TEXT))
-    words = "The number 12 is an invalid receiver: it must be international, +… or 00…, digits only."
+    words = (
+        "The number 12 is an invalid receiver: it must be international, +… or 00…, digits only."
+    )
     assert isinstance(error, BadRequest)
     assert (error.code, error.message) == ("InvalidContent", "The request is not valid.")
     assert error.details == (ErrorDetail("To", (words,)),)
@@ -367,14 +420,21 @@ def refused_recipients(scene: Scene) -> None:
     bad: list[str | RawAddress] = [RawAddress("12"), NUMBER, RawAddress("pager 7")]
     error = error_of(lambda: scene.ecall.sms.broadcast(bad, TEXT))
     assert isinstance(error, BadRequest)
-    assert [detail.parameter for detail in error.details] == ["ToList[0].Address", "ToList[2].Address"]
+    assert [detail.parameter for detail in error.details] == [
+        "ToList[0].Address",
+        "ToList[2].Address",
+    ]
     assert error.may_have_been_sent is False
 
 
 @scenario(in_spec=False)
 def unknown_version(scene: Scene) -> None:
-    for number, (method, path) in enumerate([("GET", "/api/v9/message/1"), ("POST", "/api/v3/message")], start=1):
-        error = error_of(partial(scene.ecall.request, method, path, json=None if method == "GET" else {}))
+    for number, (method, path) in enumerate(
+        [("GET", "/api/v9/message/1"), ("POST", "/api/v3/message")], start=1
+    ):
+        error = error_of(
+            partial(scene.ecall.request, method, path, json=None if method == "GET" else {})
+        )
         assert isinstance(error, BadRequest)
         assert error.code == "SandboxUnknownVersion"
         assert [detail.parameter for detail in error.details] == ["X-API-Version"]
@@ -386,7 +446,11 @@ def wrong_password(scene: Scene) -> None:
     for number, (name, call) in enumerate(calls(scene.ecall).items(), start=1):
         error = error_of(call)
         assert isinstance(error, AuthenticationError)
-        assert (error.status_code, error.code, error.request_id) == (401, "AccNoUser", request_id(number))
+        assert (error.status_code, error.code, error.request_id) == (
+            401,
+            "AccNoUser",
+            request_id(number),
+        )
         assert error.may_have_been_sent is (name in LOOKS_AFTER), name
         assert "portal" in str(error)
         assert USERNAME not in str(error)
@@ -399,8 +463,14 @@ def unknown_ids(scene: Scene) -> None:
     for number, (call, words) in enumerate(
         [
             (lambda: ecall.messages.status("gone"), "for seven days"),
-            (lambda: ecall.messages.list_status("gone"), "/api/messagelist/{messageListId} is inferred"),
-            (lambda: ecall.media.download("a/b c", io.BytesIO()), "/api/media/{mediaId} is inferred"),
+            (
+                lambda: ecall.messages.list_status("gone"),
+                "/api/messagelist/{messageListId} is inferred",
+            ),
+            (
+                lambda: ecall.media.download("a/b c", io.BytesIO()),
+                "/api/media/{mediaId} is inferred",
+            ),
         ],
         start=1,
     ):
@@ -419,9 +489,15 @@ def unknown_path(scene: Scene) -> None:
 
 @scenario(max_media_size=100)
 def too_large_a_file(scene: Scene) -> None:
-    error = error_of(lambda: scene.ecall.whatsapp.send_file(NUMBER, PICTURE, content_type="image/png"))
+    error = error_of(
+        lambda: scene.ecall.whatsapp.send_file(NUMBER, PICTURE, content_type="image/png")
+    )
     assert isinstance(error, TooLarge)
-    assert (error.code, error.may_have_been_sent, error.request_id) == ("SandboxTooLarge", False, request_id())
+    assert (error.code, error.may_have_been_sent, error.request_id) == (
+        "SandboxTooLarge",
+        False,
+        request_id(),
+    )
 
 
 @scenario()
@@ -471,14 +547,18 @@ class Trouble:
 
     @property
     def in_spec(self) -> bool:
-        return (self.status != 200 and self.answer.get("headers", {}) == _JSON) or "body" not in self.answer
+        return (
+            self.status != 200 and self.answer.get("headers", {}) == _JSON
+        ) or "body" not in self.answer
 
 
 _ALL, _MANY, _NONE = SENDS, SENDS - {"send"}, frozenset[str]()
 _DETAILED = {
     "errorCode": "InvalidContent",
     "errorMessage": "The request is not valid.",
-    "errorDetails": {"errors": [{"parameter": "To", "messages": ["It is unknown.", "It is short."]}]},
+    "errorDetails": {
+        "errors": [{"parameter": "To", "messages": ["It is unknown.", "It is short."]}]
+    },
 }
 _JSON = {"content-type": "application/json"}
 _PROXY_PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -539,7 +619,9 @@ def play_trouble(trouble: Trouble, scene: Scene) -> None:
 
 
 SCENARIOS += [
-    Scenario(f"error-{one.name}", partial(play_trouble, one), {"sender": SENDERS}, in_spec=one.in_spec)
+    Scenario(
+        f"error-{one.name}", partial(play_trouble, one), {"sender": SENDERS}, in_spec=one.in_spec
+    )
     for one in TROUBLES
 ]
 
@@ -547,7 +629,9 @@ SCENARIOS += [
 @scenario()
 def error_without_request_id(scene: Scene) -> None:
     scene.plan(503, headers={"x-f24-request-id": None, "retry-after": "1"})
-    error = error_of(lambda: scene.ecall.sms.send(NUMBER, TEXT))  # a proxy says this, too, after passing a send on
+    error = error_of(
+        lambda: scene.ecall.sms.send(NUMBER, TEXT)
+    )  # a proxy says this, too, after passing a send on
     assert isinstance(error, ServerError)
     assert (error.request_id, error.retry_after, error.may_have_been_sent) == (None, 1.0, True)
     assert "request id" not in str(error)
@@ -567,13 +651,20 @@ def other_answers_to_a_send(scene: Scene) -> None:
     sent = ecall.sms.send(NUMBER, TEXT)
     assert sent == SentMessage("815", ACCEPTED, 1, request_id=request_id(1))
     assert sent.raw == {"MessageId": 815, "SentOn": "14.07.2026 11:30:00", "Cost": 1.5}
-    named = [{"Address": OTHER_E164, "MessageId": "b"}, {"address": INTERNATIONAL, "messageId": "a"}]
+    named = [
+        {"Address": OTHER_E164, "MessageId": "b"},
+        {"address": INTERNATIONAL, "messageId": "a"},
+    ]
     _plan_json(scene, {"MESSAGEIDLIST": named, "timestamp": None})
     many = ecall.sms.broadcast([NUMBER, OTHER_NUMBER], TEXT)
     assert (many.message_ids, many.ids_by_recipient) == (("b", "a"), {E164: "a", OTHER_E164: "b"})
     assert many.sent_at is None
-    _plan_json(scene, {"messageListId": "l-1", "results": [{"messageId": "m-1"}, {"error": "AccNoUnits"}]})
-    listed = ecall.messages.send_list([ecall.sms.compose(number, TEXT) for number in (NUMBER, OTHER_NUMBER)])
+    _plan_json(
+        scene, {"messageListId": "l-1", "results": [{"messageId": "m-1"}, {"error": "AccNoUnits"}]}
+    )
+    listed = ecall.messages.send_list(
+        [ecall.sms.compose(number, TEXT) for number in (NUMBER, OTHER_NUMBER)]
+    )
     assert [(entry.message_id, entry.error) for entry in listed.entries] == [
         ("m-1", None),
         (None, Problem(message="AccNoUnits")),
@@ -596,14 +687,27 @@ def other_states(scene: Scene) -> None:
     for answer, word, is_final, error in cases:
         _plan_json(scene, {"messageId": "m-1", **answer})
         seen = scene.ecall.messages.status("m-1")
-        assert (seen.message_id, seen.state.value, seen.is_final, seen.error) == ("m-1", word, is_final, error)
+        assert (seen.message_id, seen.state.value, seen.is_final, seen.error) == (
+            "m-1",
+            word,
+            is_final,
+            error,
+        )
 
 
 @scenario()
 def failed(scene: Scene) -> None:
     """A message that failed is no error of the call that asks for it."""
     error = {"errorCode": "5112", "errorMessage": "The number is bad."}
-    _plan_json(scene, {"messageId": "m-1", "state": "Failed", "timestamp": "2026-07-14T09:30:02Z", "error": error})
+    _plan_json(
+        scene,
+        {
+            "messageId": "m-1",
+            "state": "Failed",
+            "timestamp": "2026-07-14T09:30:02Z",
+            "error": error,
+        },
+    )
     assert scene.ecall.messages.wait("m-1", timeout=60) == MessageStatus(
         "m-1",
         DeliveryState.FAILED,

@@ -67,7 +67,9 @@ def reply(
     **headers: str,
 ) -> bytes:
     """Make an answer; a body that is not bytes is written as JSON. Header names are written with `_` for `-`."""
-    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    content = (
+        body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    )
     named = {"Content-Type": "application/json", "Content-Length": str(len(content))}
     named.update({name.replace("_", "-"): value for name, value in headers.items()})
     if request_id is not None:
@@ -249,7 +251,9 @@ class Server:
         with self._lock:
             self._open.discard(connection)
 
-    def _converse(self, connection: socket.socket, reader: BinaryIO, number: int) -> ssl.SSLContext | None:
+    def _converse(
+        self, connection: socket.socket, reader: BinaryIO, number: int
+    ) -> ssl.SSLContext | None:
         """Answer requests until the connection ends, or is to go on in TLS."""
         while request := self._read(reader, number):
             with self._lock:
@@ -311,7 +315,9 @@ def closed_port() -> Iterator[int]:
     It is kept, as a port that is let go is soon another test's, whose server would meet what is meant for nobody.
     """
     with socket.socket() as keeper:
-        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that others can listen there, if they do that
+        keeper.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # so that others can listen there, if they do that
         keeper.bind(("127.0.0.1", 0))
         yield int(keeper.getsockname()[1])
 

@@ -31,7 +31,9 @@ class FakeService:
         headers: dict[str, str] | None = None,
     ) -> None:
         given = {"x-f24-request-id": REQUEST_ID, **(headers or {})}
-        body = dumps(json).encode() if content is None else content  # with all that is not quite JSON, such as NaN
+        body = (
+            dumps(json).encode() if content is None else content
+        )  # with all that is not quite JSON, such as NaN
         self._outcomes.append(lambda: httpx.Response(status, headers=given, content=body))
 
     def fail(self, error: Exception) -> None:

@@ -13,7 +13,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-SPEC: dict[str, Any] = yaml.safe_load((Path(__file__).parents[1] / "spec" / "ecall.yaml").read_text("utf-8"))
+SPEC: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[1] / "spec" / "ecall.yaml").read_text("utf-8")
+)
 _URI = "urn:spec"
 _REGISTRY = Registry().with_resource(_URI, DRAFT202012.create_resource(SPEC))
 _VERSION = re.compile(r"^/api/v[12]/")
@@ -34,7 +36,9 @@ class Operation(NamedTuple):
 def _operations() -> Iterator[Operation]:
     for path, methods in SPEC["paths"].items():
         for method, data in methods.items():
-            yield Operation(data["operationId"], method.upper(), path, f"#/paths/{_escaped(path)}/{method}")
+            yield Operation(
+                data["operationId"], method.upper(), path, f"#/paths/{_escaped(path)}/{method}"
+            )
 
 
 def _escaped(name: str) -> str:
@@ -64,7 +68,9 @@ def problems(pointer: str, value: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 
-def request_problems(operation: Operation, raw_path: str, headers: Mapping[str, str], body: bytes) -> list[str]:
+def request_problems(
+    operation: Operation, raw_path: str, headers: Mapping[str, str], body: bytes
+) -> list[str]:
     """Name what is wrong with a request."""
     found = []
     for place, parameter in enumerate(operation.data.get("parameters", [])):
@@ -79,10 +85,14 @@ def request_problems(operation: Operation, raw_path: str, headers: Mapping[str, 
         found.append("it states its version not at all, or twice")
     if "requestBody" not in operation.data:
         return found + (["it has a body"] if body else [])
-    return found + _body_problems(f"{operation.pointer}/requestBody", headers.get("Content-Type"), body)
+    return found + _body_problems(
+        f"{operation.pointer}/requestBody", headers.get("Content-Type"), body
+    )
 
 
-def answer_problems(operation: Operation, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
+def answer_problems(
+    operation: Operation, status: int, headers: Mapping[str, str], body: bytes
+) -> list[str]:
     """Name what is wrong with an answer."""
     answers = operation.data["responses"]
     key = next(key for key in (str(status), f"{status // 100}XX", "default") if key in answers)

@@ -49,7 +49,10 @@ def service() -> FakeService:
 # take its place as well. `again` marks what the coverage and further Pythons learn nothing new from.
 OVER_FAST = {
     **dict.fromkeys(("test_costs", "test_sockets_connections", "test_sockets_lanes"), ()),
-    **{f"test_sockets_{name}": (pytest.mark.again,) for name in ("clients", "media", "secrets", "sends", "wait")},
+    **{
+        f"test_sockets_{name}": (pytest.mark.again,)
+        for name in ("clients", "media", "secrets", "sends", "wait")
+    },
 }
 
 

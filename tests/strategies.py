@@ -31,5 +31,6 @@ json_objects: st.SearchStrategy[dict[str, object]] = st.dictionaries(names, json
 
 # What does not come near the shape of JSON at all.
 garbage = st.one_of(
-    st.binary(max_size=60), st.sampled_from([b"", b"[]", b"null", b"<html>", b'"m-1"', b"{", b"\xff{}"])
+    st.binary(max_size=60),
+    st.sampled_from([b"", b"[]", b"null", b"<html>", b'"m-1"', b"{", b"\xff{}"]),
 )

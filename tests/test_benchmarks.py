@@ -44,13 +44,21 @@ def made(**results: dict[str, Any]) -> dict[str, Any]:
         "date": "2026-01-15",
         "machine": {"python": "3.11.0", "system": "Linux", "cores": 2},
         "method": {"quick": False, "rounds": 7, "seconds": 0.25, "flat": 100_000},
-        "rows": {"httpx": row, "ecall_facade": row, "fast": {**row, "missing": "no such extra"}, "plivo": row},
+        "rows": {
+            "httpx": row,
+            "ecall_facade": row,
+            "fast": {**row, "missing": "no such extra"},
+            "plivo": row,
+        },
         "results": {key.replace("_", "/"): values for key, values in results.items()},
     }
 
 
 def verdicts(data: dict[str, Any]) -> dict[tuple[str, str], bool | None]:
-    return {(target.words.partition(",")[0], target.row): target.is_met for target in report.targets(data)}
+    return {
+        (target.words.partition(",")[0], target.row): target.is_met
+        for target in report.targets(data)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +88,9 @@ class TestServer:
 
         with httpx.Client(base_url=urls[0]) as client:
             for content in (bytes(300_000), chunks()):
-                assert client.post("/api/v2/media", content=content).json() == {"mediaId": server.ID}
+                assert client.post("/api/v2/media", content=content).json() == {
+                    "mediaId": server.ID
+                }
                 assert client.get("/api/v2/media/1").content == bytes(300_000)
 
 
@@ -94,7 +104,12 @@ class TestRows:
     def test_no_library_is_imported_before_it_is_measured(self) -> None:
         code = "import sys; before = set(sys.modules); import clients; print(sorted(set(sys.modules) - before))"
         result = subprocess.run(
-            [sys.executable, "-c", code], cwd=FOLDER, capture_output=True, encoding="utf-8", timeout=60, check=True
+            [sys.executable, "-c", code],
+            cwd=FOLDER,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=True,
         )
         assert "httpx" not in result.stdout
         assert "ecall_facade" not in result.stdout
@@ -102,7 +117,11 @@ class TestRows:
     def test_the_pins_agree_with_those_of_the_project(self) -> None:
         project = pins(ROOT / "constraints.txt")
         ours = pins(FOLDER / "constraints.txt")
-        rows = [requirement.split("==") for requirement in clients.REQUIREMENTS.values() if "==" in requirement]
+        rows = [
+            requirement.split("==")
+            for requirement in clients.REQUIREMENTS.values()
+            if "==" in requirement
+        ]
         for name, version in [*ours.items(), *rows]:
             assert project.get(name, version) == version, name
 
@@ -110,19 +129,32 @@ class TestRows:
 class TestReport:
     def test_targets_are_met_or_not(self) -> None:
         at_bound = made(
-            cpu_sync_1_0={"httpx": [90, 100, 110], "ecall_facade": [100, 120, 300], "fast": [80, 86, 90]},
-            rate_async_50_0={"httpx": [90, 100, 110], "ecall_facade": [0, 199, 500], "fast": [0, 500, 900]},
+            cpu_sync_1_0={
+                "httpx": [90, 100, 110],
+                "ecall_facade": [100, 120, 300],
+                "fast": [80, 86, 90],
+            },
+            rate_async_50_0={
+                "httpx": [90, 100, 110],
+                "ecall_facade": [0, 199, 500],
+                "fast": [0, 500, 900],
+            },
             packages={"ecall_facade": [13, 13, 13]},
         )
         found = verdicts(at_bound)
         assert found["CPU per sync send", "ecall_facade"] is True
         assert found["CPU per sync send", "fast"] is False
-        assert found["async", "fast"] is None  # the last one of that name is about latency, and was not measured
+        assert (
+            found["async", "fast"] is None
+        )  # the last one of that name is about latency, and was not measured
         assert found["packages", "ecall_facade"] is False
         assert found["import and one client", "ecall_facade"] is None
         text = report.markdown(at_bound)
         assert "| CPU per sync send, to httpx | ecall_facade | 1.20 | at most 1.2 | met |" in text
-        assert "| async, 50 at a time, no latency: sends/s, to httpx | ecall_facade | 1.99 | at least 2 | **not" in text
+        assert (
+            "| async, 50 at a time, no latency: sends/s, to httpx | ecall_facade | 1.99 | at least 2 | **not"
+            in text
+        )
         assert (
             "| async, 50 at a time, no latency: sends/s, to httpx | ecall_facade, fast | 5.00 | at least 5 | met"
             in text
@@ -130,7 +162,10 @@ class TestReport:
 
     def test_a_failure_is_no_number(self) -> None:
         data = made(
-            cpu_sync_1_0={"httpx": [1, 1, 1], "ecall_facade": "failed: OutcomeUnknown: the connection was lost"}
+            cpu_sync_1_0={
+                "httpx": [1, 1, 1],
+                "ecall_facade": "failed: OutcomeUnknown: the connection was lost",
+            }
         )
         assert verdicts(data)["CPU per sync send", "ecall_facade"] is None
         assert "failed: OutcomeUnknown" in report.markdown(data)
@@ -155,16 +190,27 @@ class TestReport:
     def test_the_page_and_the_pictures_are_what_the_numbers_say(self) -> None:
         data = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
         for name, text in report.pages(data).items():
-            assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, f"run benchmarks/run; {name} was edited"
+            assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, (
+                f"run benchmarks/run; {name} was edited"
+            )
             assert len(text) < 100_000
 
 
 @pytest.mark.slow
 @pytest.mark.once
 def test_a_quick_run_measures() -> None:
-    command = [sys.executable, str(FOLDER / "run"), "--quick", "--only", "httpx,ecall_facade", "--no-write"]
+    command = [
+        sys.executable,
+        str(FOLDER / "run"),
+        "--quick",
+        "--only",
+        "httpx,ecall_facade",
+        "--no-write",
+    ]
     before = (ROOT / "docs" / "benchmarks.json").read_bytes()
-    result = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300, check=False)
+    result = subprocess.run(
+        command, capture_output=True, encoding="utf-8", timeout=300, check=False
+    )
     assert result.returncode == 0, result.stderr
     for section in report.SECTIONS:
         assert f"## {section.title}\n" in result.stdout or section.title == "Sync sends, no latency"

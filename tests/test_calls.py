@@ -69,18 +69,25 @@ class TestSend:
             (lambda ecall: ecall.sms.send("0041 79 123 45 67", "Hi"), SMS),
             (lambda ecall: ecall.sms.send(to="+41791234567", content=TextContent(text="Hi")), SMS),
             (lambda ecall: ecall.sms.send(ONE, "Hi", sender="Other"), {**SMS, "from": "Other"}),
-            (lambda ecall: ecall.sms.send(ONE, "Hi", sender="079 100 00 02"), {**SMS, "from": "0041791000002"}),
+            (
+                lambda ecall: ecall.sms.send(ONE, "Hi", sender="079 100 00 02"),
+                {**SMS, "from": "0041791000002"},
+            ),
             (lambda ecall: ecall.sms.send(RawAddress("1414"), "Hi"), {**SMS, "to": "1414"}),
             (
                 lambda ecall: ecall.sms.send(ONE, "Hi", page_limit=3),
                 {**SMS, "content": {**HI, "options": {"pageLimit": 3}}},
             ),
             (
-                lambda ecall: ecall.sms.send(ONE, TextContent("Hi", options=TextOptions(page_limit=2))),
+                lambda ecall: ecall.sms.send(
+                    ONE, TextContent("Hi", options=TextOptions(page_limit=2))
+                ),
                 {**SMS, "content": {**HI, "options": {"pageLimit": 2}}},
             ),
             (
-                lambda ecall: ecall.sms.send(ONE, TextContent("Hi", options=TextOptions(page_limit=2)), page_limit=3),
+                lambda ecall: ecall.sms.send(
+                    ONE, TextContent("Hi", options=TextOptions(page_limit=2)), page_limit=3
+                ),
                 {**SMS, "content": {**HI, "options": {"pageLimit": 3}}},
             ),
             (
@@ -93,10 +100,15 @@ class TestSend:
                 {**WHATSAPP, "from": "0041791000002"},
             ),
             (lambda ecall: ecall.rcs.send(ONE, "Hi"), RCS),
-            (lambda ecall: ecall.rcs.send(ONE, "Hi", sender="other-rcs"), {**RCS, "from": "other-rcs"}),
+            (
+                lambda ecall: ecall.rcs.send(ONE, "Hi", sender="other-rcs"),
+                {**RCS, "from": "other-rcs"},
+            ),
         ],
     )
-    def test_of_a_text(self, ecall: ECall, service: FakeService, send: Callable[[ECall], Any], body: Any) -> None:
+    def test_of_a_text(
+        self, ecall: ECall, service: FakeService, send: Callable[[ECall], Any], body: Any
+    ) -> None:
         service.answer({"messageId": "m-1", "timestamp": "2026-01-15T09:30:00Z"})
         sent = send(ecall)
         assert (service.request.method, service.request.url.path) == ("POST", "/api/v2/message")
@@ -116,7 +128,13 @@ class TestSend:
     )
     @pytest.mark.parametrize(("channel", "message"), [("whatsapp", WHATSAPP), ("rcs", RCS)])
     def test_of_media_has_its_type_filled_in(
-        self, ecall: ECall, service: FakeService, channel: str, message: Any, content: Any, type_: str
+        self,
+        ecall: ECall,
+        service: FakeService,
+        channel: str,
+        message: Any,
+        content: Any,
+        type_: str,
     ) -> None:
         service.answer({"messageId": "m-1"})
         sent = channel_of(ecall, channel).send(ONE, content)
@@ -141,7 +159,9 @@ class TestSend:
         assert headers["User-Agent"].startswith("ecall-facade/")
         assert int(headers["Content-Length"]) == len(service.request.content)
 
-    def test_leaves_a_content_of_the_caller_as_it_is(self, ecall: ECall, service: FakeService) -> None:
+    def test_leaves_a_content_of_the_caller_as_it_is(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"messageId": "m-1"})
         content = TextContent("Hi")
         content["x"] = 1
@@ -153,10 +173,16 @@ class TestSend:
 class TestBroadcast:
     """One text to many recipients is one POST, with each number once."""
 
-    @pytest.mark.parametrize(("channel", "message"), [("sms", SMS), ("whatsapp", WHATSAPP), ("rcs", RCS)])
-    def test_of_a_text(self, ecall: ECall, service: FakeService, channel: str, message: Any) -> None:
+    @pytest.mark.parametrize(
+        ("channel", "message"), [("sms", SMS), ("whatsapp", WHATSAPP), ("rcs", RCS)]
+    )
+    def test_of_a_text(
+        self, ecall: ECall, service: FakeService, channel: str, message: Any
+    ) -> None:
         service.answer({"messageIdList": ["m-1", "m-2"], "timestamp": "2026-01-15T09:30:00Z"})
-        recipients = iter([ONE, "0041 78 765 43 21", "+41 79 123 45 67", RawAddress("+41787654321")])
+        recipients = iter(
+            [ONE, "0041 78 765 43 21", "+41 79 123 45 67", RawAddress("+41787654321")]
+        )
         sent = channel_of(ecall, channel).broadcast(recipients, "Hi")
         body = {name: value for name, value in message.items() if name != "to"}
         assert service.body == {**body, "toList": [number("+41791234567"), number("+41787654321")]}
@@ -169,7 +195,9 @@ class TestBroadcast:
 
     def test_with_everything(self, ecall: ECall, service: FakeService) -> None:
         service.answer({"messageIdList": ["m-1"]})
-        ecall.sms.broadcast([ONE], "Hi", sender="Other", page_limit=2, notify="a@b.example", extra={"validity": 5})
+        ecall.sms.broadcast(
+            [ONE], "Hi", sender="Other", page_limit=2, notify="a@b.example", extra={"validity": 5}
+        )
         assert service.body == {
             "channel": "Sms",
             "from": "Other",
@@ -198,21 +226,41 @@ class TestList:
     def test_of_messages(self, ecall: ECall, service: FakeService) -> None:
         messages = [
             ecall.sms.compose(ONE, "Hi"),
-            ecall.sms.compose(ONE, "Hi", sender="Other", page_limit=2, extra={"validity": {"hours": 5}}),
+            ecall.sms.compose(
+                ONE, "Hi", sender="Other", page_limit=2, extra={"validity": {"hours": 5}}
+            ),
             ecall.whatsapp.compose(ONE, DocumentContent("f-1"), sender="+41791000002"),
             ecall.rcs.compose(RawAddress("1414"), StickerContent("f-2"), extra={"priority": 1}),
         ]
         assert not service.requests
         assert all(isinstance(message, MessageListItem) for message in messages)
-        service.answer({"messageListId": "l-1", "messages": [{"messageId": f"m-{n}"} for n in range(4)]})
-        sent = ecall.messages.send_list(iter(messages), notify="+41791234567", extra={"name": "January"})
+        service.answer(
+            {"messageListId": "l-1", "messages": [{"messageId": f"m-{n}"} for n in range(4)]}
+        )
+        sent = ecall.messages.send_list(
+            iter(messages), notify="+41791234567", extra={"name": "January"}
+        )
         assert service.request.url.path == "/api/v2/messagelist"
         assert service.body == {
             "messages": [
                 SMS,
-                {**SMS, "from": "Other", "content": {**HI, "options": {"pageLimit": 2}}, "validity": {"hours": 5}},
-                {**WHATSAPP, "from": "0041791000002", "content": {"type": "Document", "mediaId": "f-1"}},
-                {**RCS, "to": "1414", "content": {"type": "Sticker", "mediaId": "f-2"}, "priority": 1},
+                {
+                    **SMS,
+                    "from": "Other",
+                    "content": {**HI, "options": {"pageLimit": 2}},
+                    "validity": {"hours": 5},
+                },
+                {
+                    **WHATSAPP,
+                    "from": "0041791000002",
+                    "content": {"type": "Document", "mediaId": "f-1"},
+                },
+                {
+                    **RCS,
+                    "to": "1414",
+                    "content": {"type": "Sticker", "mediaId": "f-2"},
+                    "priority": 1,
+                },
             ],
             "notification": {"addresses": [{"type": "Sms", "address": "+41791234567"}]},
             "name": "January",
@@ -237,16 +285,30 @@ class TestNotify:
         ("notify", "notification"),
         [
             (URL, {"addresses": [{"type": "UrlPost", "address": URL}]}),
-            ("HTTP://127.0.0.1:8080", {"addresses": [{"type": "UrlPost", "address": "HTTP://127.0.0.1:8080"}]}),
+            (
+                "HTTP://127.0.0.1:8080",
+                {"addresses": [{"type": "UrlPost", "address": "HTTP://127.0.0.1:8080"}]},
+            ),
             (MAIL, {"addresses": [{"type": "Email", "address": MAIL}]}),
             ("079 123 45 67", {"addresses": [{"type": "Sms", "address": "+41791234567"}]}),
-            ([MAIL, URL], {"addresses": [{"type": "Email", "address": MAIL}, {"type": "UrlPost", "address": URL}]}),
+            (
+                [MAIL, URL],
+                {
+                    "addresses": [
+                        {"type": "Email", "address": MAIL},
+                        {"type": "UrlPost", "address": URL},
+                    ]
+                },
+            ),
             (("0041791234567",), {"addresses": [{"type": "Sms", "address": "+41791234567"}]}),
             (Notify(MAIL), {"addresses": [{"type": "Email", "address": MAIL}]}),
             (
                 Notify(MAIL, ONE, for_event="FinalOnly"),
                 {
-                    "addresses": [{"type": "Email", "address": MAIL}, {"type": "Sms", "address": "+41791234567"}],
+                    "addresses": [
+                        {"type": "Email", "address": MAIL},
+                        {"type": "Sms", "address": "+41791234567"},
+                    ],
                     "forEvent": "FinalOnly",
                 },
             ),
@@ -255,16 +317,28 @@ class TestNotify:
                     NotificationAddress(NotificationAddressType.URL, "https://a.example"),
                     for_event=NotificationEvent.ERROR_ONLY,
                 ),
-                {"addresses": [{"type": "Url", "address": "https://a.example"}], "forEvent": "ErrorOnly"},
+                {
+                    "addresses": [{"type": "Url", "address": "https://a.example"}],
+                    "forEvent": "ErrorOnly",
+                },
             ),
-            ("x" * 86 + MAIL[3:], {"addresses": [{"type": "Email", "address": "x" * 86 + MAIL[3:]}]}),  # 99 characters
+            (
+                "x" * 86 + MAIL[3:],
+                {"addresses": [{"type": "Email", "address": "x" * 86 + MAIL[3:]}]},
+            ),  # 99 characters
         ],
     )
-    @pytest.mark.parametrize("how", ["sms.send", "whatsapp.send", "rcs.send", "sms.broadcast", "rcs.broadcast"])
-    def test_on_the_wire(self, ecall: ECall, service: FakeService, how: str, notify: Any, notification: Any) -> None:
+    @pytest.mark.parametrize(
+        "how", ["sms.send", "whatsapp.send", "rcs.send", "sms.broadcast", "rcs.broadcast"]
+    )
+    def test_on_the_wire(
+        self, ecall: ECall, service: FakeService, how: str, notify: Any, notification: Any
+    ) -> None:
         service.answer({"messageId": "m-1"})
         channel, method = how.split(".")
-        getattr(channel_of(ecall, channel), method)([ONE] if method == "broadcast" else ONE, "Hi", notify=notify)
+        getattr(channel_of(ecall, channel), method)(
+            [ONE] if method == "broadcast" else ONE, "Hi", notify=notify
+        )
         assert service.body["notification"] == notification
 
     def test_is_not_there_where_nobody_is_told(self, ecall: ECall, service: FakeService) -> None:
@@ -277,7 +351,10 @@ class TestNotify:
         assert Notify(self.MAIL, for_event=event).for_event is NotificationEvent(event)
 
     def test_shows_no_address(self) -> None:
-        assert repr(Notify(self.MAIL, for_event="All")) == "Notify(for_event=<NotificationEvent.ALL: 'All'>)"
+        assert (
+            repr(Notify(self.MAIL, for_event="All"))
+            == "Notify(for_event=<NotificationEvent.ALL: 'All'>)"
+        )
 
     def test_is_frozen_and_compares(self) -> None:
         assert Notify(self.MAIL) == Notify(self.MAIL)
@@ -288,7 +365,9 @@ class TestNotify:
     def test_reads_numbers_in_the_region(self, ecall: ECall, service: FakeService) -> None:
         service.answer({"messageId": "m-1"})
         ecall.with_options(region="DE").sms.send("+41791234567", "Hi", notify="0151 23456789")
-        assert service.body["notification"]["addresses"] == [{"type": "Sms", "address": "+4915123456789"}]
+        assert service.body["notification"]["addresses"] == [
+            {"type": "Sms", "address": "+4915123456789"}
+        ]
 
 
 class TestExtra:
@@ -327,19 +406,32 @@ class TestReading:
             ("ä", "%C3%A4"),
         ],
     )
-    def test_of_a_message(self, ecall: ECall, service: FakeService, message_id: str, on_the_wire: str) -> None:
+    def test_of_a_message(
+        self, ecall: ECall, service: FakeService, message_id: str, on_the_wire: str
+    ) -> None:
         service.answer({"state": "Delivered", "timestamp": "2026-01-15T09:30:04Z"})
         status = ecall.messages.status(message_id)
         assert service.request.method == "GET"
         assert service.request.url.raw_path.decode() == f"/api/v2/message/{on_the_wire}"
         assert service.request.content == b""
-        assert (status.message_id, status.state, status.is_final) == (message_id, DeliveryState.DELIVERED, True)
+        assert (status.message_id, status.state, status.is_final) == (
+            message_id,
+            DeliveryState.DELIVERED,
+            True,
+        )
 
     def test_of_a_list(self, ecall: ECall, service: FakeService) -> None:
-        service.answer({"messageListId": "l-1", "messages": [{"messageId": "m-1", "state": 10}, {"messageId": "m-2"}]})
+        service.answer(
+            {
+                "messageListId": "l-1",
+                "messages": [{"messageId": "m-1", "state": 10}, {"messageId": "m-2"}],
+            }
+        )
         status = ecall.messages.list_status("l/1")
         assert service.request.url.raw_path == b"/api/v2/messagelist/l%2F1"
-        assert [(message.message_id, message.state, message.is_final) for message in status.messages] == [
+        assert [
+            (message.message_id, message.state, message.is_final) for message in status.messages
+        ] == [
             ("m-1", DeliveryState.SENT, True),
             ("m-2", DeliveryState.UNKNOWN, False),
         ]
@@ -356,12 +448,24 @@ class TestMedia:
         path.write_bytes(data)
         stream = io.BytesIO(data)
         unseekable = SimpleNamespace(read=stream.read)
-        source: Any = {"bytes": data, "path": path, "str": str(path), "file": stream, "stream": unseekable}[form]
+        source: Any = {
+            "bytes": data,
+            "path": path,
+            "str": str(path),
+            "file": stream,
+            "stream": unseekable,
+        }[form]
         service.answer({"mediaId": "f-1"})
         seen: list[tuple[int, int | None]] = []
-        media = ecall.media.upload(source, on_progress=lambda done, total: seen.append((done, total)))
+        media = ecall.media.upload(
+            source, on_progress=lambda done, total: seen.append((done, total))
+        )
         request = service.request
-        assert (request.method, request.url.path, request.content) == ("POST", "/api/v2/media", data)
+        assert (request.method, request.url.path, request.content) == (
+            "POST",
+            "/api/v2/media",
+            data,
+        )
         assert request.headers["Content-Type"] == "application/octet-stream"
         total = None if form == "stream" else len(data)
         assert request.headers.get("Content-Length") == (None if total is None else str(total))
@@ -373,8 +477,13 @@ class TestMedia:
         service.answer(content=b"picture", headers={"Content-Type": "image/png"})
         seen: list[tuple[int, int | None]] = []
         target = tmp_path / "copy.png"
-        media = ecall.media.download("f/1", target, on_progress=lambda done, total: seen.append((done, total)))
-        assert (service.request.method, service.request.url.raw_path) == ("GET", b"/api/v2/media/f%2F1")
+        media = ecall.media.download(
+            "f/1", target, on_progress=lambda done, total: seen.append((done, total))
+        )
+        assert (service.request.method, service.request.url.raw_path) == (
+            "GET",
+            b"/api/v2/media/f%2F1",
+        )
         assert service.request.headers["Accept-Encoding"] == "identity"
         assert target.read_bytes() == b"picture"
         assert seen == [(7, 7)]
@@ -390,7 +499,11 @@ class TestMedia:
     def test_down_in_chunks(self, ecall: ECall, service: FakeService) -> None:
         service.answer(content=b"picture", headers={"Content-Type": "image/png"})
         with ecall.media.stream("f-1") as chunks:
-            assert (chunks.size, chunks.content_type, chunks.request_id) == (7, "image/png", REQUEST_ID)
+            assert (chunks.size, chunks.content_type, chunks.request_id) == (
+                7,
+                "image/png",
+                REQUEST_ID,
+            )
             assert b"".join(chunks) == b"picture"
 
     def test_down_of_an_unknown_size(self, ecall: ECall, service: FakeService) -> None:
@@ -404,12 +517,16 @@ class TestMedia:
     ) -> None:
         (target := tmp_path / "copy.png").write_bytes(b"the old one")
         service.answer(content=b"", status=status)
-        with pytest.raises(UnreadableResponse, match=f"answered {status}, but with no file") as caught:
+        with pytest.raises(
+            UnreadableResponse, match=f"answered {status}, but with no file"
+        ) as caught:
             ecall.media.download("f-1", target)
         assert (caught.value.may_have_been_sent, caught.value.request_id) == (False, REQUEST_ID)
         assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"the old one"]
 
-    def test_down_of_what_is_not_there_leaves_no_file(self, ecall: ECall, service: FakeService, tmp_path: Path) -> None:
+    def test_down_of_what_is_not_there_leaves_no_file(
+        self, ecall: ECall, service: FakeService, tmp_path: Path
+    ) -> None:
         service.answer({"errorMessage": "no such file"}, 404)
         with pytest.raises(NotFound, match="inferred") as caught:
             ecall.media.download("f-1", tmp_path / "copy.png")
@@ -482,12 +599,16 @@ class TestSendFile:
         }
         assert seen == [4]
 
-    def test_without_a_kind_is_refused_before_the_upload(self, ecall: ECall, service: FakeService) -> None:
+    def test_without_a_kind_is_refused_before_the_upload(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         with pytest.raises(InvalidMedia, match=r"pass content_type=…, such as 'image/jpeg'"):
             ecall.whatsapp.send_file(ONE, b"data")
         assert not service.requests
 
-    def test_whose_send_fails_says_under_which_id_the_file_is(self, ecall: ECall, service: FakeService) -> None:
+    def test_whose_send_fails_says_under_which_id_the_file_is(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"mediaId": "f-1"})
         service.answer({}, 400)
         with pytest.raises(BadRequest) as caught:
@@ -520,7 +641,11 @@ class TestRequest:
         assert request.headers["Content-Type"] == "application/json"
         assert request.headers["Authorization"].startswith("Basic ")
         assert isinstance(answer, RawAnswer)
-        assert (answer.status_code, answer.raw, answer.request_id) == (207, {"Kanal": [1]}, REQUEST_ID)
+        assert (answer.status_code, answer.raw, answer.request_id) == (
+            207,
+            {"Kanal": [1]},
+            REQUEST_ID,
+        )
         assert answer.headers["x-other"] == "yes"
         assert json.loads(answer.content) == {"Kanal": [1]}
 
@@ -531,7 +656,9 @@ class TestRequest:
         assert "Content-Type" not in service.request.headers
 
     @pytest.mark.parametrize("content", [b"", b"<html>", b"\xff", b"[" * 100_000])
-    def test_takes_an_answer_that_is_not_json(self, ecall: ECall, service: FakeService, content: bytes) -> None:
+    def test_takes_an_answer_that_is_not_json(
+        self, ecall: ECall, service: FakeService, content: bytes
+    ) -> None:
         service.answer(content=content)
         answer = ecall.request("POST", "/api/message", json={})
         assert (answer.content, answer.raw) == (content, None)
@@ -548,9 +675,16 @@ class TestRequest:
             ecall.request("POST", "/api/message", json={"to": "x"})
         assert (caught.value.code, caught.value.may_have_been_sent) == ("InvalidContent", False)
 
-    @pytest.mark.parametrize(("method", "error"), [("POST", OutcomeUnknown), ("GET", ServiceUnreachable)])
+    @pytest.mark.parametrize(
+        ("method", "error"), [("POST", OutcomeUnknown), ("GET", ServiceUnreachable)]
+    )
     def test_is_taken_for_a_send_unless_it_reads(
-        self, ecall: ECall, service: FakeService, pauses: list[float], method: str, error: type[Exception]
+        self,
+        ecall: ECall,
+        service: FakeService,
+        pauses: list[float],
+        method: str,
+        error: type[Exception],
     ) -> None:
         service.fail(httpx.ReadTimeout("timed out"))
         with pytest.raises(error):
@@ -591,8 +725,12 @@ class TestRequest:
             ecall.request(method, path, json=json)
         assert not service.requests
 
-    @pytest.mark.parametrize("path", ["/api/message/a..b", "/api/v2.0/message", "/.known/x", "/api/message?x=../y"])
-    def test_takes_dots_that_lead_nowhere(self, ecall: ECall, service: FakeService, path: str) -> None:
+    @pytest.mark.parametrize(
+        "path", ["/api/message/a..b", "/api/v2.0/message", "/.known/x", "/api/message?x=../y"]
+    )
+    def test_takes_dots_that_lead_nowhere(
+        self, ecall: ECall, service: FakeService, path: str
+    ) -> None:
         service.answer({})
         assert ecall.request("GET", path).status_code == 200
 
@@ -600,7 +738,9 @@ class TestRequest:
 class TestUnforeseen:
     """Whatever goes wrong inside, the caller gets an error of ours."""
 
-    @pytest.mark.parametrize("error", [RuntimeError("x"), KeyError("x"), AssertionError("x"), OSError(5, "x")])
+    @pytest.mark.parametrize(
+        "error", [RuntimeError("x"), KeyError("x"), AssertionError("x"), OSError(5, "x")]
+    )
     def test_in_a_send(self, ecall: ECall, service: FakeService, error: Exception) -> None:
         service.fail(error)
         with pytest.raises(OutcomeUnknown) as caught:
@@ -671,9 +811,15 @@ class TestUnforeseen:
             monkeypatch.setattr("ecall_facade._calls.read_id", broken)
             words = "but its answer cannot be read (RuntimeError)"
         else:
-            for module in ("message.send_message", "message_list.send_message_list", "message.get_message_status"):
+            for module in (
+                "message.send_message",
+                "message_list.send_message_list",
+                "message.get_message_status",
+            ):
                 monkeypatch.setattr(f"ecall_client.api.{module}._parse_response", lambda **_: None)
-            monkeypatch.setattr("ecall_client.api.media.upload_media._parse_response", lambda **_: None)
+            monkeypatch.setattr(
+                "ecall_client.api.media.upload_media._parse_response", lambda **_: None
+            )
             words = "but its answer is not the one that is described"
         service.answer({"messageId": "m-1", "mediaId": "f-1", "messageListId": "l-1"})
         with pytest.raises(UnreadableResponse) as caught:

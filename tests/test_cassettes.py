@@ -29,9 +29,15 @@ SEND = next(scenario for scenario in SCENARIOS if scenario.name == "send-v2-path
 MEDIA = next(scenario for scenario in SCENARIOS if scenario.name == "media-v1-header")
 
 every_scenario = pytest.mark.parametrize(
-    "scenario", [pytest.param(one, id=one.name, marks=pytest.mark.default_cassette(one.name)) for one in SCENARIOS]
+    "scenario",
+    [
+        pytest.param(one, id=one.name, marks=pytest.mark.default_cassette(one.name))
+        for one in SCENARIOS
+    ],
 )
-every_cassette = pytest.mark.parametrize("text", [pytest.param(path.read_text("utf-8"), id=path.stem) for path in KEPT])
+every_cassette = pytest.mark.parametrize(
+    "text", [pytest.param(path.read_text("utf-8"), id=path.stem) for path in KEPT]
+)
 
 
 @pytest.fixture
@@ -71,7 +77,9 @@ def test_the_client_does_what_it_did_when_it_was_recorded(
 
 
 @pytest.mark.block_network
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # whom the block takes by surprise
+@pytest.mark.filterwarnings(
+    "ignore:unclosed <socket:ResourceWarning"
+)  # whom the block takes by surprise
 def test_the_network_is_blocked(open_client: OpenClient, nobody: socket.socket) -> None:
     ecall = open_client(f"http://127.0.0.1:{nobody.getsockname()[1]}")
     calls: list[tuple[Callable[[], object], type[ECallError]]] = [
@@ -81,13 +89,17 @@ def test_the_network_is_blocked(open_client: OpenClient, nobody: socket.socket) 
     for call, expected in calls:
         with pytest.raises(expected) as caught:
             call()
-        causes = "".join(traceback.format_exception(caught.value.__cause__))  # in a group, where it is async
+        causes = "".join(
+            traceback.format_exception(caught.value.__cause__)
+        )  # in a group, where it is async
         assert "Network is disabled for host '127.0.0.1'" in causes
     with pytest.raises(BlockingIOError):
         nobody.accept()
 
 
-def test_a_replay_that_is_not_blocked_reaches_nobody_either(open_client: OpenClient, nobody: socket.socket) -> None:
+def test_a_replay_that_is_not_blocked_reaches_nobody_either(
+    open_client: OpenClient, nobody: socket.socket
+) -> None:
     """A request that is in no cassette is refused by the cassette, before the network."""
     with _cassette(SEND), pytest.raises(OutcomeUnknown):
         open_client(f"http://127.0.0.1:{nobody.getsockname()[1]}").sms.send(NUMBER, TEXT)
@@ -110,19 +122,54 @@ def _cassette(scenario: Scenario) -> Any:
         pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, TEXT), id="nothing"),
         pytest.param(MEDIA, {}, lambda ecall: ecall.media.upload(PICTURE), id="nothing in a file"),
         pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, f"{TEXT}!"), id="text"),
-        pytest.param(SEND, {}, lambda ecall: ecall.sms.send("+41 79 123 45 68", TEXT), id="recipient"),
-        pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, TEXT, sender="ACME 2"), id="sender"),
-        pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, TEXT, extra={"more": 1}), id="one field more"),
+        pytest.param(
+            SEND, {}, lambda ecall: ecall.sms.send("+41 79 123 45 68", TEXT), id="recipient"
+        ),
+        pytest.param(
+            SEND, {}, lambda ecall: ecall.sms.send(NUMBER, TEXT, sender="ACME 2"), id="sender"
+        ),
+        pytest.param(
+            SEND,
+            {},
+            lambda ecall: ecall.sms.send(NUMBER, TEXT, extra={"more": 1}),
+            id="one field more",
+        ),
         pytest.param(SEND, {}, lambda ecall: ecall.messages.status("m-1"), id="method and path"),
-        pytest.param(SEND, WAYS["v1-path"], lambda ecall: ecall.sms.send(NUMBER, TEXT), id="version in the path"),
-        pytest.param(MEDIA, WAYS["v2-header"], lambda ecall: ecall.media.upload(PICTURE), id="version in the header"),
-        pytest.param(MEDIA, {}, lambda ecall: ecall.media.upload(PICTURE[:-1] + b"\0"), id="one byte of a file"),
-        pytest.param(MEDIA, {}, lambda ecall: ecall.media.upload(PICTURE[:-1]), id="one byte less in a file"),
-        pytest.param(MEDIA, {}, lambda ecall: ecall.request("GET", f"/api/media/{id_of('media')}?a=1"), id="query"),
+        pytest.param(
+            SEND,
+            WAYS["v1-path"],
+            lambda ecall: ecall.sms.send(NUMBER, TEXT),
+            id="version in the path",
+        ),
+        pytest.param(
+            MEDIA,
+            WAYS["v2-header"],
+            lambda ecall: ecall.media.upload(PICTURE),
+            id="version in the header",
+        ),
+        pytest.param(
+            MEDIA,
+            {},
+            lambda ecall: ecall.media.upload(PICTURE[:-1] + b"\0"),
+            id="one byte of a file",
+        ),
+        pytest.param(
+            MEDIA, {}, lambda ecall: ecall.media.upload(PICTURE[:-1]), id="one byte less in a file"
+        ),
+        pytest.param(
+            MEDIA,
+            {},
+            lambda ecall: ecall.request("GET", f"/api/media/{id_of('media')}?a=1"),
+            id="query",
+        ),
     ],
 )
 def test_only_the_same_request_finds_its_answer(
-    scenario: Scenario, change: dict[str, str], call: Callable[[Any], object], open_client: OpenClient, request: Any
+    scenario: Scenario,
+    change: dict[str, str],
+    call: Callable[[Any], object],
+    open_client: OpenClient,
+    request: Any,
 ) -> None:
     ecall = open_client(cassettes.SERVICE, **{**scenario.options, **change})
     with _cassette(scenario) as cassette:
@@ -161,7 +208,9 @@ def test_recording_again_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("top", ["recorded_from: service", "recorded_from: 'service'  # by Anna"])
-def test_what_the_service_said_is_not_recorded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str) -> None:
+def test_what_the_service_said_is_not_recorded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str
+) -> None:
     for name in (SEND.name, "live-lists"):
         (tmp_path / f"{name}.yaml").write_text(f"{top}\nversion: 1\n", "utf-8")
     (tmp_path / f"{MEDIA.name}.yaml").write_text("recorded_from: sandbox\nversion: 1\n", "utf-8")
@@ -206,7 +255,12 @@ def test_every_operation_was_recorded_in_every_version_with_success_and_each_err
     operations = [operation.operation_id for operation in OPERATIONS]
     assert {(operation, way, 200) for operation in operations for way in WAYS} <= recorded
     troubles = [400, 401, 403, 404, 413, 429, 500, 502, 503]
-    wanted = {(name, way, code) for name in operations for way in ("v2-path", "v1-header") for code in troubles}
+    wanted = {
+        (name, way, code)
+        for name in operations
+        for way in ("v2-path", "v1-header")
+        for code in troubles
+    }
     assert wanted <= recorded
 
 
@@ -226,11 +280,30 @@ NAMED = "recorded_from: sandbox\n"
     ("old", "new", "problem"),
     [
         pytest.param(NAMED, "", "its origin is None", id="no origin"),
-        pytest.param(NAMED, "recorded_from: the real thing\n", "its origin is 'the real thing'", id="unknown origin"),
-        pytest.param(NAMED, "recorded_from: [sandbox]\n", "its origin is", id="origin of another type"),
-        pytest.param(NAMED, "recorded_from: service\n", "at its top what it is", id="the wrong words for the origin"),
-        pytest.param(NAMED, f"version: 1\n{NAMED}", "at its top what it is", id="origin not at the top"),
-        pytest.param("x-ecall-sandbox", "x-other", "does not go with its origin", id="an answer of somebody else"),
+        pytest.param(
+            NAMED,
+            "recorded_from: the real thing\n",
+            "its origin is 'the real thing'",
+            id="unknown origin",
+        ),
+        pytest.param(
+            NAMED, "recorded_from: [sandbox]\n", "its origin is", id="origin of another type"
+        ),
+        pytest.param(
+            NAMED,
+            "recorded_from: service\n",
+            "at its top what it is",
+            id="the wrong words for the origin",
+        ),
+        pytest.param(
+            NAMED, f"version: 1\n{NAMED}", "at its top what it is", id="origin not at the top"
+        ),
+        pytest.param(
+            "x-ecall-sandbox",
+            "x-other",
+            "does not go with its origin",
+            id="an answer of somebody else",
+        ),
         pytest.param(
             f"{NAMED}what_this_is: {cassettes.ORIGINS['sandbox']}",
             f"recorded_from: service\nwhat_this_is: {cassettes.ORIGINS['service']}",

@@ -270,7 +270,9 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
-SYNC, INIT, ERRORS, NUMBERS = (f"ecall_facade/{name}.py" for name in ("_sync", "__init__", "errors", "numbers"))
+SYNC, INIT, ERRORS, NUMBERS = (
+    f"ecall_facade/{name}.py" for name in ("_sync", "__init__", "errors", "numbers")
+)
 MODELS, TEXT = (f"generated/ecall_client/models/{name}.py" for name in ("__init__", "text"))
 SEND = "def send(self, to: Recipient, content: str | models.Text, *, pages: int | None = None) -> models.Text: ..."
 
@@ -406,7 +408,14 @@ class TestPython:
         ],
     )  # fmt: skip
     def test_what_breaks_is_named(
-        self, script: Any, old: Any, tmp_path: Path, file: str, before: str, after: str, expected: str
+        self,
+        script: Any,
+        old: Any,
+        tmp_path: Path,
+        file: str,
+        before: str,
+        after: str,
+        expected: str,
     ) -> None:
         assert expected in self.changes(script, old, tmp_path, (file, before, after))
 
@@ -414,17 +423,31 @@ class TestPython:
         found = self.changes(script, old, tmp_path, (SYNC, "now: bool", "later: bool"))
         assert found == ["ECall.close(now): parameter was removed"]
 
-    def test_a_module_that_is_gone_takes_its_names_along(self, script: Any, old: Any, tmp_path: Path) -> None:
+    def test_a_module_that_is_gone_takes_its_names_along(
+        self, script: Any, old: Any, tmp_path: Path
+    ) -> None:
         write(tmp_path)
         (tmp_path / NUMBERS).unlink()
-        found = {change.place for change in script.python_changes(old, script.read_surface(tmp_path))}
-        assert {f"ecall_facade.numbers.{name}" for name in ("LIMIT", "RawAddress", "normalize")} <= found
+        found = {
+            change.place for change in script.python_changes(old, script.read_surface(tmp_path))
+        }
+        assert {
+            f"ecall_facade.numbers.{name}" for name in ("LIMIT", "RawAddress", "normalize")
+        } <= found
 
-    def test_an_alias_of_types_that_takes_less_is_named(self, script: Any, old: Any, tmp_path: Path) -> None:
-        found = self.changes(script, old, tmp_path, (SYNC, "Recipient = str | RawAddress", "Recipient = str"))
-        assert found == [f"{part}.send(to): parameter no longer takes RawAddress" for part in ("Chat", "Sms")]
+    def test_an_alias_of_types_that_takes_less_is_named(
+        self, script: Any, old: Any, tmp_path: Path
+    ) -> None:
+        found = self.changes(
+            script, old, tmp_path, (SYNC, "Recipient = str | RawAddress", "Recipient = str")
+        )
+        assert found == [
+            f"{part}.send(to): parameter no longer takes RawAddress" for part in ("Chat", "Sms")
+        ]
 
-    def test_nothing_breaks_where_nothing_changes(self, script: Any, old: Any, tmp_path: Path) -> None:
+    def test_nothing_breaks_where_nothing_changes(
+        self, script: Any, old: Any, tmp_path: Path
+    ) -> None:
         assert self.changes(script, old, tmp_path) == []
 
     @pytest.mark.parametrize(
@@ -457,9 +480,18 @@ class TestPython:
     ) -> None:
         assert self.changes(script, old, tmp_path, (file, before, after)) == []
 
-    def test_a_class_may_move_between_private_modules(self, script: Any, old: Any, tmp_path: Path) -> None:
+    def test_a_class_may_move_between_private_modules(
+        self, script: Any, old: Any, tmp_path: Path
+    ) -> None:
         text = FILES[SYNC]
-        write(tmp_path, {**FILES, "ecall_facade/_other.py": text, SYNC: "from ecall_facade._other import ECall\n"})
+        write(
+            tmp_path,
+            {
+                **FILES,
+                "ecall_facade/_other.py": text,
+                SYNC: "from ecall_facade._other import ECall\n",
+            },
+        )
         assert list(script.python_changes(old, script.read_surface(tmp_path))) == []
 
 
@@ -598,7 +630,9 @@ class TestSpec:
             ("#/components/x-rules/Rcs", {}, "#/components/x-rules/Rcs: the rule is new", "Rcs"),
         ],
     )  # fmt: skip
-    def test_what_breaks_is_named(self, script: Any, pointer: str, value: object, expected: str, name: str) -> None:
+    def test_what_breaks_is_named(
+        self, script: Any, pointer: str, value: object, expected: str, name: str
+    ) -> None:
         changes = list(script.Spec(OLD_SPEC, edited(script, pointer, value)).changes())
         found = {f"{change.place}: {change.what}": change.name for change in changes}
         assert expected in found
@@ -633,7 +667,9 @@ class TestSpec:
             ("#/components/x-rules/Sms/properties", {}),
         ],
     )
-    def test_what_breaks_nothing_is_not_named(self, script: Any, pointer: str, value: object) -> None:
+    def test_what_breaks_nothing_is_not_named(
+        self, script: Any, pointer: str, value: object
+    ) -> None:
         assert list(script.Spec(OLD_SPEC, edited(script, pointer, value)).changes()) == []
 
     def test_nothing_breaks_where_nothing_changes(self, script: Any) -> None:
@@ -643,12 +679,19 @@ class TestSpec:
 def environment() -> dict[str, str]:
     """Give an environment without settings of git: in a hook they would name this very repository."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    return {**clean, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **clean,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def git(root: Path, *arguments: str) -> None:
     command = ["git", "-c", "user.name=Jane", "-c", "user.email=jane@example.ch", *arguments]
-    subprocess.run(command, cwd=root, env=environment(), check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        command, cwd=root, env=environment(), check=True, capture_output=True, timeout=60
+    )
 
 
 def commit(root: Path, *tags: str) -> None:
@@ -697,7 +740,11 @@ class TestRuns:
     def test_without_a_tag_nothing_can_break(self, project: Path) -> None:
         commit(project, "nightly")
         assert run(project) == (0, NOTHING)
-        assert json.loads(run(project, "--json")[1]) == {"against": None, "breaking": [], "missing": []}
+        assert json.loads(run(project, "--json")[1]) == {
+            "against": None,
+            "breaking": [],
+            "missing": [],
+        }
 
     def test_what_is_not_in_the_changelog_is_demanded_until_it_is(self, project: Path) -> None:
         commit(project, "v0.8.0")
@@ -721,12 +768,17 @@ class TestRuns:
             *missing,
         ]
         changelog = project / "CHANGELOG.md"
-        replace(changelog, "## [0.9.0]", "### Removed\n\n- `ECall.close(now=…)` is gone.\n\n## [0.9.0]")
+        replace(
+            changelog, "## [0.9.0]", "### Removed\n\n- `ECall.close(now=…)` is gone.\n\n## [0.9.0]"
+        )
         commit(project)
         code, output = run(project, "--json")
         told = json.loads(output)
         assert (code, told["against"], told["missing"]) == (1, "v1.0.0", missing[1:])
-        assert [(one["name"], one["in_changelog"]) for one in told["breaking"]] == [("now", True), ("to", False)]
+        assert [(one["name"], one["in_changelog"]) for one in told["breaking"]] == [
+            ("now", True),
+            ("to", False),
+        ]
         # The entry may be of a version that is about to be released.
         replace(changelog, "## [Unreleased]", "## [Unreleased]\n\n## [2.0.0] - 2026-12-01")
         replace(changelog, "is gone.", f"is gone.\n\n### Changed\n\n{missing[1]}")
@@ -739,10 +791,15 @@ class TestRuns:
         [
             ("- `send` is new.", "- `now` is gone, but that is not what was added."),
             ("### Removed\n\n- `close`.", "### Removed\n\n- `now`, long ago."),
-            ("### Added\n\n- `send` is new.", "### Removed\n\n- now without backticks, and `nowhere`."),
+            (
+                "### Added\n\n- `send` is new.",
+                "### Removed\n\n- now without backticks, and `nowhere`.",
+            ),
         ],
     )
-    def test_an_entry_elsewhere_does_not_count(self, project: Path, before: str, after: str) -> None:
+    def test_an_entry_elsewhere_does_not_count(
+        self, project: Path, before: str, after: str
+    ) -> None:
         commit(project, "1.0.0")
         replace(project / BREAK[0], *BREAK[1:])
         replace(project / "CHANGELOG.md", before, after)
@@ -760,9 +817,20 @@ class TestRuns:
         assert run(project, "--against", "v3")[0] == 2
         (project / "spec" / "ecall.yaml").write_text("[", encoding="utf-8")
         code, output = run(project)
-        assert (code, output.splitlines()[0]) == (2, "Could not compare: ParserError: while parsing a flow node")
+        assert (code, output.splitlines()[0]) == (
+            2,
+            "Could not compare: ParserError: while parsing a flow node",
+        )
         shallow = tmp_path / "shallow"
-        git(tmp_path, "clone", "--quiet", "--depth=1", "--no-tags", f"file://{project}", str(shallow))
+        git(
+            tmp_path,
+            "clone",
+            "--quiet",
+            "--depth=1",
+            "--no-tags",
+            f"file://{project}",
+            str(shallow),
+        )
         commit(project)
         code, output = run(shallow)
         assert (code, "this clone is shallow and has no tag" in output) == (2, True)
@@ -779,10 +847,14 @@ class TestRuns:
         replace(package / "_base.py", "    def with_options(", "    def without_options(")
         for twin in ("_sync.py", "_async.py"):
             text = (package / twin).read_text(encoding="utf-8")
-            (package / twin).write_text(text.replace("page_limit", "limit_of_pages"), encoding="utf-8")
+            (package / twin).write_text(
+                text.replace("page_limit", "limit_of_pages"), encoding="utf-8"
+            )
         replace(package / "errors.py", "class NotFound(APIError)", "class NotFound(ECallError)")
         replace(tmp_path / "spec" / "ecall.yaml", "enum: [Sms, Whatsapp, Rcs]", "enum: [Sms, Rcs]")
-        replace(tmp_path / "generated/ecall_client/models/channel.py", '    WHATSAPP = "Whatsapp"\n', "")
+        replace(
+            tmp_path / "generated/ecall_client/models/channel.py", '    WHATSAPP = "Whatsapp"\n', ""
+        )
         code, output = run(tmp_path, "--json")
         assert code == 1
         places = {(one["place"], one["what"]) for one in json.loads(output)["breaking"]}

@@ -52,7 +52,11 @@ LOADER.exec_module(MODULE)
 # All that was planted in tests/upstream: kind, place in the joined document, severity.
 DIFFERENCES = {
     ("path-missing-ours", "/paths/~1api~1v2~1template", "differs"),
-    ("path-missing-theirs", "/paths/~1api~1messagelist~1{messageListId}", "info"),  # its page is the missing one
+    (
+        "path-missing-theirs",
+        "/paths/~1api~1messagelist~1{messageListId}",
+        "info",
+    ),  # its page is the missing one
     ("path-case", "/paths/~1api~1v2~1MessageList", "info"),
     ("method-missing-ours", "/paths/~1api~1v2~1message~1{id}/delete", "differs"),
     ("method-missing-ours", "/paths/~1api~1v2~1media~1{mediaId}/head", "differs"),
@@ -66,12 +70,28 @@ DIFFERENCES = {
     ("request-body-missing-ours", "/paths/~1api~1v2~1message~1{id}/get/requestBody", "breaking"),
     ("request-body-missing-theirs", "/paths/~1api~1v2~1media/post/requestBody", "breaking"),
     ("request-body-required", "/paths/~1api~1v2~1message/post/requestBody/required", "differs"),
-    ("media-type-missing-ours", "/paths/~1api~1v2~1message/post/requestBody/content/text~1json", "differs"),
-    ("media-type-missing-ours", "/components/responses/Forbidden/content/application~1problem+json", "breaking"),
-    ("media-type-missing-theirs", "/components/responses/Forbidden/content/application~1json", "info"),
+    (
+        "media-type-missing-ours",
+        "/paths/~1api~1v2~1message/post/requestBody/content/text~1json",
+        "differs",
+    ),
+    (
+        "media-type-missing-ours",
+        "/components/responses/Forbidden/content/application~1problem+json",
+        "breaking",
+    ),
+    (
+        "media-type-missing-theirs",
+        "/components/responses/Forbidden/content/application~1json",
+        "info",
+    ),
     ("status-missing-ours", "/paths/~1api~1v2~1message/post/responses/409", "differs"),
     ("status-missing-theirs", "/paths/~1api~1v2~1message/post/responses/415", "info"),
-    ("header-missing-ours", "/components/responses/TooManyRequests/headers/X-Rate-Limit", "differs"),
+    (
+        "header-missing-ours",
+        "/components/responses/TooManyRequests/headers/X-Rate-Limit",
+        "differs",
+    ),
     ("header-missing-theirs", "/components/responses/Unavailable/headers/Retry-After", "info"),
     ("header-required", "/components/headers/RequestId/required", "info"),
     ("schema-missing-ours", "/components/schemas/Contact", "differs"),
@@ -84,7 +104,11 @@ DIFFERENCES = {
     ("nullable", "/components/schemas/MessageListResult/properties/messageListId", "info"),
     ("property-missing-ours", "/components/schemas/MessageRequest/properties/priority", "differs"),
     ("property-missing-ours", "/components/schemas/MessageResponse/properties/cost", "differs"),
-    ("property-missing-ours", "/components/schemas/MessageListItem/properties/reference", "breaking"),
+    (
+        "property-missing-ours",
+        "/components/schemas/MessageListItem/properties/reference",
+        "breaking",
+    ),
     ("property-missing-theirs", "/components/schemas/ReceivedMessage/properties/channel", "info"),
     ("property-case", "/components/schemas/MessageListEntry/properties/messageID", "info"),
     ("property-case", "/components/schemas/ParameterError/properties/Parameter", "info"),
@@ -102,7 +126,11 @@ DIFFERENCES = {
     ("limit", "/components/schemas/NotificationAddress/properties/address/maxLength", "differs"),
     ("limit", "/components/schemas/TextContent/properties/text/maxLength", "breaking"),
     ("pattern", "/components/schemas/MessageRequest/properties/to/pattern", "breaking"),
-    ("format", "/components/schemas/MessageStatusResult/properties/timestamp/anyOf/0/format", "differs"),
+    (
+        "format",
+        "/components/schemas/MessageStatusResult/properties/timestamp/anyOf/0/format",
+        "differs",
+    ),
     ("default", "/components/schemas/Notification/properties/forEvent/default", "info"),
     ("items", "/components/schemas/ParameterError/properties/messages/items", "info"),
     ("additional-properties", "/components/schemas/MessageListResult/additionalProperties", "info"),
@@ -123,8 +151,18 @@ PROBLEMS = {
     ("unreadable-fragment", "", "webhooks.md", "line 157: /paths is not an object"),
     ("unreadable-fragment", "", "errors.md", "line 53: Expecting property name"),
     ("unreadable-fragment", "/components/schemas/ToAddressGroup", "addresses.md", "line 8: "),
-    ("contradiction", "/components/schemas/ToAddressNumber", "addresses.md", "line 8: it differs from the one of "),
-    ("unresolved-reference", "/components/schemas/Content/oneOf/3", "send-message.md", "#/components/schemas/VideoC"),
+    (
+        "contradiction",
+        "/components/schemas/ToAddressNumber",
+        "addresses.md",
+        "line 8: it differs from the one of ",
+    ),
+    (
+        "unresolved-reference",
+        "/components/schemas/Content/oneOf/3",
+        "send-message.md",
+        "#/components/schemas/VideoC",
+    ),
 }
 
 
@@ -145,7 +183,11 @@ def run(*arguments: str | Path) -> tuple[int, str, str]:
 def run_alone(*arguments: str | Path, **environment: str) -> tuple[int, str, str]:
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
     result = subprocess.run(
-        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8"
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
     )
     return result.returncode, result.stdout, result.stderr
 
@@ -181,7 +223,11 @@ def with_schema(schema: Any, usage: str = "response") -> dict[str, Any]:
     operation: dict[str, Any] = {"responses": {"200": content if usage == "response" else {}}}
     if usage == "request":
         operation["requestBody"] = content
-    return {"openapi": "3.1.0", "paths": {"/api/x": {"post": operation}}, "components": {"schemas": {}}}
+    return {
+        "openapi": "3.1.0",
+        "paths": {"/api/x": {"post": operation}},
+        "components": {"schemas": {}},
+    }
 
 
 def schema_kinds(ours: Any, theirs: Any, usage: str = "response") -> list[str]:
@@ -207,7 +253,9 @@ class TestPlanted:
     """A folder with differences of all kinds, broken fragments and a missing page."""
 
     def test_finds_all_and_invents_none(self, rows: list[dict[str, Any]]) -> None:
-        reported = [(row["kind"], row["where"], row["severity"]) for row in rows if row["kind"] in KINDS]
+        reported = [
+            (row["kind"], row["where"], row["severity"]) for row in rows if row["kind"] in KINDS
+        ]
         assert len(reported) == len(set(reported)) == len(DIFFERENCES) > 60
         assert set(reported) == DIFFERENCES
 
@@ -218,12 +266,23 @@ class TestPlanted:
         reported = [row for row in rows if row["kind"] not in KINDS]
         assert len(reported) == len(PROBLEMS)
         for kind, where, name, beginning in PROBLEMS:
-            (row,) = [row for row in reported if (row["kind"], row["where"], row["page"]) == (kind, where, name)]
+            (row,) = [
+                row
+                for row in reported
+                if (row["kind"], row["where"], row["page"]) == (kind, where, name)
+            ]
             assert row["theirs"].startswith(beginning)
 
     def test_each_row_has_what_a_program_needs(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
-            assert {*row} - {"correction"} == {"kind", "where", "ours", "theirs", "severity", "page"}
+            assert {*row} - {"correction"} == {
+                "kind",
+                "where",
+                "ours",
+                "theirs",
+                "severity",
+                "page",
+            }
         by_place = {row["where"]: row for row in rows}
         row = by_place["/components/schemas/NotificationAddress/properties/address/maxLength"]
         assert (row["ours"], row["theirs"], row["page"]) == (99, 200, "send-message.md")
@@ -236,16 +295,25 @@ class TestPlanted:
     def test_reads_well(self) -> None:
         code, output, _ = run("--from", PLANTED)
         assert code == 1
-        assert "BREAKING (19): what we send would be refused, or what we read would be lost" in output
-        assert "  components > schemas > NotificationAddress > properties > address > maxLength\n" in output
+        assert (
+            "BREAKING (19): what we send would be refused, or what we read would be lost" in output
+        )
+        assert (
+            "  components > schemas > NotificationAddress > properties > address > maxLength\n"
+            in output
+        )
         assert "      the limit: ours 99, theirs 200  [send-message.md]\n" in output
         assert "COULD NOT BE READ (7), and is not compared:\n" in output
         assert "  message-list-status.md: missing page: it is not in the folder\n" in output
-        assert output.endswith(f"{len(DIFFERENCES)} differences. Pages with fragments: 6, without: 1.\n")
+        assert output.endswith(
+            f"{len(DIFFERENCES)} differences. Pages with fragments: 6, without: 1.\n"
+        )
 
     def test_the_pages_say_that_they_are_invented(self) -> None:
         for file in PLANTED.iterdir():
-            assert "Invented for the tests of this project." in file.read_text(encoding="utf-8-sig"), file.name
+            assert "Invented for the tests of this project." in file.read_text(
+                encoding="utf-8-sig"
+            ), file.name
 
 
 TWO = (("a", "string"), ("b", "null"))
@@ -256,12 +324,18 @@ class TestNothing:
 
     def test_pages_made_of_the_spec_give_nothing(self, tmp_path: Path) -> None:
         whole = published(SPEC)
-        (tmp_path / "llms.txt").write_text("- [All](whole.md)\n- [Parts](parts.md)\n", encoding="utf-8")
+        (tmp_path / "llms.txt").write_text(
+            "- [All](whole.md)\n- [Parts](parts.md)\n", encoding="utf-8"
+        )
         (tmp_path / "whole.md").write_text(page(whole).text, encoding="utf-8")
         parts = [page({"paths": {path: item}}).text for path, item in whole["paths"].items()]
         (tmp_path / "parts.md").write_text("\n".join(parts), encoding="utf-8")
         assert run("--from", tmp_path, "--json") == (0, "[]\n", "")
-        assert run("--from", tmp_path) == (0, "0 differences. Pages with fragments: 1, without: 0.\n", "")
+        assert run("--from", tmp_path) == (
+            0,
+            "0 differences. Pages with fragments: 1, without: 0.\n",
+            "",
+        )
 
     def test_the_same_in_another_style_gives_nothing(self) -> None:
         whole = published(SPEC)
@@ -273,7 +347,10 @@ class TestNothing:
                 return value
             made = {key: restyle(item) for key, item in reversed(value.items())}
             if isinstance(made.get("type"), list) and len(made["type"]) == 2:
-                made |= {"type": next(kind for kind in made["type"] if kind != "null"), "nullable": True}
+                made |= {
+                    "type": next(kind for kind in made["type"] if kind != "null"),
+                    "nullable": True,
+                }
             if isinstance(made.get("const"), str) and "default" in made:
                 made["enum"] = [made.pop("const")]
                 del made["default"]
@@ -283,7 +360,9 @@ class TestNothing:
                 made["oneOf"] = made.pop("anyOf")
             return made
 
-        whole["paths"] = {path.replace("/api/", "/api/v2/"): item for path, item in whole["paths"].items()}
+        whole["paths"] = {
+            path.replace("/api/", "/api/v2/"): item for path, item in whole["paths"].items()
+        }
         for item in whole["paths"].values():
             for operation in item.values():
                 operation["responses"]["200"] = operation["responses"].pop("2XX")
@@ -293,7 +372,9 @@ class TestNothing:
         whole = published(SPEC)
         for item in whole["paths"].values():
             for operation in item.values():
-                operation["parameters"] = [one for one in operation["parameters"] if one.get("in") == "path"]
+                operation["parameters"] = [
+                    one for one in operation["parameters"] if one.get("in") == "path"
+                ]
                 for response in operation["responses"].values():
                     response.pop("headers", None)
         for response in whole["components"]["responses"].values():
@@ -328,10 +409,15 @@ class TestNothing:
     def test_schemas_that_lead_to_themselves(self) -> None:
         tree = with_schema({"$ref": "#/components/schemas/Tree"})
         children = {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}
-        tree["components"]["schemas"]["Tree"] = {"type": "object", "properties": {"children": children}}
+        tree["components"]["schemas"]["Tree"] = {
+            "type": "object",
+            "properties": {"children": children},
+        }
         inline = copy.deepcopy(tree)
         node = inline["components"]["schemas"]["Tree"]
-        inline["paths"]["/api/x"]["post"]["responses"]["200"]["content"]["application/json"]["schema"] = node
+        inline["paths"]["/api/x"]["post"]["responses"]["200"]["content"]["application/json"][
+            "schema"
+        ] = node
         assert found(tree, ours=inline) == found(inline, ours=tree) == []
 
     def test_a_base_that_names_its_descendants(self) -> None:
@@ -339,14 +425,20 @@ class TestNothing:
         whole = published(SPEC)
         schemas = whole["components"]["schemas"]
         content = schemas["Content"]
-        content |= {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
+        content |= {
+            "type": "object",
+            "properties": {"type": {"type": "string"}},
+            "required": ["type"],
+        }
         for member in content.pop("oneOf"):
             name = member["$ref"].rpartition("/")[2]
             own = schemas[name]
             del own["properties"]["type"]
             schemas[name] = {"allOf": [{"$ref": "#/components/schemas/Content"}, own]}
         assert found(whole) == []
-        content["discriminator"]["mapping"]["Photo"] = content["discriminator"]["mapping"].pop("Image")
+        content["discriminator"]["mapping"]["Photo"] = content["discriminator"]["mapping"].pop(
+            "Image"
+        )
         where = "/components/schemas/Content/discriminator/mapping/Photo"
         assert found(whole) == [("const", where, "Image", "Photo")]
 
@@ -364,18 +456,34 @@ class TestDifferences:
         ("ours", "theirs", "kinds"),
         [
             ({"type": "string"}, {"type": "object", "properties": {"a": {}}}, ["type"]),
-            ({"type": "string"}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}, ["variant-missing-ours"]),
+            (
+                {"type": "string"},
+                {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                ["variant-missing-ours"],
+            ),
             (
                 {"anyOf": [{"type": "string"}, {"type": "integer"}]},
                 {"anyOf": [{"type": ["string", "null"]}, {"type": "integer"}]},
                 ["nullable"],
             ),
-            ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "integer"}, ["variant-missing-theirs"]),
+            (
+                {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                {"type": "integer"},
+                ["variant-missing-theirs"],
+            ),
             ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "boolean"}, ["type"]),
-            ({"enum": ["a", "b"]}, {"enum": ["b", "c"]}, ["enum-value-missing-theirs", "enum-value-missing-ours"]),
+            (
+                {"enum": ["a", "b"]},
+                {"enum": ["b", "c"]},
+                ["enum-value-missing-theirs", "enum-value-missing-ours"],
+            ),
             ({"enum": ["1"]}, {"enum": [1]}, ["type"]),
             ({"enum": [2, 1]}, {"enum": [1]}, ["enum-value-missing-theirs"]),
-            ({"type": "object"}, {"additionalProperties": {"type": "string"}}, ["additional-properties"]),
+            (
+                {"type": "object"},
+                {"additionalProperties": {"type": "string"}},
+                ["additional-properties"],
+            ),
             ({"type": "array"}, {"type": "array", "items": {"type": "string"}}, ["items"]),
         ],
     )
@@ -385,19 +493,38 @@ class TestDifferences:
     def test_how_much_a_limit_matters_depends_on_who_writes(self) -> None:
         def severity(ours: Any, theirs: Any, usage: str) -> str:
             joined = join([page(with_schema(theirs, usage))])
-            (one,) = compare(Document(with_schema(ours, usage)), Document(joined.data), incomplete=False).all()
+            (one,) = compare(
+                Document(with_schema(ours, usage)), Document(joined.data), incomplete=False
+            ).all()
             return str(one.severity)
 
-        assert severity({"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 8}, "request") == "breaking"
-        assert severity({"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 10}, "request") == "differs"
-        assert severity({"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 8}, "response") == "info"
+        assert (
+            severity(
+                {"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 8}, "request"
+            )
+            == "breaking"
+        )
+        assert (
+            severity(
+                {"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 10}, "request"
+            )
+            == "differs"
+        )
+        assert (
+            severity(
+                {"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 8}, "response"
+            )
+            == "info"
+        )
         assert severity({"type": "string"}, {"type": ["string", "null"]}, "request") == "differs"
         assert severity({"type": "string"}, {"type": ["string", "null"]}, "response") == "breaking"
 
     def test_a_path_that_complete_pages_lack(self) -> None:
         whole = published(SPEC)
         del whole["paths"]["/api/media/{mediaId}"]
-        assert found(whole) == [("path-missing-theirs", "/paths/~1api~1media~1{mediaId}", "/api/media/{mediaId}", None)]
+        assert found(whole) == [
+            ("path-missing-theirs", "/paths/~1api~1media~1{mediaId}", "/api/media/{mediaId}", None)
+        ]
 
     def test_a_signature_of_webhooks_would_be_seen(self) -> None:
         whole = published(SPEC)
@@ -453,12 +580,27 @@ class TestReading:
             ('{"paths": []}', "line 2: /paths is not an object"),
             ('{"paths": {"/a": 7}}', "line 2: /paths//a is not an object"),
             ('{"paths": {"/a": {"get": []}}}', "line 2: /paths/~1a/get is not an object"),
-            ('{"paths": {"/a": {"get": {"parameters": [{"in": "query"}]}}}}', "/parameters/0 has no name"),
-            ('{"paths": {"/a": {"parameters": 1, "get": {}}}}', "/paths/~1a/parameters is not a list"),
-            ('{"paths": {}, "components": {"schemas": []}}', "/components/schemas is not an object"),
-            ('{"components": {"schemas": {"A": {"type": "text"}}}}', "/A/type holds no type: 'text'"),
+            (
+                '{"paths": {"/a": {"get": {"parameters": [{"in": "query"}]}}}}',
+                "/parameters/0 has no name",
+            ),
+            (
+                '{"paths": {"/a": {"parameters": 1, "get": {}}}}',
+                "/paths/~1a/parameters is not a list",
+            ),
+            (
+                '{"paths": {}, "components": {"schemas": []}}',
+                "/components/schemas is not an object",
+            ),
+            (
+                '{"components": {"schemas": {"A": {"type": "text"}}}}',
+                "/A/type holds no type: 'text'",
+            ),
             ('{"components": {"schemas": {"A": {"required": true}}}}', "/A/required is not a list"),
-            ('{"components": {"schemas": {"A": {"maxLength": "9"}}}}', "/A/maxLength is not a number"),
+            (
+                '{"components": {"schemas": {"A": {"maxLength": "9"}}}}',
+                "/A/maxLength is not a number",
+            ),
             ('{"components": {"schemas": {"A": {"maxLength": NaN}}}}', "line 2: NaN is no JSON"),
             ('{"paths": {"/\\ud800": {}}}', "line 2: 'utf-8' codec can't encode character"),
             ('{"paths": {}, "servers": [{"$ref": "#"}]}', "/servers/0 has no url"),
@@ -476,8 +618,12 @@ class TestReading:
         assert joined.data["paths"] == {"/b": {"get": {}}}
 
     def test_what_contradicts_is_left_out_and_the_rest_of_it_is_kept(self) -> None:
-        one = {"schemas": {"A": {"type": "string", "description": "One."}, "B": {"enum": ["x", "y"]}}}
-        two = {"schemas": {"A": {"type": "integer"}, "B": {"enum": ["y", "x"]}, "C": {"type": "null"}}}
+        one = {
+            "schemas": {"A": {"type": "string", "description": "One."}, "B": {"enum": ["x", "y"]}}
+        }
+        two = {
+            "schemas": {"A": {"type": "integer"}, "B": {"enum": ["y", "x"]}, "C": {"type": "null"}}
+        }
         joined = join([page({"components": one}, "one.md"), page({"components": two}, "two.md")])
         assert [(problem.kind, problem.where, problem.page) for problem in joined.problems] == [
             ("contradiction", "/components/schemas/A", "two.md")
@@ -504,7 +650,9 @@ class TestReading:
             ("# Media".encode("utf-16"), "it is no text in UTF-8"),
         ],
     )
-    def test_what_stands_in_for_a_page_is_a_missing_page(self, tmp_path: Path, content: bytes, why: str) -> None:
+    def test_what_stands_in_for_a_page_is_a_missing_page(
+        self, tmp_path: Path, content: bytes, why: str
+    ) -> None:
         """Else what it should have held would count as missing."""
         (tmp_path / "llms.txt").write_text("[a](a.md) [b](b.md)", encoding="utf-8")
         (tmp_path / "a.md").write_text("one", encoding="utf-8")
@@ -514,9 +662,16 @@ class TestReading:
 
     def test_a_reference_to_a_whole_path_is_named(self) -> None:
         hook: dict[str, Any] = {"post": {"responses": {}}}
-        document = {"webhooks": {"hook": {"$ref": "#/components/pathItems/Hook"}}, "components": {"pathItems": hook}}
+        document = {
+            "webhooks": {"hook": {"$ref": "#/components/pathItems/Hook"}},
+            "components": {"pathItems": hook},
+        }
         (problem,) = join([page(document)]).problems
-        assert (problem.kind, problem.where, problem.page) == ("unreadable-fragment", "/webhooks/hook", "page.md")
+        assert (problem.kind, problem.where, problem.page) == (
+            "unreadable-fragment",
+            "/webhooks/hook",
+            "page.md",
+        )
         assert problem.message == "line 4: it is a reference to a whole path, which is not followed"
 
 
@@ -541,14 +696,19 @@ class TestExit:
         (tmp_path / "a.md").write_text(page(published(SPEC)).text, encoding="utf-8")
         code, output, _ = run("--from", tmp_path)
         assert code == 2
-        assert output.startswith("COULD NOT BE READ (1), and is not compared:\n  b.md: missing page: ")
+        assert output.startswith(
+            "COULD NOT BE READ (1), and is not compared:\n  b.md: missing page: "
+        )
 
     def test_the_same_where_nobody_reads_it(self) -> None:
         reader, writer = os.pipe()
         os.close(reader)
         try:
             result = subprocess.run(
-                [sys.executable, SCRIPT, "--from", PLANTED], stdout=writer, stderr=subprocess.PIPE, check=False
+                [sys.executable, SCRIPT, "--from", PLANTED],
+                stdout=writer,
+                stderr=subprocess.PIPE,
+                check=False,
             )
         finally:
             os.close(writer)
@@ -569,7 +729,15 @@ class TestExit:
 
 
 def test_needs_the_core_and_a_yaml_library_only() -> None:
-    names = "attrs", "dateutil", "ecall_client", "ecall_facade", "jsonschema", "openapi_python_client", "pytest"
+    names = (
+        "attrs",
+        "dateutil",
+        "ecall_client",
+        "ecall_facade",
+        "jsonschema",
+        "openapi_python_client",
+        "pytest",
+    )
     program = (
         f"import sys, runpy; sys.argv[1:] = ['--from', {str(PLANTED)!r}]; "
         f"sys.modules.update(dict.fromkeys({names!r})); sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
@@ -577,10 +745,23 @@ def test_needs_the_core_and_a_yaml_library_only() -> None:
         "finally: print(sorted({name.partition('.')[0] for name, module in sys.modules.items() if module and "
         "'site-packages' in str(getattr(module, '__file__', ''))}))"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False
+    )
     used = set(json.loads(result.stdout.splitlines()[-1].replace("'", '"')))
     assert "differences. Pages with fragments" in result.stdout
-    brought = {"anyio", "certifi", "click", "exceptiongroup", "h11", "h2", "httpcore", "idna", "rich", "sniffio"}
+    brought = {
+        "anyio",
+        "certifi",
+        "click",
+        "exceptiongroup",
+        "h11",
+        "h2",
+        "httpcore",
+        "idna",
+        "rich",
+        "sniffio",
+    }
     assert used - brought - {name for name in used if name.startswith(("_", "markdown", "pygments", "mdurl"))} <= {
         "coverage", "httpx", "yaml", "typing_extensions", "brotli", "zstandard", "socksio"
     }  # fmt: skip
@@ -589,7 +770,9 @@ def test_needs_the_core_and_a_yaml_library_only() -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def edits_of(joined: Joined, wanted: Callable[[Any], bool] = lambda one: True) -> tuple[list[Any], list[list[Any]]]:
+def edits_of(
+    joined: Joined, wanted: Callable[[Any], bool] = lambda one: True
+) -> tuple[list[Any], list[list[Any]]]:
     findings = compare(Document(SPEC), Document(joined.data), incomplete=bool(joined.problems))
     chosen = [one for one in findings.all() if wanted(one)]
     proposals = Proposals(findings, TEXT, lambda where: f"{joined.page_of(where)}, 2026-01-15")
@@ -611,7 +794,9 @@ class TestCorrections:
     def test_a_new_property_in_the_words_of_the_report(self) -> None:
         code, output, _ = run("--from", PLANTED)
         assert code == 1
-        at = TEXT.splitlines().index("      # `to` and `toList` exclude each other, and one of them has to be there.")
+        at = TEXT.splitlines().index(
+            "      # `to` and `toList` exclude each other, and one of them has to be there."
+        )
         head = f"After line {at}, insert:  (components > schemas > MessageRequest > properties > priority)\n"
         assert head in output
         text = output.partition(head)[2].partition("\n\n")[0]
@@ -624,7 +809,9 @@ class TestCorrections:
             '          x-evidence: {level: documented, source: "send-message.md, 20'
         )  # fmt: skip
 
-    def test_pasted_all_together_they_are_a_spec_with_evidence_everywhere(self, joined: Joined) -> None:
+    def test_pasted_all_together_they_are_a_spec_with_evidence_everywhere(
+        self, joined: Joined
+    ) -> None:
         chosen, edits = edits_of(joined)
         spec = load(paste(TEXT, edits))
         properties = spec["components"]["schemas"]["MessageResult"]["properties"]
@@ -645,7 +832,15 @@ class TestCorrections:
         assert not [one.kind for one in left if one.kind.endswith("-missing-ours")]
         assert {one.kind for one in left} <= {
             *(kind for kind in KINDS if kind.endswith("-missing-theirs")),
-            *("path-case", "property-case", "parameter-name", "schema-name", "security", "discriminator", "items"),
+            *(
+                "path-case",
+                "property-case",
+                "parameter-name",
+                "schema-name",
+                "security",
+                "discriminator",
+                "items",
+            ),
             *("enum", "limit"),
         }
         assert {one.where for one in left if one.kind in {"enum", "limit"}} == {
@@ -654,7 +849,9 @@ class TestCorrections:
             "/components/schemas/MessageRequest/properties/from/minLength",
         }
         assert not [
-            one for one, changes in zip(chosen, edits, strict=True) if one.kind.endswith("-ours") and not changes
+            one
+            for one, changes in zip(chosen, edits, strict=True)
+            if one.kind.endswith("-ours") and not changes
         ]
 
     def test_comments_and_all_other_lines_stay(self, joined: Joined) -> None:
@@ -664,7 +861,9 @@ class TestCorrections:
             line for line in after if line.lstrip().startswith("#")
         ]
         gone = [line.split(":")[0].strip() for line in before if line not in after]
-        assert gone == ["x-evidence"]  # of the schema that has a further required property, and the same list as others
+        assert gone == [
+            "x-evidence"
+        ]  # of the schema that has a further required property, and the same list as others
 
     @pytest.mark.parametrize(
         "schema",
@@ -683,10 +882,15 @@ class TestCorrections:
         for name in ("MessageRequest", "MessageResult"):
             whole["components"]["schemas"][name]["properties"]["priority"] = schema
         if "$ref" in schema:
-            whole["components"]["schemas"]["New"] = {"type": ["string", "null"], "enum": ["Low", "High", None]}
+            whole["components"]["schemas"]["New"] = {
+                "type": ["string", "null"],
+                "enum": ["Low", "High", None],
+            }
         _, edits = edits_of(join([page(whole)]))
         left = [where for _, where, *_ in found(whole, ours=load(paste(TEXT, edits)))]
-        assert left == (["/components/schemas/New"] if "$ref" in schema else [])  # as null is where it is used
+        assert left == (
+            ["/components/schemas/New"] if "$ref" in schema else []
+        )  # as null is where it is used
 
     def test_an_array_without_items_is_one_that_the_generator_takes(self) -> None:
         whole = published(SPEC)
@@ -700,9 +904,16 @@ class TestCorrections:
         whole = published(SPEC)
         schemas = whole["components"]["schemas"]
         schemas["MessageRequest"]["properties"]["channel"] = {"type": "integer"}
-        schemas["MessageListEntry"]["properties"]["error"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
-        answers = whole["paths"]["/api/messagelist"]["post"]["responses"]["2XX"]["content"]["application/json"]
-        answers["schema"] = {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "string"}}}}
+        schemas["MessageListEntry"]["properties"]["error"] = {
+            "anyOf": [{"type": "string"}, {"type": "null"}]
+        }
+        answers = whole["paths"]["/api/messagelist"]["post"]["responses"]["2XX"]["content"][
+            "application/json"
+        ]
+        answers["schema"] = {
+            "type": "array",
+            "items": {"type": "object", "properties": {"id": {"type": "string"}}},
+        }
         _, edits = edits_of(join([page(whole)]))
         spec = load(paste(TEXT, edits))
         for name in ("Channel", "Error", "MessageListResult"):
@@ -711,7 +922,9 @@ class TestCorrections:
         assert found(whole, ours=spec) == []
 
     def test_another_type_under_another_name_is_for_all_that_use_it(self) -> None:
-        text = json.dumps(published(SPEC)).replace("#/components/schemas/ErrorCode", "#/components/schemas/Fault")
+        text = json.dumps(published(SPEC)).replace(
+            "#/components/schemas/ErrorCode", "#/components/schemas/Fault"
+        )
         whole = json.loads(text)
         del whole["components"]["schemas"]["ErrorCode"]
         whole["components"]["schemas"]["Fault"] = {"type": "integer"}
@@ -724,13 +937,20 @@ class TestCorrections:
     ) -> None:
         pytest.importorskip("openapi_python_client")
         for name in ("spec", "scripts"):
-            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+            shutil.copytree(
+                ROOT / name,
+                tmp_path / name,
+                ignore=shutil.ignore_patterns("node_modules", "__pycache__"),
+            )
         shutil.copy(ROOT / "pyproject.toml", tmp_path)
         # All of them but a media type that the generator does not know.
         _, edits = edits_of(joined, lambda one: one.theirs != "text/json")
         (tmp_path / "spec" / "ecall.yaml").write_text(paste(TEXT, edits), encoding="utf-8")
         made = subprocess.run(
-            [sys.executable, tmp_path / "scripts" / "regenerate"], capture_output=True, encoding="utf-8", cwd=tmp_path
+            [sys.executable, tmp_path / "scripts" / "regenerate"],
+            capture_output=True,
+            encoding="utf-8",
+            cwd=tmp_path,
         )
         assert (made.returncode, made.stdout) == (0, "Wrote generated/ecall_client\n"), made.stderr
         program = (
@@ -787,16 +1007,24 @@ class TestAnything:
         assert as_text(found, edits, joined, joined.problems)
         load(paste(TEXT, edits).encode("utf-8", "replace").decode())
 
-    @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=15)
+    @settings(
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=15
+    )
     @given(st.sampled_from(SOURCES), st.data())
     def test_pages_with_parts_cut_out_or_replaced(self, text: str, data: st.DataObject) -> None:
         for _ in range(data.draw(st.integers(1, 3))):
             begin = data.draw(st.integers(0, len(text)))
             end = data.draw(st.integers(begin, min(len(text), begin + 200)))
-            text = text[:begin] + data.draw(st.one_of(st.just(""), VALUES, st.text(max_size=5))) + text[end:]
+            text = (
+                text[:begin]
+                + data.draw(st.one_of(st.just(""), VALUES, st.text(max_size=5)))
+                + text[end:]
+            )
         self.check([text, SOURCES[5]])
 
-    @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=25)
+    @settings(
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=25
+    )
     @given(st.sampled_from(SOURCES), st.data())
     def test_pages_with_other_values(self, text: str, data: st.DataObject) -> None:
         """The JSON stays whole, so that what follows the reading gets to see it."""
@@ -840,12 +1068,16 @@ class Site:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         headers = {name.lower(): value for name, value in request.headers.items()}
         text = self.files.get(request.path, "")
-        status, more = self.answers.get(request.path, (200 if request.path in self.files else 404, {}))
+        status, more = self.answers.get(
+            request.path, (200 if request.path in self.files else 404, {})
+        )
         tag = f'"{len(text)}"'
         if status == 200 and headers.get("if-none-match") == tag:
             status, text = 304, ""
@@ -853,7 +1085,12 @@ class Site:
         body = text.encode()
         time.sleep(self.delay if request.path == "/slow.md" else 0)
         request.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), "ETag": tag, "Set-Cookie": "a=b", **more}.items():
+        for name, value in {
+            "Content-Length": str(len(body)),
+            "ETag": tag,
+            "Set-Cookie": "a=b",
+            **more,
+        }.items():
             request.send_header(name, value)
         request.end_headers()
         with contextlib.suppress(OSError):
@@ -893,7 +1130,9 @@ class TestWeb:
             "/llms.txt": f"[a](/ref/a) [b]({site.url}/ref/b.md#x) [c](https://other.example/c.md) [d](/d.png)",
             "/ref/a.md": page(published(SPEC)).text,
         }
-        (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password secret\n", encoding="utf-8")
+        (tmp_path / ".netrc").write_text(
+            "machine 127.0.0.1 login somebody password secret\n", encoding="utf-8"
+        )
         nowhere = {
             "HTTP_PROXY": "http://127.0.0.1:9",
             "ALL_PROXY": "http://127.0.0.1:9",
@@ -941,16 +1180,28 @@ class TestWeb:
             "it redirects too often",
             "it leads to another site, which is not followed",
         ]
-        assert not [headers for _, headers, _ in site.asked if {"authorization", "cookie"} & set(headers)]
+        assert not [
+            headers for _, headers, _ in site.asked if {"authorization", "cookie"} & set(headers)
+        ]
 
-    def test_a_start_page_in_place_of_a_page_is_a_missing_page(self, site: Site, tmp_path: Path) -> None:
-        site.files = {"/llms.txt": "[a](a.md) [b](b.md)", "/a.md": "one", "/b.md": "<!doctype html><title>Docs</title>"}
+    def test_a_start_page_in_place_of_a_page_is_a_missing_page(
+        self, site: Site, tmp_path: Path
+    ) -> None:
+        site.files = {
+            "/llms.txt": "[a](a.md) [b](b.md)",
+            "/a.md": "one",
+            "/b.md": "<!doctype html><title>Docs</title>",
+        }
         reading = self.read(site, tmp_path)
         assert [one.text for one in reading.pages] == ["one"]
         assert reading.missing == {f"{site.url}/b.md": "it is HTML, not Markdown"}
 
     def test_limits(self, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        site.files = {"/llms.txt": "[a](a.md) [b](b.md) [c](c.md)", "/a.md": "x" * 300, "/b.md": "b"}
+        site.files = {
+            "/llms.txt": "[a](a.md) [b](b.md) [c](c.md)",
+            "/a.md": "x" * 300,
+            "/b.md": "b",
+        }
         monkeypatch.setattr(fetch, "LARGEST", 200)
         site.answers = {"/b.md": (429, {})}
         reading = self.read(site, tmp_path)
@@ -960,10 +1211,24 @@ class TestWeb:
             "not asked for: the site asks for fewer requests (HTTP 429)",
         ]
         monkeypatch.setattr(pages, "MOST_PAGES", 1)
-        assert len([why for why in self.read(site, tmp_path).missing.values() if "more than 1 pages" in why]) == 2
+        assert (
+            len(
+                [
+                    why
+                    for why in self.read(site, tmp_path).missing.values()
+                    if "more than 1 pages" in why
+                ]
+            )
+            == 2
+        )
 
     def test_the_time_limit_is_for_all_together(self, site: Site, tmp_path: Path) -> None:
-        site.files = {"/llms.txt": "[a](a.md) [s](slow.md) [b](b.md)", "/a.md": "a", "/slow.md": "s", "/b.md": "b"}
+        site.files = {
+            "/llms.txt": "[a](a.md) [s](slow.md) [b](b.md)",
+            "/a.md": "a",
+            "/slow.md": "s",
+            "/b.md": "b",
+        }
         site.delay = 0.8
         reading = self.read(site, tmp_path, timeout=0.4)
         assert [one.text for one in reading.pages] == ["a"]
@@ -974,7 +1239,10 @@ class TestWeb:
         ("url", "message"),
         [
             ("http://docs.example/llms.txt", "only https is read"),
-            ("https://somebody:secret@docs.example/llms.txt", "a user name or password in it is refused"),
+            (
+                "https://somebody:secret@docs.example/llms.txt",
+                "a user name or password in it is refused",
+            ),
             ("ftp://docs.example/llms.txt", "only https is read"),
             ("https:///llms.txt", "it names no host"),
             ("https://docs.example:x/llms.txt", "no address"),

@@ -24,7 +24,9 @@ JSON_OR_NOT = pytest.mark.parametrize("as_json", [False, True], ids=["words", "j
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
     return Command(capsys, monkeypatch, tmp_path)
 
 
@@ -36,7 +38,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def run_python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60, **options)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60, **options
+    )
 
 
 class TestHelp:
@@ -68,7 +72,8 @@ class TestHelp:
             ecall_facade.cli.main()
         assert caught.value.code == 2
         assert (
-            capsys.readouterr().err == 'ecall: the command needs cyclopts and rich: pip install "ecall-facade[cli]"\n'
+            capsys.readouterr().err
+            == 'ecall: the command needs cyclopts and rich: pip install "ecall-facade[cli]"\n'
         )
 
     def test_a_fault_of_ours_is_not_taken_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +83,9 @@ class TestHelp:
         with pytest.raises(ModuleNotFoundError, match="_output"):
             ecall_facade.cli.main()
 
-    def test_what_the_sandbox_needs_is_named(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_the_sandbox_needs_is_named(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for name in [name for name in sys.modules if name.startswith("ecall_facade.sandbox")]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, "starlette", None)
@@ -119,7 +126,9 @@ class TestUsage:
         ],
         ids=" ".join,
     )
-    def test_what_cannot_work_is_code_2_and_one_line(self, command: Command, arguments: list[str]) -> None:
+    def test_what_cannot_work_is_code_2_and_one_line(
+        self, command: Command, arguments: list[str]
+    ) -> None:
         said = command(*arguments)
         assert (said.code, said.out) == (2, "")
         assert said.err.removeprefix(NOTICE).startswith("ecall: ")
@@ -159,7 +168,9 @@ class TestErrors:
             ("079 123", Exit.USAGE, False),
         ],
     )
-    def test_of_a_send(self, command: Command, number: str, code: Exit, may: bool, as_json: bool) -> None:
+    def test_of_a_send(
+        self, command: Command, number: str, code: Exit, may: bool, as_json: bool
+    ) -> None:
         said = command("send", number, TEXT, "--sandbox", *(["--json"] if as_json else []))
         assert said.code == code
         assert said.err.startswith(NOTICE)
@@ -192,9 +203,14 @@ class TestErrors:
             assert server.has_seen(1)
         assert said.code == Exit.UNKNOWN
         if as_json:
-            assert (said.error["type"], said.error["may_have_been_sent"]) == ("OutcomeUnknown", True)
+            assert (said.error["type"], said.error["may_have_been_sent"]) == (
+                "OutcomeUnknown",
+                True,
+            )
 
-    def test_of_a_file_that_did_not_get_there(self, command: Command, environment: pytest.MonkeyPatch) -> None:
+    def test_of_a_file_that_did_not_get_there(
+        self, command: Command, environment: pytest.MonkeyPatch
+    ) -> None:
         Path("photo.jpg").write_bytes(b"a picture")
         environment.setenv("ECALL_SENDER_RCS", "agent")
         with Server(drop) as server:
@@ -204,7 +220,9 @@ class TestErrors:
             assert not said.error["may_have_been_sent"]
             assert command("media", "upload", "photo.jpg").code == Exit.FAILED
 
-    def test_an_interrupted_send_may_be_out(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_interrupted_send_may_be_out(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("ecall_facade._sync.Sms.send", interrupt)
         said = command("send", NUMBER, TEXT, "--sandbox", "--json")
         assert said.code == Exit.UNKNOWN
@@ -217,12 +235,17 @@ class TestErrors:
         monkeypatch.setattr(_measure, "read_text", interrupt)
         said = command("measure", *(["--json"] if as_json else []))
         assert said.code == Exit.INTERRUPTED
-        assert (said.error["type"] if as_json else said.err) == ("Interrupted" if as_json else "ecall: Interrupted\n")
+        assert (said.error["type"] if as_json else said.err) == (
+            "Interrupted" if as_json else "ecall: Interrupted\n"
+        )
 
     @pytest.mark.parametrize(
-        ("status", "code"), [(401, Exit.REJECTED), (404, Exit.REJECTED), (500, Exit.FAILED), (302, Exit.FAILED)]
+        ("status", "code"),
+        [(401, Exit.REJECTED), (404, Exit.REJECTED), (500, Exit.FAILED), (302, Exit.FAILED)],
     )
-    def test_of_reads(self, command: Command, environment: pytest.MonkeyPatch, status: int, code: Exit) -> None:
+    def test_of_reads(
+        self, command: Command, environment: pytest.MonkeyPatch, status: int, code: Exit
+    ) -> None:
         with Server(reply(status)) as server:
             environment.setenv("ECALL_BASE_URL", server.url)
             # Its retries would take their time.
@@ -249,7 +272,9 @@ class TestErrors:
         assert (said.code, said.err) == (Exit.FAILED, "ecall: No space left on device: file\n")
         assert failure_of(OSError("words only")).message == "words only"  # type: ignore[union-attr]
 
-    def test_what_nobody_foresaw_is_shown_in_full(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_nobody_foresaw_is_shown_in_full(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("ecall_facade.sandbox.demo.run", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             command("demo")
@@ -310,7 +335,9 @@ class TestOutput:
         with (tmp_path / "out").open("w", encoding="ascii") as file:
             monkeypatch.setattr(sys, "stdout", file)
             assert command("send", NUMBER, TEXT, "--sandbox").code == 0
-        assert (tmp_path / "out").read_text().startswith(r"Accepted for +41\u202667, 1 page: message ")
+        assert (
+            (tmp_path / "out").read_text().startswith(r"Accepted for +41\u202667, 1 page: message ")
+        )
 
     def test_json_is_ascii(self, capsys: pytest.CaptureFixture[str]) -> None:
         _output.write_json({"state": "Grüezi"})
@@ -340,7 +367,9 @@ class TestSandboxOfItsOwn:
         assert said.json["simulated"] is True
 
     @pytest.mark.parametrize("command_line", [["status", "id"], ["status", "id", "--watch"]])
-    def test_where_an_unknown_id_may_be_known_is_told(self, command: Command, command_line: list[str]) -> None:
+    def test_where_an_unknown_id_may_be_known_is_told(
+        self, command: Command, command_line: list[str]
+    ) -> None:
         said = command(*command_line, "--sandbox", "--json")
         assert said.code == Exit.REJECTED
         assert "set ECALL_BASE_URL" in said.error["message"]
@@ -358,7 +387,9 @@ class TestSandboxOfItsOwn:
 
 
 class TestVersions:
-    def test_the_version_can_be_chosen(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_version_can_be_chosen(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with Sandbox() as sandbox:
             point_to(monkeypatch, sandbox)
             for version in ("v1", "v2"):

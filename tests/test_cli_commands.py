@@ -25,7 +25,9 @@ FAILS, IS_NOT_DELIVERED, STAYS_SENT, AT_ONCE = (
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
     return Command(capsys, monkeypatch, tmp_path)
 
 
@@ -66,23 +68,34 @@ class TestSend:
 
     def test_its_options_reach_the_message(self, command: Command, sandbox: Sandbox) -> None:
         assert command("send", "0171 2345678", TEXT, "--region", "DE", "--sender", "ACME").code == 0
-        assert command("send", NUMBER, TEXT, "--channel", "whatsapp", "--sender", "078 765 43 21").code == 0
+        assert (
+            command("send", NUMBER, TEXT, "--channel", "whatsapp", "--sender", "078 765 43 21").code
+            == 0
+        )
         assert command("send", NUMBER, TEXT, "--channel", "rcs").code == 0
         assert command("send", NUMBER, "a" * 161, "--page-limit", "1").code == Exit.USAGE
         messages = sandbox.messages
         assert [message.channel for message in messages] == ["Sms", "Whatsapp", "Rcs"]
-        assert [message.sender for message in messages] == ["ACME", "0041787654321", "sandbox-agent"]
+        assert [message.sender for message in messages] == [
+            "ACME",
+            "0041787654321",
+            "sandbox-agent",
+        ]
         assert messages[0].recipient == "+491712345678"
 
     def test_a_raw_address(self, command: Command, sandbox: Sandbox) -> None:
         said = command("send", "4321", TEXT)
         assert said.code == Exit.USAGE
-        assert said.err.endswith("a short code is a RawAddress. On the command line that is --raw\n")
+        assert said.err.endswith(
+            "a short code is a RawAddress. On the command line that is --raw\n"
+        )
         assert command("send", "4321", TEXT, "--raw").out.startswith("Accepted for …, 1 page")
         Path("photo.jpg").write_bytes(b"a picture")
         assert command("send", "4321", "--raw", "--channel", "rcs", "--file", "photo.jpg").code == 0
         assert [message.recipient for message in sandbox.messages] == ["4321", "4321"]
-        assert command("send", "PAGER-7", TEXT, "--raw").code == Exit.REJECTED  # by the sandbox, which knows no pagers
+        assert (
+            command("send", "PAGER-7", TEXT, "--raw").code == Exit.REJECTED
+        )  # by the sandbox, which knows no pagers
         assert command("send", " 4321", TEXT, "--raw").code == Exit.USAGE
 
     def test_a_file(self, command: Command, sandbox: Sandbox) -> None:
@@ -91,7 +104,12 @@ class TestSend:
         said = command("send", NUMBER, "--channel", "whatsapp", "--file", "photo.jpg")
         assert said == (0, f"Accepted for +41…67: message {sandbox.messages[0].id}\n", "")
         assert command("send", NUMBER, "--channel", "rcs", "--file", "plan").code == Exit.USAGE
-        assert command("send", NUMBER, "--channel", "rcs", "--file", "plan", "--content-type", "text/plain").code == 0
+        assert (
+            command(
+                "send", NUMBER, "--channel", "rcs", "--file", "plan", "--content-type", "text/plain"
+            ).code
+            == 0
+        )
         assert [message.content["type"] for message in sandbox.messages] == ["Image", "Document"]
 
     def test_a_file_that_is_there_when_its_message_is_refused_is_named(
@@ -103,9 +121,12 @@ class TestSend:
         assert re.search(f"The file was uploaded as media {ID}", said.error["message"])
 
     @pytest.mark.parametrize(
-        ("number", "code", "state"), [(NUMBER, Exit.DONE, "Delivered"), (FAILS, Exit.UNDELIVERED, "Failed")]
+        ("number", "code", "state"),
+        [(NUMBER, Exit.DONE, "Delivered"), (FAILS, Exit.UNDELIVERED, "Failed")],
     )
-    def test_waiting(self, command: Command, sandbox: Sandbox, number: str, code: Exit, state: str) -> None:
+    def test_waiting(
+        self, command: Command, sandbox: Sandbox, number: str, code: Exit, state: str
+    ) -> None:
         said = command("send", number, TEXT, "--wait")
         assert said.code == code
         first, *changes = said.out.splitlines()
@@ -116,10 +137,14 @@ class TestSend:
         assert (said.json["state"], said.json["is_final"]) == (state, True)
         assert (said.json["error"] or {}).get("code") == (None if code == 0 else "71")
 
-    def test_waiting_too_long_says_what_was_accepted(self, command: Command, sandbox: Sandbox) -> None:
+    def test_waiting_too_long_says_what_was_accepted(
+        self, command: Command, sandbox: Sandbox
+    ) -> None:
         said = command("send", STAYS_SENT, TEXT, "--wait", "--timeout", "0.2")
         assert said.code == Exit.FAILED
-        assert said.out.startswith(f"Accepted for +41…03, 1 page: message {sandbox.messages[0].id}\n")
+        assert said.out.startswith(
+            f"Accepted for +41…03, 1 page: message {sandbox.messages[0].id}\n"
+        )
         assert "was not final within 0.2 s" in said.err
         said = command("send", STAYS_SENT, TEXT, "--wait", "--timeout", "0.2", "--json")
         assert said.code == Exit.FAILED
@@ -158,7 +183,11 @@ class TestText:
         Path("text.txt").write_bytes(b"a\xff")
         for arguments, stdin, words in [
             (["--text-file", "text.txt"], b"", "text.txt is not UTF-8: byte 2 cannot be read"),
-            (["--text-file", "missing.txt"], b"", "missing.txt cannot be read: No such file or directory"),
+            (
+                ["--text-file", "missing.txt"],
+                b"",
+                "missing.txt cannot be read: No such file or directory",
+            ),
             (["--text-file", "."], b"", "ecall: . cannot be read: Is a directory"),
             (["-"], b"\xff", "stdin is not UTF-8: byte 1 cannot be read"),
             (["-", "--text-file", "text.txt"], b"", "There are two texts"),
@@ -207,7 +236,9 @@ class TestStatus:
             "simulated": False,
         }
 
-    def test_one_that_is_not_there_does_not_hide_the_others(self, command: Command, sandbox: Sandbox) -> None:
+    def test_one_that_is_not_there_does_not_hide_the_others(
+        self, command: Command, sandbox: Sandbox
+    ) -> None:
         message_id = accept(sandbox)
         said = command("status", "nobody", message_id, "--json")
         assert said.code == Exit.REJECTED
@@ -248,7 +279,9 @@ class TestStatus:
         assert (said.code, said.error["type"]) == (Exit.INTERRUPTED, "Interrupted")
         assert said.error["may_have_been_sent"] is True
 
-    def test_what_passes_is_borne(self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_passes_is_borne(
+        self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         message_id = accept(sandbox, AT_ONCE)
         monkeypatch.setattr("ecall_facade.cli._watch.time.sleep", lambda _: None)
         sandbox.fail_next(500)
@@ -257,7 +290,9 @@ class TestStatus:
         sandbox.fail_next(401)
         assert command("status", message_id, "--watch").code == Exit.REJECTED
 
-    def test_numbers_in_what_the_service_says_are_masked(self, command: Command, sandbox: Sandbox) -> None:
+    def test_numbers_in_what_the_service_says_are_masked(
+        self, command: Command, sandbox: Sandbox
+    ) -> None:
         body = '{"state": "Failed", "error": {"errorCode": "X", "errorMessage": "no +41791234567\\u001b[2J here"}}'
         for as_json in (False, True):
             sandbox.fail_next(200, body=body)
@@ -299,7 +334,10 @@ class TestMedia:
         )
         Path("copy.pdf").write_bytes(b"another")
         said = command("media", "download", media_id, "--to", "copy.pdf")
-        assert (said.code, said.err) == (Exit.USAGE, "ecall: copy.pdf is there already: --force replaces it\n")
+        assert (said.code, said.err) == (
+            Exit.USAGE,
+            "ecall: copy.pdf is there already: --force replaces it\n",
+        )
         assert Path("copy.pdf").read_bytes() == b"another"
         facts = command("media", "download", media_id, "--to", "copy.pdf", "--force", "--json").json
         assert Path("copy.pdf").read_bytes() == b"%PDF a plan"
@@ -309,11 +347,15 @@ class TestMedia:
 
     def test_download_of_what_is_not_there(self, command: Command, sandbox: Sandbox) -> None:
         assert command("media", "download", "nothing", "--to", "copy.pdf").code == Exit.REJECTED
-        assert command("media", "download", "nothing", "--to", "no/folder/copy.pdf").code == Exit.USAGE
+        assert (
+            command("media", "download", "nothing", "--to", "no/folder/copy.pdf").code == Exit.USAGE
+        )
         assert list(Path().iterdir()) == []
 
     @pytest.mark.parametrize("force", [[], ["--force"]])
-    def test_download_to_a_folder(self, command: Command, sandbox: Sandbox, force: list[str]) -> None:
+    def test_download_to_a_folder(
+        self, command: Command, sandbox: Sandbox, force: list[str]
+    ) -> None:
         said = command("media", "download", "nothing", "--to", ".", *force)
         assert (said.code, said.err) == (Exit.USAGE, "ecall: . is a folder: name the file in it\n")
 
@@ -329,19 +371,29 @@ class TestMedia:
     ],
     ids=" ".join,
 )
-def test_what_is_no_text_does_not_come_from_stdin(command: Command, sandbox: Sandbox, arguments: list[str]) -> None:
+def test_what_is_no_text_does_not_come_from_stdin(
+    command: Command, sandbox: Sandbox, arguments: list[str]
+) -> None:
     said = command(*arguments, stdin=b"x")
     assert said.code == Exit.USAGE
-    assert re.fullmatch(r'ecall: Invalid value "-" for \S+\. Name a file, .* \(--help shows how\)\n', said.err), (
-        said.err
-    )
+    assert re.fullmatch(
+        r'ecall: Invalid value "-" for \S+\. Name a file, .* \(--help shows how\)\n', said.err
+    ), said.err
 
 
 class TestMeasure:
     def test_words(self, command: Command) -> None:
-        assert command("measure", "Grüezi €") == (0, "GSM-7, 9 units, 1 of 10 pages, 151 units left\n", "")
-        assert command("measure", "Grüezi 🎁").out == "UCS-2, 9 units, 1 of 10 pages, 61 units left\n"
-        assert command("measure", "hi", "--channel", "rcs").out == "2 of 1000 characters, 998 left\n"
+        assert command("measure", "Grüezi €") == (
+            0,
+            "GSM-7, 9 units, 1 of 10 pages, 151 units left\n",
+            "",
+        )
+        assert (
+            command("measure", "Grüezi 🎁").out == "UCS-2, 9 units, 1 of 10 pages, 61 units left\n"
+        )
+        assert (
+            command("measure", "hi", "--channel", "rcs").out == "2 of 1000 characters, 998 left\n"
+        )
 
     def test_json(self, command: Command) -> None:
         assert command("measure", "hi", "--json").json == {
@@ -353,8 +405,12 @@ class TestMeasure:
             "problem": None,
         }  # fmt: skip
 
-    @pytest.mark.parametrize(("channel", "size"), [("sms", 1531), ("whatsapp", 4097), ("rcs", 1001), ("sms", 0)])
-    def test_what_does_not_fit_was_measured_all_the_same(self, command: Command, channel: str, size: int) -> None:
+    @pytest.mark.parametrize(
+        ("channel", "size"), [("sms", 1531), ("whatsapp", 4097), ("rcs", 1001), ("sms", 0)]
+    )
+    def test_what_does_not_fit_was_measured_all_the_same(
+        self, command: Command, channel: str, size: int
+    ) -> None:
         said = command("measure", "a" * size, "--channel", channel)
         assert said.code == 0
         assert "The text " in said.out
@@ -365,7 +421,9 @@ class TestMeasure:
 
 class TestDemo:
     @pytest.mark.parametrize("worked", [True, False])
-    def test_it_tells_whether_it_worked(self, command: Command, monkeypatch: pytest.MonkeyPatch, worked: bool) -> None:
+    def test_it_tells_whether_it_worked(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch, worked: bool
+    ) -> None:
         def run(print_line: object) -> bool:
             assert callable(print_line)
             print_line("one")
@@ -382,6 +440,11 @@ class TestDemo:
 def test_a_sandbox_of_its_own_serves_them_all(command: Command) -> None:
     Path("plan.pdf").write_bytes(b"%PDF a plan")
     said = command("send", NUMBER, TEXT, "--sandbox", "--wait", "--json")
-    assert (said.code, said.err, said.json["state"], said.json["simulated"]) == (0, NOTICE, "Delivered", True)
+    assert (said.code, said.err, said.json["state"], said.json["simulated"]) == (
+        0,
+        NOTICE,
+        "Delivered",
+        True,
+    )
     said = command("media", "upload", "plan.pdf", "--sandbox", "--json")
     assert (said.code, said.err, said.json["simulated"]) == (0, NOTICE, True)

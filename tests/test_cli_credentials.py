@@ -21,7 +21,9 @@ SECRET = "hunter2-hunter2"
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
     return Command(capsys, monkeypatch, tmp_path)
 
 
@@ -57,14 +59,21 @@ class TestPlaces:
         with pytest.raises(Failure, match="No credentials: set ECALL_USERNAME") as caught:
             find_settings(None)
         assert (caught.value.code, caught.value.facts["type"]) == (Exit.USAGE, "MissingCredentials")
-        write(tmp_path / ".config" / "ecall" / "credentials.toml", 'username = "home"\npassword = "p"')
+        write(
+            tmp_path / ".config" / "ecall" / "credentials.toml", 'username = "home"\npassword = "p"'
+        )
         assert find_settings(None).get("username") == "home"
         monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
         write(tmp_path / "xdg" / "ecall" / "credentials.toml", 'username = "xdg"\npassword = "p"')
         assert find_settings(None).get("username") == "xdg"
-        monkeypatch.setenv("ECALL_CREDENTIALS", str(write(tmp_path / "named", 'username = "named"\npassword = "p"')))
+        monkeypatch.setenv(
+            "ECALL_CREDENTIALS",
+            str(write(tmp_path / "named", 'username = "named"\npassword = "p"')),
+        )
         assert find_settings(None).get("username") == "named"
-        monkeypatch.setenv("ECALL_USERNAME", "environment")  # half of them is not mixed with half of a file
+        monkeypatch.setenv(
+            "ECALL_USERNAME", "environment"
+        )  # half of them is not mixed with half of a file
         assert find_settings(None) == {}
         option = write(tmp_path / "option", 'username = "option"\npassword = "p"')
         assert find_settings(option).get("username") == "option"
@@ -89,7 +98,9 @@ class TestPlaces:
         """
         file = write(tmp_path / "named", text)
         monkeypatch.setenv("ECALL_CREDENTIALS", str(file))
-        monkeypatch.setenv("ECALL_BASE_URL", "http://127.0.0.1:8398")  # who is testing must not reach the service
+        monkeypatch.setenv(
+            "ECALL_BASE_URL", "http://127.0.0.1:8398"
+        )  # who is testing must not reach the service
         monkeypatch.setenv("ECALL_SENDER", "MINE")
         assert find_settings(None) == {"username": "u", "password": "p", "sender": {"rcs": "file"}}
         assert find_settings(file).get("sender") == {"sms": "FILE", "rcs": "file"}
@@ -102,7 +113,10 @@ class TestRefusals:
     def test_a_file_that_others_can_use(self, command: Command, tmp_path: Path, mode: int) -> None:
         file = write(tmp_path / "my.toml", mode=mode)
         said = command("send", NUMBER, TEXT, "--credentials", file)
-        assert (said.code, said.err) == (2, f"ecall: {file} can be used by others: chmod 600 {file}\n")
+        assert (said.code, said.err) == (
+            2,
+            f"ecall: {file} can be used by others: chmod 600 {file}\n",
+        )
         file.chmod(0o400)
         assert find_settings(file).get("username") == "anna"
 
@@ -130,7 +144,10 @@ class TestRefusals:
             ('username = "u"', "has no password"),
             ('password = "p"\nusername = ""', "has no username"),
             ('username = "u"\npassword = 7', "password must be in quotes"),
-            ('username = "u"\npassword = "p"\nuser = 1\nhost = 2', "unknown keys: host, user; it may have username"),
+            (
+                'username = "u"\npassword = "p"\nuser = 1\nhost = 2',
+                "unknown keys: host, user; it may have username",
+            ),
             ('username = "u"\npassword = "p"\nsender = 7', "sender is a text"),
             ('username = "u"\npassword = "p"\nsender = {fax = "a"}', "sender is a text"),
             ('username = "u"\npassword = "p"\nsender = {sms = 7}', "sender is a text"),

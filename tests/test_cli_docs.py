@@ -21,7 +21,9 @@ HELPED = [[], *([name] for name in _app.COMMANDS), ["media", "upload"], ["media"
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
     monkeypatch.setenv("COLUMNS", "80")
     return Command(capsys, monkeypatch, tmp_path)
 
@@ -33,7 +35,9 @@ def equipped(monkeypatch: pytest.MonkeyPatch, command: Command) -> Iterator[Comm
     Path("photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 a picture")
     Path("plan.pdf").write_bytes(b"%PDF-1.7 a plan")
     monkeypatch.setattr("webbrowser.open", lambda _: True)
-    monkeypatch.setattr("ecall_facade.cli._watch.time.sleep", lambda _: None)  # what is waited for is there at once
+    monkeypatch.setattr(
+        "ecall_facade.cli._watch.time.sleep", lambda _: None
+    )  # what is waited for is there at once
     end_sandbox_after(monkeypatch)
     with Sandbox(sent_after=0, delivered_after=0) as sandbox:
         point_to(monkeypatch, sandbox)
@@ -49,7 +53,9 @@ def test_the_examples_of_each_help_work(equipped: Command, name: list[str]) -> N
     said = equipped(*name, "--help")
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith(f"Usage: {' '.join(['ecall', *name])}")
-    examples = re.split(r"^Examples:\n", said.out, flags=re.MULTILINE)[1].partition("\n\n")[0].splitlines()
+    examples = (
+        re.split(r"^Examples:\n", said.out, flags=re.MULTILINE)[1].partition("\n\n")[0].splitlines()
+    )
     assert examples
     for example in examples:
         assert example.startswith("  ")
@@ -66,13 +72,19 @@ def test_every_command_has_a_help_with_its_name(command: Command) -> None:
 
 def test_the_exit_codes_are_told_in_the_help_and_on_the_page(command: Command) -> None:
     said = re.split(r"^Exit codes:\n", command("--help").out, flags=re.MULTILINE)[1]
-    assert [line.split(maxsplit=1) for line in said.splitlines()] == [[str(int(code)), code.meaning] for code in Exit]
-    rows = re.findall(r"^\| (\d+) \| (.+?) \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert [line.split(maxsplit=1) for line in said.splitlines()] == [
+        [str(int(code)), code.meaning] for code in Exit
+    ]
+    rows = re.findall(
+        r"^\| (\d+) \| (.+?) \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     assert rows == [(str(int(code)), code.meaning) for code in Exit]
 
 
 def page_commands() -> list[str]:
-    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
     lines = [line for block in blocks for line in block.splitlines()]
     return [line for line in lines if line.strip() and not line.startswith("pip ")]
 

@@ -28,7 +28,9 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="signals, terminals and shells are others there"),
 ]
 
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 ECALL = [sys.executable, "-m", "ecall_facade.cli"]
 
 
@@ -37,7 +39,9 @@ def _signals_are_heard() -> Iterator[None]:
     """Where the tests run in the background or under nohup, they ignore some, and what they start would, too."""
     ignored = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
     for number in ignored:
-        signal.signal(number, signal.default_int_handler)  # any handler; a program that is started has the default
+        signal.signal(
+            number, signal.default_int_handler
+        )  # any handler; a program that is started has the default
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
@@ -46,7 +50,9 @@ def _signals_are_heard() -> Iterator[None]:
 @pytest.fixture
 def clean(tmp_path: Path) -> dict[str, str]:
     """An environment without anything that the command would use."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith(("ECALL_", "XDG_"))}
+    others = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ECALL_", "XDG_"))
+    }
     return {**others, "HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "80"}
 
 
@@ -90,7 +96,9 @@ def test_it_is_installed_and_works_in_a_shell(clean: dict[str, str], tmp_path: P
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])  # the last one is not there on Windows
+@pytest.mark.parametrize(
+    "name", ["SIGINT", "SIGTERM", "SIGHUP"]
+)  # the last one is not there on Windows
 def test_a_sandbox_runs_until_it_is_told_to_end(start: Any, tmp_path: Path, name: str) -> None:
     process = start("sandbox", "--port", "0", "--json", TMPDIR=str(tmp_path))
     url = json.loads(process.stdout.readline())["url"]
@@ -106,7 +114,17 @@ def test_a_sandbox_runs_until_it_is_told_to_end(start: Any, tmp_path: Path, name
 
 
 def test_a_sandbox_that_is_to_outlive_its_terminal_does(clean: dict[str, str]) -> None:
-    command = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *ECALL, "sandbox", "--port", "0", "--json"]  # as nohup does
+    command = [
+        "sh",
+        "-c",
+        'trap "" HUP; exec "$@"',
+        "sh",
+        *ECALL,
+        "sandbox",
+        "--port",
+        "0",
+        "--json",
+    ]  # as nohup does
     with subprocess.Popen(command, env=clean, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
@@ -119,7 +137,10 @@ def test_a_sandbox_that_is_to_outlive_its_terminal_does(clean: dict[str, str]) -
 
 def test_an_interrupted_send_says_that_it_may_be_out(start: Any) -> None:
     with Server(hang) as server:
-        variables = {"ECALL_BASE_URL": server.url, **{f"ECALL_{name}": "x" for name in ("USERNAME", "PASSWORD")}}
+        variables = {
+            "ECALL_BASE_URL": server.url,
+            **{f"ECALL_{name}": "x" for name in ("USERNAME", "PASSWORD")},
+        }
         process = start("send", NUMBER, TEXT, "--json", "--sender", "ACME", **variables)
         deadline = time.monotonic() + 30
         while not server.requests and time.monotonic() < deadline:
@@ -131,11 +152,21 @@ def test_an_interrupted_send_says_that_it_may_be_out(start: Any) -> None:
     assert err == ""
 
 
-def test_an_interruption_while_it_loads_is_no_traceback(clean: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "cyclopts.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+def test_an_interruption_while_it_loads_is_no_traceback(
+    clean: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "cyclopts.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    )
     environment = {**clean, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run([*ECALL, "demo"], env=environment, capture_output=True, text=True, timeout=30)
-    assert (done.returncode, done.stdout, done.stderr) == (Exit.INTERRUPTED, "", "ecall: Interrupted\n")
+    done = subprocess.run(
+        [*ECALL, "demo"], env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        Exit.INTERRUPTED,
+        "",
+        "ecall: Interrupted\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +189,9 @@ def test_a_reader_that_has_gone_is_no_traceback(start: Any, arguments: list[str]
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_the_exit_code_is_right_where_nobody_reads_what_is_said(start: Any, arguments: list[str], code: Exit) -> None:
+def test_the_exit_code_is_right_where_nobody_reads_what_is_said(
+    start: Any, arguments: list[str], code: Exit
+) -> None:
     process = start(*arguments)
     process.stdout.close()
     process.stderr.close()
@@ -174,8 +207,12 @@ def test_the_exit_code_is_right_where_nobody_reads_what_is_said(start: Any, argu
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_streams_may_be_closed_from_the_start(clean: dict[str, str], arguments: list[str], code: Exit) -> None:
-    done = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *ECALL, *arguments], env=clean, timeout=30)
+def test_streams_may_be_closed_from_the_start(
+    clean: dict[str, str], arguments: list[str], code: Exit
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *ECALL, *arguments], env=clean, timeout=30
+    )
     assert done.returncode == code
 
 
@@ -207,7 +244,9 @@ def on_a_terminal(command: list[str], environment: dict[str, str], folder: Path)
     import pty
 
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
     os.close(theirs)
     shown = b""
     try:

@@ -24,7 +24,9 @@ BY_ENVIRONMENT = {"ECALL_SANDBOX_USERNAME": "anna", "ECALL_SANDBOX_PASSWORD": "o
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
     return Command(capsys, monkeypatch, tmp_path)
 
 
@@ -80,7 +82,9 @@ def test_what_it_says_can_be_copied(
     }
 
 
-def test_json(command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     visit = Visit(capsys, SOMEBODY)
     end_sandbox_after(monkeypatch, visit)
     assert command("sandbox", "--port", "0", "--json") == (0, "", "")
@@ -92,7 +96,11 @@ def test_json(command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 @pytest.mark.parametrize("as_file", [False, True], ids=["environment", "file"])
 @pytest.mark.parametrize("as_json", [False, True], ids=["words", "json"])
 def test_exact_credentials_are_checked_and_never_shown(
-    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_file: bool, as_json: bool
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    as_file: bool,
+    as_json: bool,
 ) -> None:
     arguments = ["--json"] if as_json else []
     if as_file:
@@ -110,7 +118,9 @@ def test_exact_credentials_are_checked_and_never_shown(
     assert "sesame" not in visit.said
 
 
-def test_credentials_of_the_service_are_not_its_own(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_of_the_service_are_not_its_own(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("USERNAME", "PASSWORD", "CREDENTIALS"):
         monkeypatch.setenv(f"ECALL_{name}", "of-the-service")
     end_sandbox_after(monkeypatch)
@@ -127,7 +137,10 @@ def test_urls_that_were_named_are_called(command: Command, monkeypatch: pytest.M
             with ECall(base_url=page.rstrip("/"), **SOMEBODY, sender="ACME") as ecall:
                 ecall.sms.send(NUMBER, TEXT)
             assert server.has_seen(2)
-            assert [json.loads(request.body)["state"] for request in server.requests] == ["Sent", "Delivered"]
+            assert [json.loads(request.body)["state"] for request in server.requests] == [
+                "Sent",
+                "Delivered",
+            ]
 
         def browse(url: str) -> bool:
             opened.append(url)
@@ -140,15 +153,21 @@ def test_urls_that_were_named_are_called(command: Command, monkeypatch: pytest.M
         assert command("sandbox", "--port", "0", "--open", *arguments).code == 0
 
 
-def test_without_a_browser_it_says_where_the_inbox_is(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_browser_it_says_where_the_inbox_is(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("webbrowser.open", lambda _: False)
     end_sandbox_after(monkeypatch)
     said = command("sandbox", "--port", "0", "--open")
     assert said.code == 0
-    assert re.fullmatch(r"No browser could be opened; the inbox is at http://127\.0\.0\.1:\d+/\n", said.err)
+    assert re.fullmatch(
+        r"No browser could be opened; the inbox is at http://127\.0\.0\.1:\d+/\n", said.err
+    )
 
 
-def test_it_warns_where_others_can_reach_it(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_warns_where_others_can_reach_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     end_sandbox_after(monkeypatch)
     said = command("sandbox", "--port", "0", "--host", "0.0.0.0")
     assert said.code == 0
@@ -173,7 +192,9 @@ def test_it_warns_where_others_can_reach_it(command: Command, monkeypatch: pytes
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_work_is_one_line_and_code_2(command: Command, arguments: list[str], words: str) -> None:
+def test_what_cannot_work_is_one_line_and_code_2(
+    command: Command, arguments: list[str], words: str
+) -> None:
     said = command("sandbox", *(["--port", "0"] if "--port" not in arguments else []), *arguments)
     assert (said.code, said.out) == (Exit.USAGE, "")
     assert said.err.startswith("ecall: ")
@@ -198,7 +219,10 @@ def test_a_port_that_one_has_no_right_to(command: Command, monkeypatch: pytest.M
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
     said = command("sandbox", "--port", "80")
-    assert (said.code, said.err) == (2, "ecall: The sandbox cannot listen on 127.0.0.1:80: Permission denied\n")
+    assert (said.code, said.err) == (
+        2,
+        "ecall: The sandbox cannot listen on 127.0.0.1:80: Permission denied\n",
+    )
 
 
 def test_half_of_the_credentials(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

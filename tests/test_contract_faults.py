@@ -18,7 +18,16 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
-from _contract import BAD_MESSAGES, Exchange, Judge, Recorder, changed_message, contract, take_round, violations
+from _contract import (
+    BAD_MESSAGES,
+    Exchange,
+    Judge,
+    Recorder,
+    changed_message,
+    contract,
+    take_round,
+    violations,
+)
 from _faulty_specs import FAULTY_SPECS, JUDGE, LINTER, MOCK, VALIDATOR
 from _servers import Server, reply
 from _spec import SPEC
@@ -45,7 +54,14 @@ Patch: TypeAlias = Callable[[pytest.MonkeyPatch], None]
 
 
 def client(url: str, recorder: Recorder, **options: Any) -> ECall:
-    given = {"base_url": url, "sender": SENDERS, "retry": False, "timeout": 10, "transport": recorder, **options}
+    given = {
+        "base_url": url,
+        "sender": SENDERS,
+        "retry": False,
+        "timeout": 10,
+        "transport": recorder,
+        **options,
+    }
     return ECall(USERNAME, PASSWORD, **given)
 
 
@@ -98,7 +114,10 @@ def passed(sandbox: Sandbox) -> tuple[list[Exchange], list[Exchange]]:
 @pytest.fixture(scope="module")
 def linted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """What redocly says about each faulty spec, and about the one without."""
-    node, redocly = shutil.which("node"), LINT / "node_modules" / "@redocly" / "cli" / "bin" / "cli.js"
+    node, redocly = (
+        shutil.which("node"),
+        LINT / "node_modules" / "@redocly" / "cli" / "bin" / "cli.js",
+    )
     if node is None:
         pytest.skip("there is no Node.js on this machine")
     if not redocly.exists():
@@ -109,7 +128,16 @@ def linted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         (folder / f"{name}.json").write_text(json.dumps(spec), encoding="utf-8")
     files = [f"{name}.json" for name in specs]
     result = subprocess.run(
-        [node, str(redocly), "lint", *files, "--config", str(LINT / "redocly.yaml"), "--format", "json"],
+        [
+            node,
+            str(redocly),
+            "lint",
+            *files,
+            "--config",
+            str(LINT / "redocly.yaml"),
+            "--format",
+            "json",
+        ],
         cwd=folder,
         env={**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"},
         stdin=subprocess.DEVNULL,
@@ -143,13 +171,17 @@ def by_judge(spec: dict[str, Any], passed: tuple[list[Exchange], list[Exchange]]
         judge = Judge(document)
     except (OpenAPIValidationError, Unresolvable) as error:  # it takes nothing that is no OpenAPI
         return [str(error)]
-    return judge.problems(good) + [f"good: {each}" for each in bad if not judge.request_problems(each.request)]
+    return judge.problems(good) + [
+        f"good: {each}" for each in bad if not judge.request_problems(each.request)
+    ]
 
 
 class TestSpec:
     """A fault in the spec; nothing else changes."""
 
-    def test_a_spec_without_faults_is_blamed_by_nobody(self, linted: dict[str, list[str]], prism_mock: str) -> None:
+    def test_a_spec_without_faults_is_blamed_by_nobody(
+        self, linted: dict[str, list[str]], prism_mock: str
+    ) -> None:
         assert linted["none"] == []
         assert by_validator(SPEC) == []
         url = f"{prism_mock}/faultless"
@@ -162,15 +194,21 @@ class TestSpec:
         assert bool(by_validator(FAULTY_SPECS[name].spec())) == (VALIDATOR in caught_by)
 
     @needs_openapi_core
-    def test_openapi_core_does_not_blame_it_either(self, passed: tuple[list[Exchange], list[Exchange]]) -> None:
+    def test_openapi_core_does_not_blame_it_either(
+        self, passed: tuple[list[Exchange], list[Exchange]]
+    ) -> None:
         assert by_judge(SPEC, passed) == []
 
     @needs_openapi_core
     @pytest.mark.parametrize("name", FAULTY_SPECS)
     def test_openapi_core(self, name: str, passed: tuple[list[Exchange], list[Exchange]]) -> None:
-        assert bool(by_judge(FAULTY_SPECS[name].spec(), passed)) == (JUDGE in FAULTY_SPECS[name].caught_by)
+        assert bool(by_judge(FAULTY_SPECS[name].spec(), passed)) == (
+            JUDGE in FAULTY_SPECS[name].caught_by
+        )
 
-    @pytest.mark.parametrize("name", [name for name, fault in FAULTY_SPECS.items() if fault.can_be_served])
+    @pytest.mark.parametrize(
+        "name", [name for name, fault in FAULTY_SPECS.items() if fault.can_be_served]
+    )
     def test_prism(self, name: str, prism_mock: str) -> None:
         url = f"{prism_mock}/{name}"
         assert bool(by_prism(url) + bad_messages(url)[0]) == (MOCK in FAULTY_SPECS[name].caught_by)
@@ -236,13 +274,27 @@ def _forget_what_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
 EVERYWHERE = {MOCK, PROXY, JUDGE}
 CLIENT_FAULTS: dict[str, tuple[Patch, set[str]]] = {
     "a channel in small letters": (
-        _patch_body(models.MessageRequest, lambda body: body.update(channel=body["channel"].lower())),
+        _patch_body(
+            models.MessageRequest, lambda body: body.update(channel=body["channel"].lower())
+        ),
         EVERYWHERE,
     ),
-    "a renamed field": (_patch_body(models.MessageRequest, _rename("toList", "recipients")), EVERYWHERE),
-    "a renamed field in a list": (_patch_body(models.MessageListItem, _rename("from", "sender")), EVERYWHERE),
-    "a forgotten type": (_patch_body(models.TextContent, lambda body: body.pop("type")), EVERYWHERE),
-    "a number as a string": (_patch_body(models.TextOptions, lambda body: body.update(pageLimit="2")), EVERYWHERE),
+    "a renamed field": (
+        _patch_body(models.MessageRequest, _rename("toList", "recipients")),
+        EVERYWHERE,
+    ),
+    "a renamed field in a list": (
+        _patch_body(models.MessageListItem, _rename("from", "sender")),
+        EVERYWHERE,
+    ),
+    "a forgotten type": (
+        _patch_body(models.TextContent, lambda body: body.pop("type")),
+        EVERYWHERE,
+    ),
+    "a number as a string": (
+        _patch_body(models.TextOptions, lambda body: body.update(pageLimit="2")),
+        EVERYWHERE,
+    ),
     "a misspelt field that need not be there": (
         _patch_body(models.MessageRequest, _rename("notification", "notifications")),
         set(),  # the spec lets a request have fields that it does not name, and so does `extra`
@@ -250,7 +302,10 @@ CLIENT_FAULTS: dict[str, tuple[Patch, set[str]]] = {
     "no credentials": (_patch_plan(_without("Authorization")), EVERYWHERE),
     "no version in the header": (_patch_plan(_without("X-API-Version")), EVERYWHERE),
     "another version in the path": (_patch_plan(_replace_in_path(b"/v2/", b"/v3/")), EVERYWHERE),
-    "a misspelt path": (_patch_plan(_replace_in_path(b"/messagelist", b"/messageList")), EVERYWHERE),
+    "a misspelt path": (
+        _patch_plan(_replace_in_path(b"/messagelist", b"/messageList")),
+        EVERYWHERE,
+    ),
     "no content type": (_patch_plan(_without("Content-Type")), EVERYWHERE),
     "an answer that is not understood": (_forget_what_was_answered, {MOCK, PROXY}),
 }
@@ -260,7 +315,9 @@ class TestClient:
     """A fault in the client, or in what is generated; spec and sandbox are as they are."""
 
     @pytest.mark.parametrize("name", CLIENT_FAULTS)
-    def test_prism(self, name: str, prism_mock: str, prism_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_prism(
+        self, name: str, prism_mock: str, prism_proxy: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         patch, caught_by = CLIENT_FAULTS[name]
         patch(monkeypatch)
         assert bool(by_prism(prism_mock)) == (MOCK in caught_by)
@@ -268,7 +325,9 @@ class TestClient:
 
     @needs_openapi_core
     @pytest.mark.parametrize("name", CLIENT_FAULTS)
-    def test_openapi_core(self, name: str, sandbox: Sandbox, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_openapi_core(
+        self, name: str, sandbox: Sandbox, judge: Judge, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         patch, caught_by = CLIENT_FAULTS[name]
         patch(monkeypatch)
         errors, exchanges = rounds(sandbox.url)
@@ -315,7 +374,9 @@ def _change_status(old: int, new: int) -> Callable[[Any], object]:
 
 SANDBOX_FAULTS: dict[str, tuple[Patch, set[str]]] = {
     "a field of another type": (
-        _patch_json(lambda body: body.update({"state": [body["state"]]} if "state" in body else {})),
+        _patch_json(
+            lambda body: body.update({"state": [body["state"]]} if "state" in body else {})
+        ),
         {PROXY, JUDGE},
     ),
     "a renamed field": (_patch_json(_rename("messageListId", "listId")), {PROXY, JUDGE}),
@@ -326,7 +387,10 @@ SANDBOX_FAULTS: dict[str, tuple[Patch, set[str]]] = {
         _patch_answer(lambda response: response.headers.update({"content-type": "text/plain"})),
         {PROXY, JUDGE},
     ),
-    "no request id": (lambda monkeypatch: monkeypatch.setattr(_app, "REQUEST_ID", "x-request-id"), {PROXY, JUDGE}),
+    "no request id": (
+        lambda monkeypatch: monkeypatch.setattr(_app, "REQUEST_ID", "x-request-id"),
+        {PROXY, JUDGE},
+    ),
 }
 
 
@@ -341,16 +405,28 @@ class TestSandbox:
 
     @needs_openapi_core
     @pytest.mark.parametrize("name", SANDBOX_FAULTS)
-    def test_openapi_core(self, name: str, sandbox: Sandbox, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_openapi_core(
+        self, name: str, sandbox: Sandbox, judge: Judge, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         patch, caught_by = SANDBOX_FAULTS[name]
         patch(monkeypatch)
         assert bool(judge.problems(rounds(sandbox.url)[1])) == (JUDGE in caught_by)
 
     @needs_openapi_core
-    def test_a_notification_with_a_field_of_another_type(self, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_notification_with_a_field_of_another_type(
+        self, judge: Judge, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(ecall_facade.sandbox, "write_time", lambda at: at.timestamp())
-        with Server(reply()) as receiver, Sandbox(sent_after=0, callback_url=receiver.url) as sandbox:
+        with (
+            Server(reply()) as receiver,
+            Sandbox(sent_after=0, callback_url=receiver.url) as sandbox,
+        ):
             with ECall(**sandbox.credentials) as ecall:
                 ecall.sms.send(NUMBER, TEXT)
             assert receiver.has_seen(2)
-        assert judge.webhook_problems("statusNotification", receiver.requests[0].body, "application/json") != []
+        assert (
+            judge.webhook_problems(
+                "statusNotification", receiver.requests[0].body, "application/json"
+            )
+            != []
+        )

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Literal
 import httpx
 import pytest
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, TOKEN, USERNAME
-from _contract import BAD_MESSAGES, FILE, UNKNOWN, Judge, Recorder, changed_message, contract, take_round
+from _contract import (
+    BAD_MESSAGES,
+    FILE,
+    UNKNOWN,
+    Judge,
+    Recorder,
+    changed_message,
+    contract,
+    take_round,
+)
 from _methods import METHODS, called
 from _scenarios import WAYS
 from _servers import Server, reply
@@ -65,17 +74,25 @@ def recorder() -> Recorder:
 
 
 @every_way
-def test_a_round(way: str, open_client: OpenClient, sandbox: Sandbox, judge: Judge, recorder: Recorder) -> None:
+def test_a_round(
+    way: str, open_client: OpenClient, sandbox: Sandbox, judge: Judge, recorder: Recorder
+) -> None:
     assert take_round(open_client(sandbox.url, transport=recorder, **WAYS[way])) == []
     assert len(recorder.exchanges) == 9
     assert judge.problems(recorder.exchanges) == []
 
 
 @every_way
-def test_every_method(way: str, open_client: OpenClient, sandbox: Sandbox, judge: Judge, recorder: Recorder) -> None:
+def test_every_method(
+    way: str, open_client: OpenClient, sandbox: Sandbox, judge: Judge, recorder: Recorder
+) -> None:
     ecall = open_client(sandbox.url, transport=recorder, **WAYS[way])
     for name, method in METHODS.items():
-        if called(name) not in {"request", "messages.wait", "close"}:  # nobody waits for what is not there
+        if called(name) not in {
+            "request",
+            "messages.wait",
+            "close",
+        }:  # nobody waits for what is not there
             with contextlib.suppress(BadRequest, NotFound):  # the ids in these calls are invented
                 method(ecall)
     assert judge.problems(recorder.exchanges) == []
@@ -83,14 +100,24 @@ def test_every_method(way: str, open_client: OpenClient, sandbox: Sandbox, judge
 
 
 def test_errors(sandbox: Sandbox, judge: Judge, recorder: Recorder) -> None:
-    with ECall(USERNAME, PASSWORD, base_url=sandbox.url, sender=SENDERS, retry=False, transport=recorder) as ecall:
+    with ECall(
+        USERNAME, PASSWORD, base_url=sandbox.url, sender=SENDERS, retry=False, transport=recorder
+    ) as ecall:
         for status, expected in PLANNED.items():
-            for name in ("sms.send", "messages.send_list", "messages.status", "messages.list_status", "media.stream"):
+            for name in (
+                "sms.send",
+                "messages.send_list",
+                "messages.status",
+                "messages.list_status",
+                "media.stream",
+            ):
                 if status not in {413, 415} or "send" in name:
                     sandbox.fail_next(status, headers={"Retry-After": "20"})
                     with pytest.raises(expected):
                         METHODS[name](ecall)
-    with ECall(USERNAME, "wrong", base_url=sandbox.url, sender=SENDERS, transport=recorder) as ecall:
+    with ECall(
+        USERNAME, "wrong", base_url=sandbox.url, sender=SENDERS, transport=recorder
+    ) as ecall:
         with pytest.raises(AuthenticationError):
             ecall.media.upload(FILE)
         with pytest.raises(AuthenticationError):
@@ -100,9 +127,14 @@ def test_errors(sandbox: Sandbox, judge: Judge, recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("name", BAD_MESSAGES)
-def test_what_is_no_message_is_refused(name: str, sandbox: Sandbox, judge: Judge, recorder: Recorder) -> None:
+def test_what_is_no_message_is_refused(
+    name: str, sandbox: Sandbox, judge: Judge, recorder: Recorder
+) -> None:
     """The spec and the sandbox agree on what is wrong."""
-    with ECall(USERNAME, PASSWORD, base_url=sandbox.url, transport=recorder) as ecall, pytest.raises(BadRequest):
+    with (
+        ECall(USERNAME, PASSWORD, base_url=sandbox.url, transport=recorder) as ecall,
+        pytest.raises(BadRequest),
+    ):
         ecall.request("POST", "/api/message", json=changed_message(BAD_MESSAGES[name]))
     (exchange,) = recorder.exchanges
     assert len(judge.request_problems(exchange.request)) == 1
@@ -118,8 +150,14 @@ def test_what_is_no_call_is_refused(sandbox: Sandbox, judge: Judge, recorder: Re
         ("PUT", "/api/v2/message", {}, "OperationNotFound"),
     ]
     for method, path, headers, problem in calls:
-        request = httpx.Request(method, sandbox.url + path, headers=headers, content=b"{}" if "P" in method else b"")
-        assert "SecurityNotFound" in str(judge.request_problems(request)) or "/v3/" in path or method == "PUT"
+        request = httpx.Request(
+            method, sandbox.url + path, headers=headers, content=b"{}" if "P" in method else b""
+        )
+        assert (
+            "SecurityNotFound" in str(judge.request_problems(request))
+            or "/v3/" in path
+            or method == "PUT"
+        )
         request.headers["Authorization"] = f"Basic {TOKEN}"
         assert problem in str(judge.request_problems(request))
 
@@ -142,4 +180,7 @@ def test_what_the_sandbox_posts(version: Literal["v1", "v2"], judge: Judge) -> N
     assert "error" in json.loads(receiver.requests[8].body) or any(
         b'"error"' in each.body for each in receiver.requests
     )
-    assert judge.webhook_problems("receivedMessage", receiver.requests[0].body, "application/json") != []
+    assert (
+        judge.webhook_problems("receivedMessage", receiver.requests[0].body, "application/json")
+        != []
+    )

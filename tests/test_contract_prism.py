@@ -46,7 +46,10 @@ every_way = pytest.mark.parametrize("way", WAYS)
 # What each operation is called by, and what comes of Prism's answer. Its answers to a send have one `messageId` only.
 CALLS: dict[str, tuple[Any, type]] = {
     "sendMessage": (lambda ecall: ecall.sms.send(NUMBER, TEXT), SentMessage),
-    "sendMessageList": (lambda ecall: ecall.messages.send_list([ecall.sms.compose(NUMBER, TEXT)]), SentList),
+    "sendMessageList": (
+        lambda ecall: ecall.messages.send_list([ecall.sms.compose(NUMBER, TEXT)]),
+        SentList,
+    ),
     "getMessageStatus": (lambda ecall: ecall.messages.status("m-1"), MessageStatus),
     "getMessageListStatus": (lambda ecall: ecall.messages.list_status("l-1"), object),
     "uploadMedia": (lambda ecall: ecall.media.upload(b"GIF89a"), Media),
@@ -77,7 +80,9 @@ class TestMock:
     """A service that is made of the spec understands the client, and the client understands it."""
 
     @every_way
-    @pytest.mark.parametrize("method", [name for name in METHODS if called(name) not in {"request", "close"}])
+    @pytest.mark.parametrize(
+        "method", [name for name in METHODS if called(name) not in {"request", "close"}]
+    )
     def test_every_method_is_answered(
         self, method: str, way: str, open_client: OpenClient, prism_mock: str, recorder: Recorder
     ) -> None:
@@ -105,15 +110,25 @@ class TestMock:
             error = caught.value
             assert type(error) is STATUSES[status], name
             assert isinstance(error, APIError)
-            assert (error.status_code, error.code, error.request_id) == (status, "InvalidContent", "string")
+            assert (error.status_code, error.code, error.request_id) == (
+                status,
+                "InvalidContent",
+                "string",
+            )
             assert error.message == ("The request is not valid." if status == 400 else "string")
             assert len(error.details) == 1
         assert violations(recorder.exchanges) == []
         assert len(recorder.exchanges) == 2 * len(CALLS)
 
     def test_every_described_error_is_among_these(self) -> None:
-        described = {status for each in _spec.OPERATIONS.values() for status in each.data["responses"]}
-        assert described - {"2XX", "default"} == {str(status) for status in STATUSES} - {"409", "422", "502"}
+        described = {
+            status for each in _spec.OPERATIONS.values() for status in each.data["responses"]
+        }
+        assert described - {"2XX", "default"} == {str(status) for status in STATUSES} - {
+            "409",
+            "422",
+            "502",
+        }
 
     @pytest.mark.parametrize("seed", range(6))
     def test_whatever_the_spec_allows_as_an_answer_is_read(
@@ -132,8 +147,13 @@ class TestMock:
         assert violations(recorder.exchanges) == []
 
     @pytest.mark.parametrize("name", BAD_MESSAGES)
-    def test_what_is_no_message_is_refused(self, name: str, prism_mock: str, recorder: Recorder) -> None:
-        with ECall(USERNAME, PASSWORD, base_url=prism_mock, transport=recorder) as ecall, pytest.raises(BadRequest):
+    def test_what_is_no_message_is_refused(
+        self, name: str, prism_mock: str, recorder: Recorder
+    ) -> None:
+        with (
+            ECall(USERNAME, PASSWORD, base_url=prism_mock, transport=recorder) as ecall,
+            pytest.raises(BadRequest),
+        ):
             ecall.request("POST", "/api/message", json=changed_message(BAD_MESSAGES[name]))
         assert "request" in recorder.exchanges[0].response.headers["sl-violations"]
 
@@ -157,16 +177,22 @@ class TestProxy:
     """What passes between the client and the sandbox is as the spec says, in both directions."""
 
     @every_way
-    def test_a_round(self, way: str, open_client: OpenClient, prism_proxy: str, recorder: Recorder) -> None:
+    def test_a_round(
+        self, way: str, open_client: OpenClient, prism_proxy: str, recorder: Recorder
+    ) -> None:
         ecall = open_client(prism_proxy, transport=recorder, **WAYS[way])
         assert take_round(ecall) == []
         assert ecall.messages.wait(ecall.sms.send(NUMBER, TEXT).message_id, timeout=10).is_final
         assert violations(recorder.exchanges) == []
         statuses = [exchange.response.status_code for exchange in recorder.exchanges]
         assert sorted(set(statuses)) == [200, 404]
-        assert all("x-ecall-sandbox" in exchange.response.headers for exchange in recorder.exchanges)
+        assert all(
+            "x-ecall-sandbox" in exchange.response.headers for exchange in recorder.exchanges
+        )
 
-    def test_every_method(self, open_client: OpenClient, prism_proxy: str, recorder: Recorder) -> None:
+    def test_every_method(
+        self, open_client: OpenClient, prism_proxy: str, recorder: Recorder
+    ) -> None:
         ecall = open_client(prism_proxy, transport=recorder, retry=False)
         refused = set()
         for name, method in METHODS.items():
@@ -185,7 +211,14 @@ class TestProxy:
     def test_errors(self, proxied_sandbox: Sandbox, prism_proxy: str, recorder: Recorder) -> None:
         unknown = ImageContent(media_id=UNKNOWN)
         with (
-            ECall(USERNAME, PASSWORD, base_url=prism_proxy, sender=SENDERS, retry=False, transport=recorder) as ecall,
+            ECall(
+                USERNAME,
+                PASSWORD,
+                base_url=prism_proxy,
+                sender=SENDERS,
+                retry=False,
+                transport=recorder,
+            ) as ecall,
             pytest.raises(BadRequest),
         ):
             ecall.whatsapp.send(NUMBER, unknown)
@@ -193,7 +226,14 @@ class TestProxy:
             for call, _ in CALLS.values():
                 with pytest.raises(AuthenticationError):
                     call(ecall.with_options(sender=SENDERS))
-        with ECall(USERNAME, PASSWORD, base_url=prism_proxy, sender=SENDERS, retry=False, transport=recorder) as ecall:
+        with ECall(
+            USERNAME,
+            PASSWORD,
+            base_url=prism_proxy,
+            sender=SENDERS,
+            retry=False,
+            transport=recorder,
+        ) as ecall:
             for status in (403, 429, 500, 503):
                 for call, _ in CALLS.values():
                     proxied_sandbox.fail_next(status, headers={"Retry-After": "1"})

@@ -29,7 +29,12 @@ MAXIMUM = {None: 1.0, "fast": 0.75}
 
 
 def body(number: str) -> dict[str, Any]:
-    return {"channel": "Sms", "from": "ACME", "to": number, "content": {"type": "Text", "text": TEXT}}
+    return {
+        "channel": "Sms",
+        "from": "ACME",
+        "to": number,
+        "content": {"type": "Text", "text": TEXT},
+    }
 
 
 @pytest.mark.parametrize("transport", [None, "fast"])
@@ -38,7 +43,9 @@ def test_a_send_beside_plain_httpx(transport: Any) -> None:
     with (
         Server() as server,
         httpx.Client(base_url=server.url, auth=(USERNAME, PASSWORD), trust_env=False) as client,
-        ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport) as ecall,
+        ECall(
+            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
+        ) as ecall,
     ):
         plain, ours = Count(), Count()
         for number in NUMBERS[:5]:
@@ -55,12 +62,16 @@ def test_an_async_send_beside_plain_httpx(transport: Any) -> None:
     async def main(url: str) -> None:
         async with (
             httpx.AsyncClient(base_url=url, auth=(USERNAME, PASSWORD), trust_env=False) as client,
-            AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall,
+            AsyncECall(
+                USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
+            ) as ecall,
         ):
             plain, ours = Count(), Count()
             for number in NUMBERS[:5]:
                 with plain:
-                    response = (await client.post("/api/v2/message", json=body(number))).raise_for_status()
+                    response = (
+                        await client.post("/api/v2/message", json=body(number))
+                    ).raise_for_status()
                     assert response.json()["messageId"] == "m-1"
                 with ours:
                     assert (await ecall.sms.send(number, TEXT)).message_id == "m-1"

@@ -32,8 +32,18 @@ class TestRun:
         assert worked, lines
         text = "\n".join(lines)
         titles = [line for line in lines if re.match(r"\d+\. ", line)]
-        assert [title.partition(".")[0] for title in titles] == [str(number) for number in range(1, 12)]
-        for words in ("SMS", "WhatsApp", "RCS", "left out: the same number", "PAGER-7", "refused", "every one of them"):
+        assert [title.partition(".")[0] for title in titles] == [
+            str(number) for number in range(1, 12)
+        ]
+        for words in (
+            "SMS",
+            "WhatsApp",
+            "RCS",
+            "left out: the same number",
+            "PAGER-7",
+            "refused",
+            "every one of them",
+        ):
             assert words in text
         assert text.count("delivered at") == 8
         assert "FAILED" not in text
@@ -77,14 +87,21 @@ class TestFailure:
         ],
     )
     def test_what_does_not_happen_is_not_claimed(
-        self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, replacement: Any, problem: str
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        owner: type,
+        name: str,
+        replacement: Any,
+        problem: str,
     ) -> None:
         monkeypatch.setattr(owner, name, replacement)
         worked, lines = play()
         assert not worked
         assert lines[-1] == f"The demo FAILED here. DemoError: {problem}"
 
-    def test_another_picture_that_comes_back_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_another_picture_that_comes_back_is_noticed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with ECall("user", "password") as ecall:
             monkeypatch.setattr(type(ecall.media), "download", of_other_file)
         worked, lines = play()
@@ -100,14 +117,18 @@ class TestFailure:
         assert not worked
         assert "No delivery report came" in lines[-1]
 
-    def test_a_number_that_is_taken_for_good_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_number_that_is_taken_for_good_is_noticed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def mistype(self: Any) -> None:
             self._ecall.sms.send("nonsense", "This will not go out")
 
         monkeypatch.setattr(demo._Demo, "mistype_a_number", mistype)
         worked, lines = play()
         assert not worked
-        assert lines[-1].startswith("The demo FAILED here. InvalidNumber: 1 of 1 recipients cannot be used")
+        assert lines[-1].startswith(
+            "The demo FAILED here. InvalidNumber: 1 of 1 recipients cannot be used"
+        )
 
 
 class TestScript:
@@ -115,8 +136,13 @@ class TestScript:
         monkeypatch.syspath_prepend(str(ROOT / "scripts"))
         _setup: Any = importlib.import_module("_setup")
         if _setup._stamp(Path(sys.prefix)) != _setup._fingerprint(sys.version, "dev"):
-            pytest.skip("this is not the environment that scripts/demo would run in; it would make that one anew")
-        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}  # as a terminal may be that has no letters of ours
+            pytest.skip(
+                "this is not the environment that scripts/demo would run in; it would make that one anew"
+            )
+        environment = {
+            **os.environ,
+            "PYTHONIOENCODING": "ascii",
+        }  # as a terminal may be that has no letters of ours
         result = subprocess.run(
             [sys.executable, ROOT / "scripts" / "demo"],
             env=environment,

@@ -25,7 +25,15 @@ from _different_service import (
 )
 from _servers import REQUEST_ID
 
-from ecall_facade import APIError, ECall, ECallError, RawAddress, ServiceUnreachable, UnreadableResponse, WaitTimeout
+from ecall_facade import (
+    APIError,
+    ECall,
+    ECallError,
+    RawAddress,
+    ServiceUnreachable,
+    UnreadableResponse,
+    WaitTimeout,
+)
 
 if TYPE_CHECKING:
     from _clients import OpenClient
@@ -34,7 +42,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pauses")]
 
 FILE = bytes(range(256)) * 3
 COMBINATIONS = 48
-EXPECTED = {"send": "messageId", "broadcast": "messageIdList", "send_list": "messageListId", "upload": "mediaId"}
+EXPECTED = {
+    "send": "messageId",
+    "broadcast": "messageIdList",
+    "send_list": "messageListId",
+    "upload": "mediaId",
+}
 SENDS = {"send", "broadcast", "send_list"}
 every_twist = pytest.mark.parametrize("twist", TWISTS, ids=[twist.name for twist in TWISTS])
 
@@ -73,7 +86,9 @@ class Reader:
         unreadable = hidden or "object" in self.hides
         result = outcome(function)
         if operation in SENDS | {"upload"}:
-            came = [f"{request.method} {request.path}" for request in self.service.requests[before:]]
+            came = [
+                f"{request.method} {request.path}" for request in self.service.requests[before:]
+            ]
             assert len(came) == 1, f"it was repeated: {came}"
         if isinstance(result, ECallError):
             assert self.fails or unreadable, result
@@ -92,18 +107,28 @@ class Reader:
             assert isinstance(error, APIError)
             assert error.status_code == self.status
             assert f"answered {self.status}" in str(error)
-            assert error.body in (self.service.answers[-1].body[:2000], b"")  # b"": what cannot be unpacked
+            assert error.body in (
+                self.service.answers[-1].body[:2000],
+                b"",
+            )  # b"": what cannot be unpacked
             return
         if "bytes: said to be gzip, and is not" in self.names and self.status not in {204, 205}:
             # What cannot be unpacked is as good as broken off.
             assert isinstance(
-                error, ServiceUnreachable if operation in {"status", "list_status"} else UnreadableResponse
+                error,
+                ServiceUnreachable
+                if operation in {"status", "list_status"}
+                else UnreadableResponse,
             )
             assert "DecodingError" in str(error)
             return
         assert isinstance(error, UnreadableResponse), error
         assert f"answered {self.status}, but" in str(error)
-        what = ("not JSON", "not a JSON object", "empty") if "object" in self.hides else (EXPECTED[operation],)
+        what = (
+            ("not JSON", "not a JSON object", "empty")
+            if "object" in self.hides
+            else (EXPECTED[operation],)
+        )
         assert any(words in str(error) for words in what), error
         assert ("do not repeat it" in str(error)) is (operation in SENDS)
         assert error.body == self.service.answers[-1].body[:2000]
@@ -131,7 +156,9 @@ class Reader:
         return any(twist.aspect == "nesting" for twist in self.service.twists)
 
     def check_send(self) -> None:
-        sent = self.call("send", lambda: self.ecall.sms.send(NUMBER, TEXT), "message id" in self.hides)
+        sent = self.call(
+            "send", lambda: self.ecall.sms.send(NUMBER, TEXT), "message id" in self.hides
+        )
         (message,) = self.service.accepted
         assert message.recipient == E164
         if sent is not None:
@@ -156,8 +183,13 @@ class Reader:
 
     def check_list(self) -> None:
         before = len(self.service.accepted)
-        composed = [self.ecall.sms.compose(recipient, TEXT) for recipient in (NUMBER, RawAddress(NOBODY), OTHER_NUMBER)]
-        sent = self.call("send_list", lambda: self.ecall.messages.send_list(composed), "list id" in self.hides)
+        composed = [
+            self.ecall.sms.compose(recipient, TEXT)
+            for recipient in (NUMBER, RawAddress(NOBODY), OTHER_NUMBER)
+        ]
+        sent = self.call(
+            "send_list", lambda: self.ecall.messages.send_list(composed), "list id" in self.hides
+        )
         accepted = self.service.accepted[before:]
         assert [message.recipient for message in accepted] == [E164, OTHER_E164]
         if sent is None:
@@ -170,7 +202,9 @@ class Reader:
         assert sent.entries[1] not in sent.accepted
         knows_entries = not {"the name of the array", "the only array"} <= self.hides
         if knows_entries and "entry ids" not in self.hides:
-            assert [entry.message_id for entry in sent.accepted] == [self.shown(message.id) for message in accepted]
+            assert [entry.message_id for entry in sent.accepted] == [
+                self.shown(message.id) for message in accepted
+            ]
         else:
             assert sent.accepted == ()
         if knows_entries and "entry errors" not in self.hides:
@@ -186,7 +220,11 @@ class Reader:
         if status is not None:
             self.check_status(status, message_id)
         self.check_wait(message_id)
-        listed = self.call("list_status", lambda: self.ecall.messages.list_status(self.shown(list_id)), hidden=False)
+        listed = self.call(
+            "list_status",
+            lambda: self.ecall.messages.list_status(self.shown(list_id)),
+            hidden=False,
+        )
         if listed is not None:
             if {"the name of the array", "the only array"} <= self.hides:
                 assert listed.messages == ()
@@ -197,7 +235,13 @@ class Reader:
 
     def check_status(self, status: Any, message_id: str) -> None:
         states = [twist.state for twist in self.service.twists if twist.state]
-        expected = ("Unknown", False) if "state" in self.hides else states[0] if states else ("Delivered", True)
+        expected = (
+            ("Unknown", False)
+            if "state" in self.hides
+            else states[0]
+            if states
+            else ("Delivered", True)
+        )
         assert (str(status.state.value), status.is_final) == expected
         assert status.message_id == message_id
         in_list = status.message_id != self.shown(self.service.accepted[0].id)
@@ -261,7 +305,8 @@ def test_no_twist(open_client: OpenClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "twist", [pytest.param(twist, id=twist.name) for twist in TWISTS if twist.aspect in {"errors", "bytes"}]
+    "twist",
+    [pytest.param(twist, id=twist.name) for twist in TWISTS if twist.aspect in {"errors", "bytes"}],
 )
 def test_a_refusal(twist: Twist, open_client: OpenClient) -> None:
     """The service took nothing; what the client says of that goes by the status alone, however the error looks."""
@@ -276,9 +321,9 @@ def test_a_refusal(twist: Twist, open_client: OpenClient) -> None:
                 assert error.request_id == REQUEST_ID
                 is_certain = status == 400 or (status == 403 and operation == "send")
                 is_about_a_message = operation in {"status", "list_status"}
-                assert error.may_have_been_sent is (is_about_a_message or (operation in SENDS and not is_certain)), (
-                    operation
-                )
+                assert error.may_have_been_sent is (
+                    is_about_a_message or (operation in SENDS and not is_certain)
+                ), operation
                 read = error.code, error.message, error.details
                 assert ("problem" in twist.hides) == (read == (None, None, ())), read
                 for words in filter(None, read[:2]):

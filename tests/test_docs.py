@@ -74,7 +74,9 @@ def read_blocks(page: Path) -> list[Block]:
     lines = page.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, 1):
         if line.lstrip().startswith(("```", "~~~")):
-            assert line.startswith("```"), f"{page.name}:{number}: fences begin at the left with three backticks"
+            assert line.startswith("```"), (
+                f"{page.name}:{number}: fences begin at the left with three backticks"
+            )
             if opened is None:
                 opened = number + 1, line[3:].strip()
             else:
@@ -83,7 +85,9 @@ def read_blocks(page: Path) -> list[Block]:
                 found.append(Block(page, begin, language, "\n".join(lines[begin - 1 : number - 1])))
                 opened = None
         elif opened is None:
-            assert not line.startswith(("    ", "\t")), f"{page.name}:{number}: code without a fence would not be run"
+            assert not line.startswith(("    ", "\t")), (
+                f"{page.name}:{number}: code without a fence would not be run"
+            )
     assert opened is None, f"{page.name}: a block is not closed"
     return found
 
@@ -92,7 +96,9 @@ BLOCKS = [block for page in PAGES for block in read_blocks(page)]
 
 
 def prose(page: Path) -> str:
-    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return re.sub(
+        r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
 
 
 def blocks(language: str) -> list[Block]:
@@ -113,7 +119,11 @@ def table(page: str, heading: str) -> list[list[str]]:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     part = re.split(rf"^#+ {re.escape(heading)}$", text, flags=re.MULTILINE)[1]
     lines = re.split(r"^#", part, flags=re.MULTILINE)[0].splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line.startswith("|")
+    ]
     assert len(rows) > 2
     return rows[2:]
 
@@ -125,7 +135,9 @@ def test_there_are_pages_and_no_block_of_an_unknown_kind() -> None:
 
 class TestPython:
     @each_page(lambda page: any(block.page == page for block in blocks("python")))
-    def test_every_block_does_what_it_says(self, page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_every_block_does_what_it_says(
+        self, page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 a picture")
         (tmp_path / "plan.pdf").write_bytes(b"%PDF-1.7 a plan")
         monkeypatch.chdir(tmp_path)
@@ -182,7 +194,9 @@ def run_block(block: Block, namespace: dict[str, Any], folder: Path) -> None:
             asked.add(node.end_lineno)
             name, line = ast.Name("shown__", ast.Load()), ast.Constant(node.end_lineno)
             # The line is an argument before the value, so that what is printed belongs to it.
-            node.value = ast.Call(name, [ast.Call(ast.Name("show__", ast.Load()), [line], []), node.value], [])
+            node.value = ast.Call(
+                name, [ast.Call(ast.Name("show__", ast.Load()), [line], []), node.value], []
+            )
     ast.fix_missing_locations(tree)
     reached: set[int] = set()
     printed = io.StringIO()
@@ -193,9 +207,13 @@ def run_block(block: Block, namespace: dict[str, Any], folder: Path) -> None:
         return line
 
     def shown(line: int, value: object) -> None:
-        actual = printed.getvalue().rstrip("\n") if value is None and printed.getvalue() else repr(value)
+        actual = (
+            printed.getvalue().rstrip("\n") if value is None and printed.getvalue() else repr(value)
+        )
         pattern = ".*".join(re.escape(part) for part in claims[line].split("…"))
-        assert re.fullmatch(pattern, actual), f"{block.page.name}:{block.line + line - 1} is {actual}"
+        assert re.fullmatch(pattern, actual), (
+            f"{block.page.name}:{block.line + line - 1} is {actual}"
+        )
         reached.add(line)
 
     namespace |= {"show__": show, "shown__": shown, "__builtins__": builtins}
@@ -210,7 +228,9 @@ def run_by_pytest(block: Block, folder: Path) -> None:
     file.write_text(block.text, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-Werror", file.name]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ECALL_")}
-    result = subprocess.run(command, cwd=folder, env=clean, capture_output=True, encoding="utf-8", timeout=60)
+    result = subprocess.run(
+        command, cwd=folder, env=clean, capture_output=True, encoding="utf-8", timeout=60
+    )
     tests = len(re.findall(r"^(?:async )?def test_", block.text, flags=re.MULTILINE))
     assert result.returncode == 0, result.stdout
     assert f"{tests} passed" in result.stdout
@@ -223,11 +243,23 @@ class TestShell:
     """
 
     def commands(self, block: Block) -> list[list[str]]:
-        return [words for line in block.text.splitlines() if (words := shlex.split(line, comments=True))]
+        return [
+            words for line in block.text.splitlines() if (words := shlex.split(line, comments=True))
+        ]
 
-    @each([block for block in blocks("sh") if re.match("ecall ", block.text) and block.page != COMMAND_LINE])
+    @each(
+        [
+            block
+            for block in blocks("sh")
+            if re.match("ecall ", block.text) and block.page != COMMAND_LINE
+        ]
+    )
     def test_commands_do_what_they_say(
-        self, block: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+        self,
+        block: Block,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         opened: list[str] = []
         monkeypatch.setattr("webbrowser.open", opened.append)
@@ -244,7 +276,9 @@ class TestShell:
                 given = {word.partition("=")[0] for word in words[1:]}
                 assert given <= {"ECALL_USERNAME", "ECALL_PASSWORD", *SENDER_VARIABLES.values()}
             else:
-                assert " ".join(words) in SCRIPTS or words[0] == "scripts/test", f"{block.name}: {words}"
+                assert " ".join(words) in SCRIPTS or words[0] == "scripts/test", (
+                    f"{block.name}: {words}"
+                )
                 assert os.access(ROOT / words[0], os.X_OK)
 
     def test_the_readme_installs_what_other_pages_install(self) -> None:
@@ -258,11 +292,21 @@ class TestShell:
         assert {line for _, line in lines} == shown  # which test_installing_works runs
 
     def test_continuous_integration_calls_the_very_script_for_the_tests(self) -> None:
-        assert re.search(r"^exec python3 scripts/test$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
+        assert re.search(
+            r"^exec python3 scripts/test$",
+            (ROOT / ".ci/run").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
 
     @pytest.mark.slow
     @pytest.mark.xdist_group("packaging")
-    @each([block for block in blocks("sh") if "pip install" in block.text and block.page.name == "README.md"])
+    @each(
+        [
+            block
+            for block in blocks("sh")
+            if "pip install" in block.text and block.page.name == "README.md"
+        ]
+    )
     def test_installing_works(self, block: Block, tmp_path: Path) -> None:
         def run(*command: str | Path, **environment: str) -> None:
             result = subprocess.run(
@@ -278,7 +322,16 @@ class TestShell:
             )
             assert result.returncode == 0, result.stdout
 
-        run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path / "dist", ROOT)
+        run(
+            sys.executable,
+            "-m",
+            "build",
+            "--no-isolation",
+            "--wheel",
+            "--outdir",
+            tmp_path / "dist",
+            ROOT,
+        )
         run(sys.executable, "-m", "venv", tmp_path / "venv")
         folder = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
         environment = {
@@ -291,7 +344,9 @@ class TestShell:
             run(folder / "pip", *words[1:], "-q", **environment)
         (wheel,) = (tmp_path / "dist").glob("*.whl")
         (installed,) = (tmp_path / "venv").rglob("ecall_facade-*.dist-info/METADATA")
-        with zipfile.ZipFile(wheel) as archive:  # it was this one, not what an index may have under this name
+        with zipfile.ZipFile(
+            wheel
+        ) as archive:  # it was this one, not what an index may have under this name
             assert archive.read(f"{installed.parent.name}/METADATA") == installed.read_bytes()
         run(folder / "python", "-IWerror", "-c", "import ecall_facade")
         if "sandbox" in block.text:
@@ -317,7 +372,10 @@ class TestText:
             path = "".join(parents)
             assert (ROOT / path).is_dir() if path.endswith("/") else (ROOT / path).is_file(), path
             named.add(path)
-        for folder in {"" if "/" not in path.rstrip("/") else path.rstrip("/").rpartition("/")[0] for path in named}:
+        for folder in {
+            "" if "/" not in path.rstrip("/") else path.rstrip("/").rpartition("/")[0]
+            for path in named
+        }:
             there = set(entries(ROOT / folder))
             missing = {f"{folder}/{name}".lstrip("/") for name in there} - named
             if folder == "":  # files beside the folders need no word
@@ -335,7 +393,11 @@ def entries(folder: Path) -> Iterator[str]:
             and path.name not in {"dist", "build"}
         ):
             yield f"{path.name}/"
-        elif path.suffix in {".py", ".yaml", ".png", ""} and path.is_file() and not path.name.startswith("."):
+        elif (
+            path.suffix in {".py", ".yaml", ".png", ""}
+            and path.is_file()
+            and not path.name.startswith(".")
+        ):
             yield path.name
 
 
@@ -363,16 +425,26 @@ class TestNames:
             file = (page.parent / path) if path else page
             assert file.exists(), f"{page.name}: {text}"
             if anchor:
-                headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+                headings = re.findall(
+                    r"^#+ (.*)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE
+                )
                 assert anchor in {slug(heading) for heading in headings}, f"{page.name}: {text}"
 
     @each_page()
     def test_files_that_are_named_are_there(self, page: Path) -> None:
-        top = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+        top = "|".join(
+            path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")
+        )
         for name in re.findall(r"`([^`\s]+)`", prose(page)):
-            if re.match(rf"({top})/|\.ci/", name) or re.fullmatch(r"_?\w+\.(py|yaml|toml|md)", name):
+            if re.match(rf"({top})/|\.ci/", name) or re.fullmatch(
+                r"_?\w+\.(py|yaml|toml|md)", name
+            ):
                 # A bare name of a module belongs to the package.
-                places = [ROOT / name, ROOT / "ecall_facade" / name, ROOT / "ecall_facade" / "sandbox" / name]
+                places = [
+                    ROOT / name,
+                    ROOT / "ecall_facade" / name,
+                    ROOT / "ecall_facade" / "sandbox" / name,
+                ]
                 assert any(place.exists() for place in places), f"{page.name}: {name}"
 
     def test_every_page_is_linked_from_the_readme(self) -> None:
@@ -403,7 +475,9 @@ class TestTables:
                         with pytest.raises(ECallError) as caught:
                             job()
                         assert type(caught.value).__name__ == name.strip("`"), status
-                        assert ("yes" if caught.value.may_have_been_sent else "no") == answer.split(",")[0], status
+                        assert ("yes" if caught.value.may_have_been_sent else "no") == answer.split(
+                            ","
+                        )[0], status
             sandbox.fail_next(500)
             with pytest.raises(ECallError) as caught:
                 ecall.media.download(media_id, to=io.BytesIO())
@@ -419,13 +493,18 @@ class TestTables:
             "408": [(408, both)],
         }
         rows = {row[0]: row[1:] for row in table("errors-and-retries.md", "What is repeated")}
-        assert {name for name in rows if re.match(r"\d", name)} == planned.keys()  # the others: test_sockets_sends.py
+        assert {
+            name for name in rows if re.match(r"\d", name)
+        } == planned.keys()  # the others: test_sockets_sends.py
         with Sandbox() as sandbox, ECall(**sandbox.credentials) as ecall:
             message_id = ecall.sms.send("+41791234567", "hi").message_id
             messages = [ecall.sms.compose("+41791234567", "hi")]
             columns: list[list[Callable[[], object]]] = [
                 [lambda: ecall.sms.send("+41791234567", "hi"), lambda: ecall.media.upload(b"data")],
-                [lambda: ecall.sms.broadcast(["+41791234567"], "hi"), lambda: ecall.messages.send_list(messages)],
+                [
+                    lambda: ecall.sms.broadcast(["+41791234567"], "hi"),
+                    lambda: ecall.messages.send_list(messages),
+                ],
                 [lambda: ecall.messages.status(message_id)],
             ]
             for name, answers in planned.items():
@@ -433,7 +512,9 @@ class TestTables:
                     for column, claim in zip(columns, rows[name], strict=True):
                         for job in column:
                             sandbox.fail_next(status, headers=headers)
-                            assert ("again" if succeeds(job) else "not") == claim.partition(":")[0], (name, claim)
+                            assert ("again" if succeeds(job) else "not") == claim.partition(":")[
+                                0
+                            ], (name, claim)
 
     def test_numbers_are_sent_as_the_table_says(self) -> None:
         for written, sent in table("numbers-and-texts.md", "Recipients"):
@@ -448,17 +529,24 @@ class TestTables:
 
         for settings, request, *_ in table("versions-and-timestamps.md", "The two versions"):
             given = dict(re.findall(r'(\w+)="(\w+)"', settings))
-            with ECall("user", "password", sender="ACME", transport=httpx.MockTransport(answer), **given) as ecall:
+            with ECall(
+                "user", "password", sender="ACME", transport=httpx.MockTransport(answer), **given
+            ) as ecall:
                 ecall.sms.send("+41791234567", "hi")
             parts = re.findall(r"`([^`]+)`", request)
             header = requests[-1].headers.get("X-API-Version")
-            stated = [f"POST {requests[-1].url.path}", *([] if header is None else [f"X-API-Version: {header}"])]
+            stated = [
+                f"POST {requests[-1].url.path}",
+                *([] if header is None else [f"X-API-Version: {header}"]),
+            ]
             assert stated == parts
 
     def test_times_are_read_as_the_table_says(self) -> None:
         for given, expected, *_ in table("versions-and-timestamps.md", "Which times are read"):
             time = read_timestamp(given.strip("`"))
-            assert (f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else "None") == expected.strip("`"), given
+            assert (f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else "None") == expected.strip("`"), (
+                given
+            )
 
     def test_states_have_the_numbers_and_words_of_the_table(self) -> None:
         with Sandbox() as sandbox, ECall(**sandbox.credentials) as ecall:

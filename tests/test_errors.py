@@ -14,7 +14,10 @@ import ecall_facade
 from ecall_facade import DeliveryState, MessageStatus, errors
 
 DETAILS = (errors.ErrorDetail("To", ("is an invalid receiver",)),)
-PROBLEMS = [errors.NumberProblem(0, "+41 79", "it is too short"), errors.NumberProblem(3, "Anna", "it has letters")]
+PROBLEMS = [
+    errors.NumberProblem(0, "+41 79", "it is too short"),
+    errors.NumberProblem(3, "Anna", "it has letters"),
+]
 API: dict[str, Any] = {
     "status_code": 418,
     "code": "InvalidContent",
@@ -29,23 +32,39 @@ STATUS = MessageStatus("m-1", DeliveryState("Neu"), request_id="r-1")
 CLASSES: dict[str, Any] = {
     name: value
     for name, value in vars(errors).items()
-    if isinstance(value, type) and issubclass(value, Exception) and value.__module__ == errors.__name__
+    if isinstance(value, type)
+    and issubclass(value, Exception)
+    and value.__module__ == errors.__name__
 }
 SAMPLES: dict[str, errors.ECallError] = {
     "InvalidNumber": errors.InvalidNumber("two are bad", PROBLEMS),
-    "UnreadableResponse": errors.UnreadableResponse("html", status_code=200, body=b"<html>", request_id="r-1"),
+    "UnreadableResponse": errors.UnreadableResponse(
+        "html", status_code=200, body=b"<html>", request_id="r-1"
+    ),
     "WaitTimeout": errors.WaitTimeout("too late", STATUS),
     "WebhookError": errors.WebhookError("no", status_code=418),
     "UntrustedSource": errors.UntrustedSource("no"),
     "MalformedEvent": errors.MalformedEvent("no", status_code=413),
-    **{name: kind("it says no", **API) for name, kind in CLASSES.items() if issubclass(kind, errors.APIError)},
+    **{
+        name: kind("it says no", **API)
+        for name, kind in CLASSES.items()
+        if issubclass(kind, errors.APIError)
+    },
     **{
         name: kind("it went wrong", request_id="r-1", may_have_been_sent=True)
         for name, kind in CLASSES.items()
-        if "__init__" not in vars(kind) and kind.__base__ is errors.ECallError and kind is not errors.UsageError
+        if "__init__" not in vars(kind)
+        and kind.__base__ is errors.ECallError
+        and kind is not errors.UsageError
     },
-    **{name: CLASSES[name]("it is wrong") for name in ("UsageError", "InvalidSender", "InvalidText", "InvalidMedia")},
-    **{name: CLASSES[name]("it is wrong") for name in ("MissingCredentials", "InvalidConfiguration")},
+    **{
+        name: CLASSES[name]("it is wrong")
+        for name in ("UsageError", "InvalidSender", "InvalidText", "InvalidMedia")
+    },
+    **{
+        name: CLASSES[name]("it is wrong")
+        for name in ("MissingCredentials", "InvalidConfiguration")
+    },
     "ECallError": errors.ECallError("it went wrong", request_id="r-1", may_have_been_sent=True),
 }
 
@@ -55,7 +74,9 @@ def drawn() -> dict[str, tuple[str, ...]]:
     tree: dict[str, tuple[str, ...]] = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
-        found = re.match(r"    (?P<lines>[ │├└─]*)(?P<name>[A-Z]\w+)(?: \((?P<other>\w+)\))?(?:  |$)", line)
+        found = re.match(
+            r"    (?P<lines>[ │├└─]*)(?P<name>[A-Z]\w+)(?: \((?P<other>\w+)\))?(?:  |$)", line
+        )
         if found is None:
             continue
         depth = len(found["lines"]) // 4
@@ -69,16 +90,45 @@ class TestTree:
     """The drawing in the docstring, the classes, and what the package exports are the same."""
 
     def test_is_as_drawn(self) -> None:
-        classes = {name: tuple(base.__name__ for base in kind.__bases__) for name, kind in CLASSES.items()}
+        classes = {
+            name: tuple(base.__name__ for base in kind.__bases__) for name, kind in CLASSES.items()
+        }
         assert classes == drawn()
 
     def test_is_as_designed(self) -> None:
         assert list(drawn()) == [
             "ECallError",
-            *["UsageError", "InvalidNumber", "InvalidSender", "InvalidText", "InvalidMedia", "MissingCredentials"],
-            *["InvalidConfiguration", "NotSent", "OutcomeUnknown", "ServiceUnreachable", "UnreadableResponse"],
-            *["APIError", "BadRequest", "AuthenticationError", "PermissionDenied", "NotFound", "TooLarge"],
-            *["RateLimited", "ServerError", "WaitTimeout", "WebhookError", "UntrustedSource", "MalformedEvent"],
+            *[
+                "UsageError",
+                "InvalidNumber",
+                "InvalidSender",
+                "InvalidText",
+                "InvalidMedia",
+                "MissingCredentials",
+            ],
+            *[
+                "InvalidConfiguration",
+                "NotSent",
+                "OutcomeUnknown",
+                "ServiceUnreachable",
+                "UnreadableResponse",
+            ],
+            *[
+                "APIError",
+                "BadRequest",
+                "AuthenticationError",
+                "PermissionDenied",
+                "NotFound",
+                "TooLarge",
+            ],
+            *[
+                "RateLimited",
+                "ServerError",
+                "WaitTimeout",
+                "WebhookError",
+                "UntrustedSource",
+                "MalformedEvent",
+            ],
         ]
         assert drawn()["UsageError"] == ("ECallError", "ValueError")
         assert drawn()["WaitTimeout"] == ("ECallError", "TimeoutError")
@@ -107,10 +157,18 @@ class TestValues:
         error = SAMPLES[name]
         error.add_note("The file was uploaded as media f-1")
         try:
-            for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+            for again in (
+                pickle.loads(pickle.dumps(error)),
+                copy.copy(error),
+                copy.deepcopy(error),
+            ):
                 assert type(again) is type(error) is CLASSES[name]
                 assert vars(again) == vars(error)
-                assert (str(again), repr(again), again.args) == (str(error), repr(error), error.args)
+                assert (str(again), repr(again), again.args) == (
+                    str(error),
+                    repr(error),
+                    error.args,
+                )
                 assert again.__notes__ == ["The file was uploaded as media f-1"]
         finally:
             del error.__notes__
@@ -123,8 +181,12 @@ class TestValues:
             for parameter in list(inspect.signature(kind).parameters.values())[1:]
             if parameter.default is inspect.Parameter.empty
         ]
-        expected = {"UnreadableResponse": ["status_code", "body"], "WaitTimeout": ["status"]}.get(name)
-        assert required == (expected or (["status_code"] if issubclass(kind, errors.APIError) else []))
+        expected = {"UnreadableResponse": ["status_code", "body"], "WaitTimeout": ["status"]}.get(
+            name
+        )
+        assert required == (
+            expected or (["status_code"] if issubclass(kind, errors.APIError) else [])
+        )
 
     @pytest.mark.parametrize("name", CLASSES)
     def test_words_have_the_request_id(self, name: str) -> None:
@@ -133,7 +195,9 @@ class TestValues:
         assert str(error) == error.explanation + suffix
         assert error.args == (error.explanation,)
 
-    @pytest.mark.parametrize("name", [name for name, kind in CLASSES.items() if issubclass(kind, errors.APIError)])
+    @pytest.mark.parametrize(
+        "name", [name for name, kind in CLASSES.items() if issubclass(kind, errors.APIError)]
+    )
     def test_of_answers(self, name: str) -> None:
         error = SAMPLES[name]
         assert {attribute: getattr(error, attribute) for attribute in API} == API
@@ -147,7 +211,9 @@ class TestValues:
             name for name, kind in CLASSES.items() if issubclass(kind, errors.APIError)
         }
 
-    @pytest.mark.parametrize("name", ["UsageError", "InvalidNumber", "MissingCredentials", "NotSent", "WebhookError"])
+    @pytest.mark.parametrize(
+        "name", ["UsageError", "InvalidNumber", "MissingCredentials", "NotSent", "WebhookError"]
+    )
     def test_of_what_was_never_sent(self, name: str) -> None:
         assert CLASSES[name]("x").may_have_been_sent is False
         assert CLASSES[name]("x").request_id is None

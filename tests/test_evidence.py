@@ -66,7 +66,11 @@ def properties(schema: str, *names: str) -> list[str]:
 
 def conditions(schema: str) -> list[str]:
     both = [f"{SCHEMAS}/{schema}/not/anyOf/0/properties/{name}" for name in ("to", "toList")]
-    return [*both, f"{SCHEMAS}/{schema}/if/properties/channel", f"{SCHEMAS}/{schema}/else/if/properties/channel"]
+    return [
+        *both,
+        f"{SCHEMAS}/{schema}/if/properties/channel",
+        f"{SCHEMAS}/{schema}/else/if/properties/channel",
+    ]
 
 
 def rules(channel: str, *names: str) -> list[str]:
@@ -202,7 +206,9 @@ class TestFacts:
             if gone == "all of it":
                 del node["x-evidence"]
             else:
-                node["x-evidence"] = {name: value for name, value in kept.items() if name not in gone}
+                node["x-evidence"] = {
+                    name: value for name, value in kept.items() if name not in gone
+                }
             if (pointer, gone) != (OPTIONAL, "all of it"):
                 with pytest.raises(SCRIPT.Lacking, match=f"(?m)^{re.escape(pointer)}: "):
                     SCRIPT.read_facts(spec)
@@ -212,7 +218,13 @@ class TestFacts:
     @pytest.mark.parametrize(
         "evidence",
         [
-            *[None, "documented", {}, {"level": "certain", "source": "me"}, {"level": [], "source": "me"}],
+            *[
+                None,
+                "documented",
+                {},
+                {"level": "certain", "source": "me"},
+                {"level": [], "source": "me"},
+            ],
             *[{"level": "inferred", "source": " "}, {"level": "inferred", "source": None}],
             {"level": "inferred", "source": "a name", "note": "more"},
         ],
@@ -221,7 +233,8 @@ class TestFacts:
         spec = copy.deepcopy(SPEC)
         spec["components"]["schemas"]["Error"]["properties"]["errorCode"]["x-evidence"] = evidence
         with pytest.raises(
-            SCRIPT.Lacking, match=r"^#/components/schemas/Error/properties/errorCode: x-evidence is not"
+            SCRIPT.Lacking,
+            match=r"^#/components/schemas/Error/properties/errorCode: x-evidence is not",
         ):
             SCRIPT.read_facts(spec)
 
@@ -230,14 +243,22 @@ class TestFacts:
         [
             ("components/schemas", "New", {"type": "string"}),
             ("components/schemas/Error/properties", "new", {"type": "string"}),
-            ("components/schemas/Error/properties", "new", {"$ref": "#/components/schemas/Channel"}),
+            (
+                "components/schemas/Error/properties",
+                "new",
+                {"$ref": "#/components/schemas/Channel"},
+            ),
             ("components/schemas/Error/properties", "new", True),
             ("components/schemas/Error/properties", "examples", {"type": "string"}),
             ("components/schemas/Error", "patternProperties", {"^x": {}}),
             ("components/schemas/Error", "additionalProperties", {"properties": {"new": {}}}),
             ("components/schemas/Error", "allOf", [{"properties": {"new": {}}}]),
             ("components/schemas/Error", "$defs", {"New": {}}),
-            ("components/schemas/Error/properties/errorCode", "items", {"anyOf": [{"properties": {"new": {}}}]}),
+            (
+                "components/schemas/Error/properties/errorCode",
+                "items",
+                {"anyOf": [{"properties": {"new": {}}}]},
+            ),
             ("components/schemas/Error", "not", {"properties": {"new": {}}}),
             ("components/x-channel-rules", "Fax", {}),
             ("components", "x-other-rules", {"New": {}}),
@@ -251,13 +272,25 @@ class TestFacts:
             ("paths", "/api/new", {"servers": [{"url": "https://example.ch"}]}),
             ("paths/~1api~1message", "delete", {}),
             ("paths/~1api~1message/post/responses", "201", {"description": "New."}),
-            ("paths/~1api~1message/post/responses", 201, {"$ref": "#/components/responses/Missing"}),
+            (
+                "paths/~1api~1message/post/responses",
+                201,
+                {"$ref": "#/components/responses/Missing"},
+            ),
             ("paths/~1api~1message/post/responses", "201", {"$ref": "other.yaml#/New"}),
             ("paths/~1api~1message/post/responses", "201", {"$ref": "#/tags/0"}),
-            ("paths/~1api~1message/post/responses/2XX/headers", "x-new", {"schema": {"type": "string"}}),
+            (
+                "paths/~1api~1message/post/responses/2XX/headers",
+                "x-new",
+                {"schema": {"type": "string"}},
+            ),
             ("paths/~1api~1message/post", "callbacks", {"new": {"{$url}": {"post": {}}}}),
             ("paths/~1api~1message/post", "servers", [{"url": "https://example.ch"}]),
-            ("paths/~1api~1media/post/requestBody/content", "text/csv", {"schema": {"properties": {"new": {}}}}),
+            (
+                "paths/~1api~1media/post/requestBody/content",
+                "text/csv",
+                {"schema": {"properties": {"new": {}}}},
+            ),
             ("webhooks", "new", {"post": {}}),
             ("servers", 1, {"url": "https://example.ch"}),
         ],
@@ -290,8 +323,12 @@ class TestPage:
         for name, schema in SPEC["components"]["schemas"].items():
             section = self.TEXT.split(f"\n### {name}\n")[1].split("\n##")[0]
             for field, node in schema.get("properties", {}).items():
-                (row,) = [line for line in section.splitlines() if line.startswith(f"| `{field}` |")]
-                assert row.endswith(f"| {node['x-evidence']['level']} | {node['x-evidence']['source']} |")
+                (row,) = [
+                    line for line in section.splitlines() if line.startswith(f"| `{field}` |")
+                ]
+                assert row.endswith(
+                    f"| {node['x-evidence']['level']} | {node['x-evidence']['source']} |"
+                )
                 assert ("| yes |" in row) == (field in schema.get("required", []))
         for path, methods in SPEC["paths"].items():
             for method, operation in methods.items():
@@ -299,7 +336,8 @@ class TestPage:
                 section = self.TEXT.split(f"\n{heading}\n")[1].split("\n##")[0]
                 assert f"**{operation['x-evidence']['level']}**" in section
                 assert all(
-                    re.search(rf"^\| (.*, )?{status}[ ,]", section, re.MULTILINE) for status in operation["responses"]
+                    re.search(rf"^\| (.*, )?{status}[ ,]", section, re.MULTILINE)
+                    for status in operation["responses"]
                 )
 
     def test_its_totals_are_right(self) -> None:
@@ -311,7 +349,10 @@ class TestPage:
         ]
         for name, counted in (("**all**", levels), ("properties", Counter(real))):
             number = counted.total()
-            cells = [f"{counted[level]} ({100 * counted[level] / number:.0f} %)" for level in reversed(RANKS)]
+            cells = [
+                f"{counted[level]} ({100 * counted[level] / number:.0f} %)"
+                for level in reversed(RANKS)
+            ]
             assert f"| {name} | {' | '.join(cells)} | {number} |\n" in self.TEXT
         assert "| properties | " in SCRIPT.summary(self.PAGE.facts)
 
@@ -330,11 +371,15 @@ class TestPage:
         spec["components"]["schemas"]["Error"]["properties"]["errorCode"]["properties"] = {
             "inner": {"type": "array", "items": {"const": 1}, "x-evidence": evidence}
         }
-        spec["paths"]["/api/media"]["parameters"] = [{"name": "page", "in": "query", "x-evidence": evidence}]
+        spec["paths"]["/api/media"]["parameters"] = [
+            {"name": "page", "in": "query", "x-evidence": evidence}
+        ]
         spec["tags"][0]["x-evidence"] = evidence
         text = SCRIPT.Page(spec).text()
         for row in ("`errorCode.inner` | array of `1` |", "parameter `page`", "other `Message`"):
-            assert re.search(rf"^\| {re.escape(row)} .*\| inferred \| a \\\| b \|$", text, re.MULTILINE), row
+            assert re.search(
+                rf"^\| {re.escape(row)} .*\| inferred \| a \\\| b \|$", text, re.MULTILINE
+            ), row
 
 
 class TestRuns:
@@ -356,20 +401,31 @@ class TestRuns:
     @pytest.fixture
     def project(self, tmp_path: Path) -> Path:
         """A copy of what the script needs."""
-        for name in ("scripts/evidence", "scripts/_setup.py", "spec/ecall.yaml", "docs/evidence.md", "README.md"):
+        for name in (
+            "scripts/evidence",
+            "scripts/_setup.py",
+            "spec/ecall.yaml",
+            "docs/evidence.md",
+            "README.md",
+        ):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
         return tmp_path
 
     def test_the_pages_are_current(self) -> None:
-        assert self.run(ROOT, "--check") == (0, "docs/evidence.md and README.md are what spec/ecall.yaml says\n")
+        assert self.run(ROOT, "--check") == (
+            0,
+            "docs/evidence.md and README.md are what spec/ecall.yaml says\n",
+        )
 
     def test_drift_is_named_and_repaired(self, project: Path) -> None:
         page, readme = project / "docs" / "evidence.md", project / "README.md"
         before = page.read_bytes(), readme.read_bytes()
         page.unlink()
         text = readme.read_text(encoding="utf-8")
-        readme.write_text(re.sub(r"^\| properties .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
+        readme.write_text(
+            re.sub(r"^\| properties .*\n", "", text, flags=re.MULTILINE), encoding="utf-8"
+        )
         code, output = self.run(project, "--check")
         assert (code, output.splitlines()) == (
             1,
@@ -388,7 +444,10 @@ class TestRuns:
     def test_what_lacks_evidence_is_named(self, project: Path) -> None:
         spec = project / "spec" / "ecall.yaml"
         text = spec.read_text(encoding="utf-8")
-        spec.write_text(re.sub(r"^    x-evidence: .*\n", "", text, count=1, flags=re.MULTILINE), encoding="utf-8")
+        spec.write_text(
+            re.sub(r"^    x-evidence: .*\n", "", text, count=1, flags=re.MULTILINE),
+            encoding="utf-8",
+        )
         for arguments in ([], ["--check"]):
             code, output = self.run(project, *arguments)
             assert code == 2

@@ -60,7 +60,11 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     chromium.console()
     yield chromium
     assert chromium.problems() == []
-    assert [line for line in chromium.console() if re.search(r"Content Security|Uncaught|Refused to", line)] == []
+    assert [
+        line
+        for line in chromium.console()
+        if re.search(r"Content Security|Uncaught|Refused to", line)
+    ] == []
     chromium.driver.get("about:blank")
 
 
@@ -89,7 +93,9 @@ class Program:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                event = receiver.receive(body, remote_addr=self.client_address[0], headers=dict(self.headers.items()))
+                event = receiver.receive(
+                    body, remote_addr=self.client_address[0], headers=dict(self.headers.items())
+                )
                 assert isinstance(event, ReceivedMessage)
                 program.received.append(event)
                 program.may_answer.wait(10)
@@ -155,7 +161,9 @@ class TestMessages:
             sandbox.clock.advance(seconds=seconds)
             browser.wait_for_text(state, "#bubbles .state")
             browser.wait_for_text(state, "#conversations .state")
-        assert browser.run("return [window.mark, document.querySelector('#bubbles .bubble').mark]") == [1, 1]
+        assert browser.run(
+            "return [window.mark, document.querySelector('#bubbles .bubble').mark]"
+        ) == [1, 1]
 
     def test_newest_conversation_first_and_what_is_unseen_is_marked(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall
@@ -201,7 +209,9 @@ class TestMessages:
         browser.wait_for_text("To or ToList is required", "#bubbles .refused .state")
         assert not browser.one("#reply").is_displayed()
 
-    def test_media_are_shown_as_what_they_are(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_media_are_shown_as_what_they_are(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         sound = io.BytesIO()
         with wave.open(sound, "wb") as file:
             file.setparams((1, 1, 8000, 0, "NONE", ""))
@@ -219,10 +229,19 @@ class TestMessages:
         wanted = ["480Picture from sandbox-agent", "480Sticker from sandbox-agent"]
         wait_until(browser, lambda: browser.run(look) == wanted, "pictures")
         assert len(browser.all("#bubbles .sticker img")) == 1
-        assert browser.one("#bubbles .sticker .bubble").value_of_css_property("background-color") == "rgba(0, 0, 0, 0)"
-        wait_until(browser, lambda: browser.run("return document.querySelector('audio').duration") == 1, "sound")
+        assert (
+            browser.one("#bubbles .sticker .bubble").value_of_css_property("background-color")
+            == "rgba(0, 0, 0, 0)"
+        )
+        wait_until(
+            browser,
+            lambda: browser.run("return document.querySelector('audio').duration") == 1,
+            "sound",
+        )
         wait_until(browser, lambda: len(browser.all("#bubbles a.file")) == 2, "links")
-        assert "application/pdf" in browser.text("#bubbles a.file") or "octet-stream" in browser.text("#bubbles a.file")
+        assert "application/pdf" in browser.text(
+            "#bubbles a.file"
+        ) or "octet-stream" in browser.text("#bubbles a.file")
         assert "15 bytes" in browser.text("#bubbles a.file")
 
     def test_what_was_dropped_is_said(self, browser: Browser) -> None:
@@ -237,13 +256,19 @@ class TestMessages:
 
 
 class TestReplies:
-    def test_a_reply_reaches_the_program_and_its_answer_is_shown(self, browser: Browser, program: Program) -> None:
+    def test_a_reply_reaches_the_program_and_its_answer_is_shown(
+        self, browser: Browser, program: Program
+    ) -> None:
         with replying(browser, program.url):
             type_reply(browser, "Yes, I am coming 🙂")
             browser.wait_for_text("Your program answered 200: thanks", "#reply-status")
             browser.wait_for_text("Your program answered 200: thanks", "#bubbles .inbound .state")
             (message,) = program.received
-            assert (message.text, message.sender, message.recipient) == ("Yes, I am coming 🙂", ANNA, "ACME")
+            assert (message.text, message.sender, message.recipient) == (
+                "Yes, I am coming 🙂",
+                ANNA,
+                "ACME",
+            )
             assert browser.text("#bubbles .inbound .text") == "Yes, I am coming 🙂"
             assert browser.one("#reply-text").get_attribute("value") == ""
 
@@ -251,19 +276,26 @@ class TestReplies:
         program.status, program.answer = 500, EVIL.encode()
         with replying(browser, program.url):
             type_reply(browser, "Hello")
-            browser.wait_for_text(f"Your program answered 500, and eCall wants 200: {EVIL}", "#reply-status.bad")
             browser.wait_for_text(
-                f"Your program answered 500, and eCall wants 200: {EVIL}", "#bubbles .inbound .state.bad"
+                f"Your program answered 500, and eCall wants 200: {EVIL}", "#reply-status.bad"
+            )
+            browser.wait_for_text(
+                f"Your program answered 500, and eCall wants 200: {EVIL}",
+                "#bubbles .inbound .state.bad",
             )
             assert_inert(browser)
 
-    def test_an_answer_that_the_service_would_not_take(self, browser: Browser, program: Program) -> None:
+    def test_an_answer_that_the_service_would_not_take(
+        self, browser: Browser, program: Program
+    ) -> None:
         """It wants 200, by its documentation."""
         program.status, program.answer = 202, b"thanks"
         with replying(browser, program.url):
             type_reply(browser, "Hello")
             for place in ("#reply-status.bad", "#bubbles .inbound .state.bad"):
-                browser.wait_for_text("Your program answered 202, and eCall wants 200: thanks", place)
+                browser.wait_for_text(
+                    "Your program answered 202, and eCall wants 200: thanks", place
+                )
 
     def test_a_program_that_is_down(self, browser: Browser, closed_port: int) -> None:
         with replying(browser, f"http://127.0.0.1:{closed_port}/"):
@@ -271,7 +303,9 @@ class TestReplies:
             browser.wait_for_text("Your program did not answer: ", "#reply-status.bad")
             browser.wait_for_text("Your program did not answer: ", "#bubbles .inbound .state.bad")
 
-    def test_an_answer_that_takes_its_time_is_not_taken_for_anothers(self, browser: Browser, program: Program) -> None:
+    def test_an_answer_that_takes_its_time_is_not_taken_for_anothers(
+        self, browser: Browser, program: Program
+    ) -> None:
         with replying(browser, program.url) as sandbox, ECall(**sandbox.credentials) as ecall:
             ecall.sms.send(BEAT, "And you?")
             browser.wait_for_text("And you?", "#conversations")
@@ -293,14 +327,18 @@ class TestReplies:
             browser.wait_for_text("Your program answered 200: thanks", "#bubbles .inbound .state")
             assert browser.one("#reply-text").get_attribute("value") == "From Anna, who types on"
 
-    def test_a_reply_that_cannot_be_posted_is_kept(self, browser: Browser, program: Program) -> None:
+    def test_a_reply_that_cannot_be_posted_is_kept(
+        self, browser: Browser, program: Program
+    ) -> None:
         with replying(browser, program.url) as sandbox:
             sandbox.stop()
             type_reply(browser, "Hello")
             browser.wait_for_text("Not sent: ", "#reply-status.bad")
             assert browser.one("#reply-text").get_attribute("value") == "Hello"
 
-    def test_without_a_url_the_page_says_how(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_without_a_url_the_page_says_how(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         ecall.sms.send(ANNA, "Hello")
         open_page(browser, sandbox, ANNA)
         browser.wait_for_text("Hello", "#bubbles")
@@ -320,14 +358,18 @@ def replying(browser: Browser, url: str) -> Iterator[Sandbox]:
 
 
 def type_reply(browser: Browser, text: str) -> None:
-    browser.run("const t = document.getElementById('reply-text'); t.focus(); t.value = arguments[0]", text)
+    browser.run(
+        "const t = document.getElementById('reply-text'); t.focus(); t.value = arguments[0]", text
+    )
     browser.one("#send").click()
 
 
 class TestInert:
     """Whatever a message contains is text."""
 
-    def test_texts_senders_numbers_and_names_of_files(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_texts_senders_numbers_and_names_of_files(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         picture = ecall.media.upload(PICTURE.read_bytes()).media_id
         ecall.sms.send(ANNA, EVIL, sender="<b>ACME</b>")
         for kind in ("Image", "Document"):
@@ -338,7 +380,9 @@ class TestInert:
             ecall.request("POST", "/api/message", json=raw_sms(EVIL, EVIL))
         for channel in (EVIL, "constructor"):
             with pytest.raises(BadRequest):
-                ecall.request("POST", "/api/message", json={**raw_sms(ANNA, EVIL), "channel": channel})
+                ecall.request(
+                    "POST", "/api/message", json={**raw_sms(ANNA, EVIL), "channel": channel}
+                )
         open_page(browser, sandbox, ANNA)
         browser.wait_for_text("<b>ACME</b>", "#bubbles .sender")
         assert browser.text("#bubbles .text").count(EVIL) == 5
@@ -349,9 +393,14 @@ class TestInert:
         assert_inert(browser)
         for button in browser.all("#bubbles [data-key]"):
             button.click()
-            wait_until(browser, lambda: browser.one("#details").is_displayed(), "details")  # and not the ones before
+            wait_until(
+                browser, lambda: browser.one("#details").is_displayed(), "details"
+            )  # and not the ones before
             browser.wait_for_text(
-                "Message id" if "message" in (button.get_dom_attribute("data-key") or "") else "Request id", "#facts"
+                "Message id"
+                if "message" in (button.get_dom_attribute("data-key") or "")
+                else "Request id",
+                "#facts",
             )
             assert_inert(browser)
             browser.focused().send_keys(Keys.ESCAPE)
@@ -364,12 +413,17 @@ class TestInert:
         ("data", "name"),
         [
             (b"<!doctype html><script>window.pwned = 1; opener.pwned = 1</script>", "html"),
-            (b'<svg xmlns="http://www.w3.org/2000/svg"><script>window.pwned = 1</script></svg>', "svg"),
+            (
+                b'<svg xmlns="http://www.w3.org/2000/svg"><script>window.pwned = 1</script></svg>',
+                "svg",
+            ),
             (b"%PDF-1.7\n1 0 obj<</OpenAction<</S/JavaScript/JS(app.alert(1))>>>>", "pdf"),
         ],
         ids=["html", "svg", "pdf"],
     )
-    def test_files(self, browser: Browser, sandbox: Sandbox, ecall: ECall, data: bytes, name: str) -> None:
+    def test_files(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall, data: bytes, name: str
+    ) -> None:
         media_id = ecall.media.upload(data).media_id
         ecall.rcs.send(ANNA, ImageContent(media_id=media_id))
         ecall.rcs.send(ANNA, DocumentContent(media_id=media_id))
@@ -383,7 +437,9 @@ class TestInert:
         assert answer[0] == "application/octet-stream"
         assert answer[1].startswith("attachment")
         before = browser.driver.current_url
-        browser.run("location.assign(arguments[0])", f"/inbox/media/{media_id}")  # is downloaded, and not shown
+        browser.run(
+            "location.assign(arguments[0])", f"/inbox/media/{media_id}"
+        )  # is downloaded, and not shown
         time.sleep(0.2)
         assert browser.driver.current_url == before
         assert_inert(browser)
@@ -399,7 +455,8 @@ class TestInert:
 def assert_inert(browser: Browser) -> None:
     assert browser.run("return window.pwned") is None
     found = (
-        "script, iframe, object, embed, style, body b, [onerror], [onload], [src='x'], [style], a[href^='javascript']"
+        "script, iframe, object, embed, style, body b, [onerror], [onload], [src='x'], [style],"
+        " a[href^='javascript']"
     )
     assert browser.run("return document.body.querySelectorAll(arguments[0]).length", found) == 0
 
@@ -418,13 +475,17 @@ class TestTools:
         browser.wait_for_text("Failed", "#conversations")
         assert browser.text("#count") == "4 messages in 3 conversations"
 
-        def filtered(query: str = "", channel: str = "All channels", state: str = "All states") -> str:
+        def filtered(
+            query: str = "", channel: str = "All channels", state: str = "All states"
+        ) -> str:
             field = browser.one("#query")
             field.clear()
             field.send_keys(query)
             browser.one("#channel").send_keys(channel)
             browser.one("#state").send_keys(state)
-            browser.run("return new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+            browser.run(
+                "return new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+            )
             return browser.text("#count")
 
         assert filtered("WATER") == "2 messages in 1 conversation"
@@ -502,7 +563,9 @@ class TestTools:
         wait_until(browser, lambda: not browser.one("#details").is_displayed(), "no details")
         assert browser.focused() == button
 
-    def test_details_of_what_is_gone(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_details_of_what_is_gone(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         ecall.sms.send(ANNA, "Hello")
         open_page(browser, sandbox)
         browser.wait_for_text("Delivered", "#bubbles")
@@ -511,7 +574,9 @@ class TestTools:
         browser.wait_for_text("The sandbox does not answer", "#gone")
         assert not browser.one("#facts").is_displayed()
 
-    def test_the_connection_comes_back(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_the_connection_comes_back(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         ecall.sms.send(ANNA, "Before")
         open_page(browser, sandbox)
         browser.wait_for_text("Before", "#bubbles")
@@ -547,7 +612,11 @@ class TestForEverybody:
 
             def has_focus(what: str) -> None:
                 wait_until(
-                    browser, lambda: browser.run("return document.activeElement.matches(arguments[0])", what), what
+                    browser,
+                    lambda: browser.run(
+                        "return document.activeElement.matches(arguments[0])", what
+                    ),
+                    what,
                 )
 
             tab_to("#query")
@@ -569,7 +638,9 @@ class TestForEverybody:
             tab_to("#reply-text")
             browser.focused().send_keys("Hello" + Keys.ENTER)
             browser.wait_for_text("Your program answered 200", "#reply-status")
-            assert [(message.sender, message.text) for message in program.received] == [(BEAT, "Hello")]
+            assert [(message.sender, message.text) for message in program.received] == [
+                (BEAT, "Hello")
+            ]
             has_focus("#reply-text")
 
     def test_everything_has_a_name(self, browser: Browser, program: Program) -> None:
@@ -581,7 +652,9 @@ class TestForEverybody:
             check_names(browser)
             assert browser.run("return document.documentElement.lang") == "en"
             assert len(browser.all("h1")) == 1
-            assert browser.run("return [...document.querySelectorAll('[id]')].map((e) => e.id)") == browser.run(
+            assert browser.run(
+                "return [...document.querySelectorAll('[id]')].map((e) => e.id)"
+            ) == browser.run(
                 "return [...new Set([...document.querySelectorAll('[id]')].map((e) => e.id))]"
             )
             browser.one("#bubbles [data-key]").click()
@@ -590,19 +663,31 @@ class TestForEverybody:
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_contrast(self, browser: Browser, program: Program, scheme: str) -> None:
-        with Sandbox(inbound_url=program.url, max_messages=7) as sandbox, ECall(**sandbox.credentials) as ecall:
+        with (
+            Sandbox(inbound_url=program.url, max_messages=7) as sandbox,
+            ECall(**sandbox.credentials) as ecall,
+        ):
             open_page(browser, sandbox, scheme=scheme)
             browser.wait_for_text("No message yet", "#empty")
             seen = contrasts(browser)
             for channel in (ecall.sms, ecall.whatsapp, ecall.rcs):
                 channel.send(ANNA, "Hello")
-                sandbox.reply("Hello", channel={ecall.sms: "Sms", ecall.whatsapp: "Whatsapp"}.get(channel, "Rcs"))
+                sandbox.reply(
+                    "Hello",
+                    channel={ecall.sms: "Sms", ecall.whatsapp: "Whatsapp"}.get(channel, "Rcs"),
+                )
             for number in (FAILS, BEAT):
                 ecall.sms.send(number, "Hello")
             for content in (DocumentContent, StickerContent):
-                ecall.rcs.send(ANNA, cast("Any", content)(media_id=ecall.media.upload(b"a plan").media_id))
+                ecall.rcs.send(
+                    ANNA, cast("Any", content)(media_id=ecall.media.upload(b"a plan").media_id)
+                )
             with pytest.raises(BadRequest):
-                ecall.request("POST", "/api/message", json={**raw_sms(ANNA, "Hello"), "from": "far too long a sender"})
+                ecall.request(
+                    "POST",
+                    "/api/message",
+                    json={**raw_sms(ANNA, "Hello"), "from": "far too long a sender"},
+                )
             browser.wait_for_text("Failed", "#conversations")
             browser.run("location.hash = arguments[0]", f"#/to/{quote(ANNA)}")
             browser.wait_for_text("Refused", "#bubbles")
@@ -615,7 +700,9 @@ class TestForEverybody:
             seen += contrasts(browser)
             assert len(seen) > 100
             assert [found for found in seen if found["ratio"] < 4.5] == []
-            dark = browser.run("return getComputedStyle(document.body).backgroundColor").startswith("rgb(14, 17, 22")
+            dark = browser.run("return getComputedStyle(document.body).backgroundColor").startswith(
+                "rgb(14, 17, 22"
+            )
             assert dark == (scheme == "dark")
 
     def test_on_a_phone(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
@@ -632,7 +719,11 @@ class TestForEverybody:
         assert not listed.is_displayed()
         browser.wait_for_text("longword", "#bubbles")
         assert fits(browser)
-        wait_until(browser, lambda: browser.focused().get_attribute("id") == "number", "focus on the conversation")
+        wait_until(
+            browser,
+            lambda: browser.focused().get_attribute("id") == "number",
+            "focus on the conversation",
+        )
         browser.one("#back").click()
         wait_until(browser, listed.is_displayed, "the list")
         wait_until(browser, lambda: browser.focused() == row, "focus on the row")
@@ -646,7 +737,9 @@ class TestForEverybody:
         wait_until(browser, listed.is_displayed, "the list")
         browser.run("location.hash = arguments[0]", f"#/to/{quote(BEAT)}")
         wait_until(
-            browser, lambda: browser.run("return document.querySelector('#bubbles img')?.naturalWidth"), "picture"
+            browser,
+            lambda: browser.run("return document.querySelector('#bubbles img')?.naturalWidth"),
+            "picture",
         )
         assert fits(browser)
 
@@ -677,9 +770,24 @@ def fits(browser: Browser) -> bool:
 
 def check_names(browser: Browser) -> None:
     """Look at the page as a screen reader does."""
-    nodes = [node for node in browser.cdp("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
-    found = [(node["role"]["value"], node.get("name", {}).get("value", "").strip()) for node in nodes]
-    wanted = {"button", "link", "textbox", "searchbox", "combobox", "image", "dialog", "navigation", "search", "region"}
+    nodes = [
+        node for node in browser.cdp("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]
+    ]
+    found = [
+        (node["role"]["value"], node.get("name", {}).get("value", "").strip()) for node in nodes
+    ]
+    wanted = {
+        "button",
+        "link",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "image",
+        "dialog",
+        "navigation",
+        "search",
+        "region",
+    }
     assert [role for role, name in found if role in wanted and not name] == []
     assert len([role for role, _ in found if role in wanted]) > 2
 
@@ -720,7 +828,9 @@ class TestMany:
     def test_two_thousand_messages(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
         numbers = [f"+4179{1_000_000 + index}" for index in range(1000)]
         ecall.sms.broadcast(numbers, "Water is off until 14:00")
-        ecall.messages.send_list([ecall.sms.compose(ANNA, f"Message {index}") for index in range(1000)])
+        ecall.messages.send_list(
+            [ecall.sms.compose(ANNA, f"Message {index}") for index in range(1000)]
+        )
         open_page(browser, sandbox)
         browser.wait_for_text("2,000 messages in 1,001 conversations", "#count")
         painted = "return performance.getEntriesByType('paint').map((e) => `${e.name} ${Math.round(e.startTime)} ms`)"

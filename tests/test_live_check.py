@@ -36,7 +36,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 command, scrub, spec, walk, watch = (
-    importlib.import_module(f"_live.{name}") for name in ("command", "scrub", "spec", "walk", "watch")
+    importlib.import_module(f"_live.{name}")
+    for name in ("command", "scrub", "spec", "walk", "watch")
 )
 
 NUMBER, DIGITS, SENDER = "079 555 12 34", "795551234", "MUSTER AG"
@@ -57,15 +58,28 @@ class Run:
         return {fact["pointer"] for fact in self.data["facts"] if fact["verdict"] == verdict}
 
     def seen(self, pointer: str) -> str:
-        return " / ".join(seen for fact in self.data["facts"] if fact["pointer"] == pointer for seen in fact["seen"])
+        return " / ".join(
+            seen
+            for fact in self.data["facts"]
+            if fact["pointer"] == pointer
+            for seen in fact["seen"]
+        )
 
 
 @pytest.fixture
-def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+def check(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Run]:
     """Run the command in this process, against a URL."""
 
     def run(url: str, *arguments: str, **environment: str) -> Run:
-        named = {"USERNAME": USERNAME, "PASSWORD": PASSWORD, "SENDER": SENDER, "BASE_URL": url, **environment}
+        named = {
+            "USERNAME": USERNAME,
+            "PASSWORD": PASSWORD,
+            "SENDER": SENDER,
+            "BASE_URL": url,
+            **environment,
+        }
         for name, value in named.items():
             monkeypatch.setenv(f"ECALL_{name}", value)
         code = command.main(["--json", "--wait", "0.4", *arguments], "")
@@ -76,26 +90,44 @@ def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 def sends(service: DifferentService) -> list[bytes]:
     """Give the bodies of all POSTs that are no uploads."""
-    return [one.body for one in service.requests if one.method == "POST" and not one.path.endswith("/media")]
+    return [
+        one.body
+        for one in service.requests
+        if one.method == "POST" and not one.path.endswith("/media")
+    ]
 
 
 # The sandbox, and a service that does not differ
 
 
 def test_the_sandbox_is_as_the_spec_says(check: Callable[..., Run]) -> None:
-    with Sandbox(username=USERNAME, password=PASSWORD, sent_after=0.1, delivered_after=0.3) as sandbox:
+    with Sandbox(
+        username=USERNAME, password=PASSWORD, sent_after=0.1, delivered_after=0.3
+    ) as sandbox:
         run = check(sandbox.url, *SEND, "--wait", "10")
         (message,) = sandbox.messages
     assert (message.recipient, message.sender, message.text) == ("+41795551234", SENDER, walk.TEXT)
-    assert (run.code, run.data["sent"], run.data["troubles"], run.data["unlisted"]) == (0, 1, [], {})
+    assert (run.code, run.data["sent"], run.data["troubles"], run.data["unlisted"]) == (
+        0,
+        1,
+        [],
+        {},
+    )
     assert run.pointers("contradicted") == set()
     touched = run.pointers("confirmed")
     assert {spec.operation(name) for name in OPERATIONS} <= touched
-    assert {f"{SCHEMAS}/MessageResult/properties/{name}" for name in ("messageId", "timestamp")} <= touched
-    assert {f"{SCHEMAS}/Error/properties/{name}" for name in ("errorCode", "errorMessage", "errorDetails")} <= touched
+    assert {
+        f"{SCHEMAS}/MessageResult/properties/{name}" for name in ("messageId", "timestamp")
+    } <= touched
+    assert {
+        f"{SCHEMAS}/Error/properties/{name}"
+        for name in ("errorCode", "errorMessage", "errorDetails")
+    } <= touched
     assert "Delivered" in run.seen(f"{SCHEMAS}/MessageStatusResult/properties/state")
     assert f"{SCHEMAS}/MessageResult/properties/messageIdList" in run.pointers("not seen")
-    assert [fact["title"] for fact in run.data["facts"] if fact["pointer"] == "/info/description"] == [
+    assert [
+        fact["title"] for fact in run.data["facts"] if fact["pointer"] == "/info/description"
+    ] == [
         "the version is taken from the path: /api/v2/…",
         "v1 is at /api/v1/…",
         "v2 writes times in UTC, as ISO 8601 with Z",
@@ -104,7 +136,14 @@ def test_the_sandbox_is_as_the_spec_says(check: Callable[..., Run]) -> None:
     ]
 
 
-OPERATIONS = ("sendMessage", "getMessageStatus", "sendMessageList", "getMessageListStatus", "uploadMedia", "getMedia")
+OPERATIONS = (
+    "sendMessage",
+    "getMessageStatus",
+    "sendMessageList",
+    "getMessageListStatus",
+    "uploadMedia",
+    "getMedia",
+)
 
 
 def test_one_message_is_sent_where_that_is_allowed(check: Callable[..., Run]) -> None:
@@ -146,7 +185,9 @@ def test_nothing_is_sent_where_nothing_is_allowed(check: Callable[..., Run]) -> 
         ("POST", "/api/v2/media/message", b'{"to": "1"}', True),
     ],
 )
-def test_what_could_text_somebody_is_recognised(method: str, path: str, body: bytes, may: bool) -> None:
+def test_what_could_text_somebody_is_recognised(
+    method: str, path: str, body: bytes, may: bool
+) -> None:
     assert watch.can_send(method, path, body) is may
 
 
@@ -160,7 +201,10 @@ def test_a_second_send_does_not_go_out() -> None:
     transport = watch.Watch(httpx.MockTransport(answer), 1)
     with ECall(USERNAME, PASSWORD, sender="ACME", transport=transport, retry=False) as ecall:
         ecall.sms.send(NUMBER, "One")
-        for send in (lambda: ecall.sms.send(NUMBER, "Two"), lambda: ecall.sms.broadcast([NUMBER], "Three")):
+        for send in (
+            lambda: ecall.sms.send(NUMBER, "Two"),
+            lambda: ecall.sms.broadcast([NUMBER], "Three"),
+        ):
             with pytest.raises(Exception, match="NotAllowed"):
                 send()
     assert len(answered) == 1
@@ -170,11 +214,18 @@ def test_a_second_send_does_not_go_out() -> None:
 # Services that differ
 
 
-MESSAGE_ID, TIME = f"{SCHEMAS}/MessageResult/properties/messageId", f"{SCHEMAS}/MessageResult/properties/timestamp"
-STATE, STATUS_TIME = (f"{SCHEMAS}/MessageStatusResult/properties/{name}" for name in ("state", "timestamp"))
+MESSAGE_ID, TIME = (
+    f"{SCHEMAS}/MessageResult/properties/messageId",
+    f"{SCHEMAS}/MessageResult/properties/timestamp",
+)
+STATE, STATUS_TIME = (
+    f"{SCHEMAS}/MessageStatusResult/properties/{name}" for name in ("state", "timestamp")
+)
 MEDIA_ID = f"{SCHEMAS}/MediaUploadResult/properties/mediaId"
 NOT_FOUND, BAD_REQUEST = "/components/responses/NotFound", "/components/responses/BadRequest"
-SENT, STORED = (f"{place}/post/responses/2XX" for place in ("/paths/~1api~1message", "/paths/~1api~1media"))
+SENT, STORED = (
+    f"{place}/post/responses/2XX" for place in ("/paths/~1api~1message", "/paths/~1api~1media")
+)
 WORDS, AS_JSON = "/info/description", "/content/application~1json"
 
 
@@ -183,16 +234,29 @@ WORDS, AS_JSON = "/info/description", "/content/application~1json"
     [
         ("ids: messageId is jobId", {MESSAGE_ID}, "jobId (string)"),
         ("ids: integers", {MESSAGE_ID, MEDIA_ID}, "send: integer"),
-        ("ids: mediaId is fileId", {MEDIA_ID, f"{SCHEMAS}/MediaUploadResult/additionalProperties"}, "fileId (string)"),
+        (
+            "ids: mediaId is fileId",
+            {MEDIA_ID, f"{SCHEMAS}/MediaUploadResult/additionalProperties"},
+            "fileId (string)",
+        ),
         ("states: 'Zugestellt'", {f"{SCHEMAS}/DeliveryState/enum"}, "the word Zugestellt"),
         ("states: an object", {STATE}, "object"),
         ("times: Swiss", {WORDS}, "dd.mm.yyyy hh:mm:ss"),
         ("times: seconds", {TIME, STATUS_TIME}, "send: integer"),
-        ("names: the time is acceptedAt", {TIME, STATUS_TIME}, "acceptedAt (a time, ISO 8601 in UTC with Z)"),
+        (
+            "names: the time is acceptedAt",
+            {TIME, STATUS_TIME},
+            "acceptedAt (a time, ISO 8601 in UTC with Z)",
+        ),
         ("names: the state is deliveryStatus", {STATE}, "deliveryStatus (string)"),
         (
             "errors: RFC 7807",
-            {f"{SCHEMAS}/Error", f"{SCHEMAS}/Error/properties/errorCode", NOT_FOUND + AS_JSON, BAD_REQUEST + AS_JSON},
+            {
+                f"{SCHEMAS}/Error",
+                f"{SCHEMAS}/Error/properties/errorCode",
+                NOT_FOUND + AS_JSON,
+                BAD_REQUEST + AS_JSON,
+            },
             "application/problem+json",
         ),
         ("errors: plain text", {NOT_FOUND + AS_JSON}, "text/plain"),
@@ -217,7 +281,9 @@ def test_what_differs_is_contradicted_at_its_place(
     assert pointers <= found
     assert any(seen in run.seen(pointer) for pointer in found) or not pointers
     assert run.code == 1 if pointers else run.code in {0, 1}
-    assert all(fact["level"] in {"documented", "observed", "inferred"} for fact in run.data["facts"])
+    assert all(
+        fact["level"] in {"documented", "observed", "inferred"} for fact in run.data["facts"]
+    )
     assert DIGITS not in run.output
     assert SENDER not in run.output
 
@@ -232,10 +298,16 @@ def test_what_differs_is_contradicted_at_its_place(
         ("extras: unknown fields", MESSAGE_ID, "string"),
     ],
 )
-def test_what_the_spec_allows_is_confirmed(name: str, pointer: str, seen: str, check: Callable[..., Run]) -> None:
+def test_what_the_spec_allows_is_confirmed(
+    name: str, pointer: str, seen: str, check: Callable[..., Run]
+) -> None:
     with DifferentService(BY_NAME[name]) as service:
         run = check(service.url, *SEND)
-    others = {f"{SCHEMAS}/MediaUploadResult/additionalProperties"} if name.startswith("extras") else set[str]()
+    others = (
+        {f"{SCHEMAS}/MediaUploadResult/additionalProperties"}
+        if name.startswith("extras")
+        else set[str]()
+    )
     assert run.pointers("contradicted") == others
     assert run.code == (1 if others else 0)
     assert seen in run.seen(pointer)
@@ -305,12 +377,28 @@ def test_what_is_missing_or_wrong_is_said_before_any_request(
 
 E164 = f"+41{DIGITS}"
 TRUE_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-ORIGINALS = [DIGITS, "79 555 12 34", SENDER, "Muster", USERNAME, PASSWORD, walk.TEXT, "hanna@muster.example", TRUE_ID]
+ORIGINALS = [
+    DIGITS,
+    "79 555 12 34",
+    SENDER,
+    "Muster",
+    USERNAME,
+    PASSWORD,
+    walk.TEXT,
+    "hanna@muster.example",
+    TRUE_ID,
+]
 
 
 def spellings(original: str) -> Iterator[bytes]:
     """Give all that an original may look like in a file."""
-    for text in (original, original.upper(), original.lower(), json.dumps(original)[1:-1], quote(original)):
+    for text in (
+        original,
+        original.upper(),
+        original.lower(),
+        json.dumps(original)[1:-1],
+        quote(original),
+    ):
         yield text.encode()
     for start in range(3):  # wherever it begins in what is encoded
         encoded = base64.b64encode(b"\0" * start + original.encode())
@@ -322,7 +410,10 @@ def assert_holds_none_of(folder: Path, originals: list[str]) -> None:
     assert paths
     for path in paths:
         content = path.read_bytes()
-        texts = [content, *(text.encode() for text in cassettes.walk(cassettes.load(content.decode())))]
+        texts = [
+            content,
+            *(text.encode() for text in cassettes.walk(cassettes.load(content.decode()))),
+        ]
         for original in originals:
             for spelling in spellings(original):
                 assert not any(spelling in text for text in texts), (path.name, spelling)
@@ -346,7 +437,9 @@ def test_cassettes_take_the_place_of_those_of_the_sandbox(
     for scenario in played:
         player = vcrpy.VCR()
         cassettes.configure(player)
-        with player.use_cassette(str(tmp_path / f"{scenario.name}.yaml"), **cassettes.settings()) as cassette:
+        with player.use_cassette(
+            str(tmp_path / f"{scenario.name}.yaml"), **cassettes.settings()
+        ) as cassette:
             scenario.play(Scene(open_client(cassettes.SERVICE, **scenario.options)))
         assert cassette.all_played
 
@@ -357,7 +450,12 @@ def tell_all(draft: Draft) -> None:
         "owner": "Hanna Muster",
         "mail": "hanna@muster.example",
         "recipient": f"0041{DIGITS}",
-        "recipients": [f"41{DIGITS}", {"number": int(f"41{DIGITS}")}, "079 555 12 34", "79/555.12-34"],
+        "recipients": [
+            f"41{DIGITS}",
+            {"number": int(f"41{DIGITS}")},
+            "079 555 12 34",
+            "79/555.12-34",
+        ],
         f"+41{DIGITS}": "in a name",
         "MUSTER AG": {"text": walk.TEXT},
         "encoded": base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode(),
@@ -401,8 +499,13 @@ def test_a_cassette_is_nobodys_business(check: Callable[..., Run], tmp_path: Pat
 def test_the_same_is_replaced_by_the_same(check: Callable[..., Run], tmp_path: Path) -> None:
     with DifferentService(Twist("tells all", "extras", tell_all)) as service:
         check(service.url, *SEND, "--record", str(tmp_path))
-    (interaction,) = cassettes.load((tmp_path / "send-v2-path.yaml").read_text("utf-8"))["interactions"]
-    request, answer = json.loads(interaction["request"]["body"]), json.loads(interaction["response"]["body"]["string"])
+    (interaction,) = cassettes.load((tmp_path / "send-v2-path.yaml").read_text("utf-8"))[
+        "interactions"
+    ]
+    request, answer = (
+        json.loads(interaction["request"]["body"]),
+        json.loads(interaction["response"]["body"]["string"]),
+    )
     assert request["to"] == "+41791234567"
     assert request["from"] == "ACME"
     assert answer["recipient"] == "0041791234567"
@@ -449,7 +552,11 @@ def test_a_part_of_the_word_is_not_the_word(check: Callable[..., Run], option: s
 
 def test_neither_a_reader_that_leaves_nor_a_poor_encoding_loses_the_result() -> None:
     with DifferentService() as service:
-        settings = {"ECALL_USERNAME": USERNAME, "ECALL_PASSWORD": PASSWORD, "ECALL_BASE_URL": service.url}
+        settings = {
+            "ECALL_USERNAME": USERNAME,
+            "ECALL_PASSWORD": PASSWORD,
+            "ECALL_BASE_URL": service.url,
+        }
         reader, writer = os.pipe()
         os.close(reader)
         try:
@@ -471,7 +578,11 @@ def test_neither_a_reader_that_leaves_nor_a_poor_encoding_loses_the_result() -> 
 @pytest.mark.slow
 def test_the_script(tmp_path: Path) -> None:
     with Sandbox(username=USERNAME, password=PASSWORD) as sandbox:
-        settings = {"ECALL_USERNAME": USERNAME, "ECALL_PASSWORD": PASSWORD, "ECALL_BASE_URL": sandbox.url}
+        settings = {
+            "ECALL_USERNAME": USERNAME,
+            "ECALL_PASSWORD": PASSWORD,
+            "ECALL_BASE_URL": sandbox.url,
+        }
         done = subprocess.run(
             [sys.executable, str(ROOT / "scripts" / "live_check")],
             env={**os.environ, **settings},

@@ -34,7 +34,9 @@ def unseekable(data: bytes, **more: object) -> Any:
 class TestSources:
     """A path, bytes, or a binary file; read from where it stands, in chunks, and again for a second try."""
 
-    @pytest.mark.parametrize("form", ["str", "path", "bytes", "bytearray", "memoryview", "file", "open file"])
+    @pytest.mark.parametrize(
+        "form", ["str", "path", "bytes", "bytearray", "memoryview", "file", "open file"]
+    )
     def test_are_read_twice(self, tmp_path: Path, form: str) -> None:
         path = tmp_path / "data.bin"
         path.write_bytes(DATA)
@@ -201,7 +203,9 @@ class TestRefused:
         with pytest.raises(InvalidMedia, match="cannot be read"):
             upload(path)
 
-    @pytest.mark.parametrize("source", [b"", bytearray(), memoryview(b""), io.BytesIO(), unseekable(b"")])
+    @pytest.mark.parametrize(
+        "source", [b"", bytearray(), memoryview(b""), io.BytesIO(), unseekable(b"")]
+    )
     def test_empty(self, source: Any) -> None:
         with pytest.raises(InvalidMedia, match="The file is empty"):
             upload(source)
@@ -217,7 +221,10 @@ class TestRefused:
     def test_text(self, tmp_path: Path) -> None:
         path = tmp_path / "plan.txt"
         path.write_text("text", encoding="utf-8")
-        with path.open(encoding="utf-8") as file, pytest.raises(InvalidMedia, match=r"opened as text; .* mode 'rb'"):
+        with (
+            path.open(encoding="utf-8") as file,
+            pytest.raises(InvalidMedia, match=r"opened as text; .* mode 'rb'"),
+        ):
             upload(file)
         with pytest.raises(InvalidMedia, match=r"opened as text; .* mode 'rb'"):
             upload(io.StringIO("text"))
@@ -229,9 +236,13 @@ class TestRefused:
         with pytest.raises(InvalidMedia, match=words):
             upload(file)
 
-    @pytest.mark.parametrize("source", [None, 5, 1.5, object(), ["a"], {"a": 1}, SimpleNamespace(read=5)])
+    @pytest.mark.parametrize(
+        "source", [None, 5, 1.5, object(), ["a"], {"a": 1}, SimpleNamespace(read=5)]
+    )
     def test_something_else(self, source: Any) -> None:
-        with pytest.raises(InvalidMedia, match="A file is a path, bytes, or an open binary file that can be read"):
+        with pytest.raises(
+            InvalidMedia, match="A file is a path, bytes, or an open binary file that can be read"
+        ):
             upload(source)
 
 
@@ -289,7 +300,9 @@ class TestWriting:
         assert target.read_bytes() == b"new"
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
-    def test_that_breaks_off_leaves_what_was_there(self, tmp_path: Path, error: type[BaseException]) -> None:
+    def test_that_breaks_off_leaves_what_was_there(
+        self, tmp_path: Path, error: type[BaseException]
+    ) -> None:
         target = tmp_path / "copy.bin"
         target.write_bytes(b"old")
 
@@ -319,7 +332,9 @@ class TestWriting:
             pytest.fail("it was opened")
 
     def test_to_what_cannot_be_written(self, tmp_path: Path) -> None:
-        self.refused(tmp_path / "no" / "copy.bin", "'copy.bin' cannot be written: No such file or directory")
+        self.refused(
+            tmp_path / "no" / "copy.bin", "'copy.bin' cannot be written: No such file or directory"
+        )
         self.refused(tmp_path, "cannot be written: it is a folder")
         self.refused("", "cannot be written")
         self.refused("a\0b", "cannot be written: ")

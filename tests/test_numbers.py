@@ -104,7 +104,11 @@ class TestNormalize:
             ("1 201 555 0123", "US", "+12015550123"),
             ("011 41 79 123 45 67", "US", NUMBER),
             ("+41 79 123 45 67", "US", NUMBER),
-            ("0041 79 123 45 67", "US", NUMBER),  # the service's own form, also where people dial 011
+            (
+                "0041 79 123 45 67",
+                "US",
+                NUMBER,
+            ),  # the service's own form, also where people dial 011
             ("+423 660 12 34 56", "CH", "+423660123456"),
             ("+883 510 000 012 345", "CH", "+883510000012345"),  # of no country
             ("079 000 00 00", "CH", "+41790000000"),  # possible, whether assigned or not
@@ -159,7 +163,10 @@ class TestNormalize:
             ("079 123 45 67 89", "a digit too few or too many"),
             ("+41 (0)79 123 45 6", "a digit too few or too many"),
             ("+43 0 0 1 234 567", "a digit too few or too many"),
-            ("+55 0 909 2975 5128", "a digit too few or too many"),  # 90 could be a trunk prefix once more
+            (
+                "+55 0 909 2975 5128",
+                "a digit too few or too many",
+            ),  # 90 could be a trunk prefix once more
         ],
     )
     def test_refused_with_the_reason(self, written: str, reason: str) -> None:
@@ -187,7 +194,9 @@ class TestNormalize:
     def test_is_idempotent(self, region: str, digits: str, data: st.DataObject) -> None:
         code = str(phonenumbers.country_code_for_region(region))
         start = data.draw(
-            st.sampled_from(["", "0", "00", "000", "8", "1", "06", "+", f"+{code}", f"+{code}0", f"00{code}"])
+            st.sampled_from(
+                ["", "0", "00", "000", "8", "1", "06", "+", f"+{code}", f"+{code}0", f"00{code}"]
+            )
         )
         try:
             number = normalize(start + digits, region)
@@ -199,13 +208,17 @@ class TestNormalize:
         assert normalize(f"00{number[1:]}", other) == number
         assert phonenumbers.is_possible_number(phonenumbers.parse(number))
 
-    @given(st.sampled_from(REGIONS), st.lists(st.sampled_from(SEPARATORS), min_size=20, max_size=20))
+    @given(
+        st.sampled_from(REGIONS), st.lists(st.sampled_from(SEPARATORS), min_size=20, max_size=20)
+    )
     @settings(deadline=None)
     def test_separators_make_no_difference(self, region: str, separators: list[str]) -> None:
         example = phonenumbers.example_number(region) or phonenumbers.parse(NUMBER)
         number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
 
-        written = "".join(character + separator for character, separator in zip(number, separators, strict=False))
+        written = "".join(
+            character + separator for character, separator in zip(number, separators, strict=False)
+        )
         assert normalize(written, region) == number
 
     @given(st.text())
@@ -238,7 +251,9 @@ class TestNormalizeAll:
         assert normalize_all({"079 123 45 67": "Anna"}) == ((NUMBER,), ())
 
     def test_raw_addresses_are_compared_as_they_are_sent(self) -> None:
-        recipients, duplicates = normalize_all([RawAddress("0791234567"), "079 123 45 67", RawAddress(NUMBER)])
+        recipients, duplicates = normalize_all(
+            [RawAddress("0791234567"), "079 123 45 67", RawAddress(NUMBER)]
+        )
 
         assert recipients == ("0791234567", NUMBER)
         assert duplicates == (NUMBER,)
@@ -274,7 +289,9 @@ class TestNormalizeAll:
         for shown in (str(caught.value), repr(caught.value), repr(caught.value.problems)):
             assert "123" not in shown
 
-    @pytest.mark.parametrize("values", ["079 123 45 67", b"0791234567", RawAddress("1414"), None, 41791234567])
+    @pytest.mark.parametrize(
+        "values", ["079 123 45 67", b"0791234567", RawAddress("1414"), None, 41791234567]
+    )
     def test_refuses_what_is_not_a_list(self, values: Any) -> None:
         with pytest.raises(InvalidNumber, match="must be a list"):
             normalize_all(values)
@@ -285,11 +302,17 @@ class TestNormalizeAll:
             normalize_all(values)
 
     @given(
-        st.lists(st.sampled_from(["079 123 45 67", NUMBER, "0041791234567", "078 765 43 21", "+41787654321", "1414"]))
+        st.lists(
+            st.sampled_from(
+                ["079 123 45 67", NUMBER, "0041791234567", "078 765 43 21", "+41787654321", "1414"]
+            )
+        )
     )
     @settings(deadline=None)
     def test_nobody_is_lost(self, written: list[str]) -> None:
-        values: list[str | RawAddress] = [RawAddress(value) if value == "1414" else value for value in written]
+        values: list[str | RawAddress] = [
+            RawAddress(value) if value == "1414" else value for value in written
+        ]
         if not values:
             return
 
@@ -302,13 +325,16 @@ class TestNormalizeAll:
 class TestRawAddress:
     """Recipients that are not numbers are sent as they are."""
 
-    @pytest.mark.parametrize("value", ["1414", "117", "Pager 12", "0791234567", "x" * 64, "pager@example.com"])
+    @pytest.mark.parametrize(
+        "value", ["1414", "117", "Pager 12", "0791234567", "x" * 64, "pager@example.com"]
+    )
     def test_is_not_changed(self, value: str) -> None:
         assert RawAddress(value).value == value
         assert normalize(RawAddress(value)) == value
 
     @pytest.mark.parametrize(
-        "value", ["", " ", " 1414", "1414\n", "14\n14", "14\x0014", "14\u202e14", "\ud83d", "x" * 65]
+        "value",
+        ["", " ", " 1414", "1414\n", "14\n14", "14\x0014", "14\u202e14", "\ud83d", "x" * 65],
     )
     def test_refuses(self, value: str) -> None:
         with pytest.raises(InvalidNumber, match="1 to 64 printable characters"):
@@ -380,7 +406,9 @@ class TestNormalizeSender:
         assert normalize("72345", "DE") == "+4972345"
         assert normalize_sender("72345", "Sms", "DE") == "72345"
 
-    @pytest.mark.parametrize("written", ["+41 79 123 45 67", "079 123 45 67", "0041791234567", "41791234567"])
+    @pytest.mark.parametrize(
+        "written", ["+41 79 123 45 67", "079 123 45 67", "0041791234567", "41791234567"]
+    )
     def test_whatsapp(self, written: str) -> None:
         assert normalize_sender(written, "Whatsapp") == "0041791234567"
 
@@ -424,11 +452,15 @@ class TestNormalizeSender:
 class TestCheckRegion:
     """Numbers without country code need a country that exists."""
 
-    @pytest.mark.parametrize(("region", "known"), [("CH", "CH"), ("ch", "CH"), ("DE", "DE"), ("li", "LI")])
+    @pytest.mark.parametrize(
+        ("region", "known"), [("CH", "CH"), ("ch", "CH"), ("DE", "DE"), ("li", "LI")]
+    )
     def test_known(self, region: str, known: str) -> None:
         assert check_region(region) == known
 
-    @pytest.mark.parametrize("region", ["", "XX", "CHE", "Schweiz", "+41", "41", "001", "ZZ", None, 41])
+    @pytest.mark.parametrize(
+        "region", ["", "XX", "CHE", "Schweiz", "+41", "41", "001", "ZZ", None, 41]
+    )
     def test_unknown(self, region: Any) -> None:
         with pytest.raises(InvalidConfiguration, match="two letters, such as CH"):
             check_region(region)
@@ -516,7 +548,9 @@ class TestMask:
         st.sampled_from(["", "to ", "nr:", "<"]),
     )
     def test_no_way_of_writing_gets_through(self, separators: list[str], before: str) -> None:
-        written = "".join(digit + separator for digit, separator in zip(NUMBER[1:], separators, strict=True))
+        written = "".join(
+            digit + separator for digit, separator in zip(NUMBER[1:], separators, strict=True)
+        )
 
         assert "1234567" not in "".join(filter(str.isdigit, mask_numbers_in(f"{before}{written}")))
 

@@ -20,7 +20,15 @@ from _scenarios import SCENARIOS, WAYS
 
 import ecall_client.api
 from ecall_client import tables
-from ecall_facade import AsyncECall, ECall, ImageContent, StickerContent, TextContent, TextOptions, UsageError
+from ecall_facade import (
+    AsyncECall,
+    ECall,
+    ImageContent,
+    StickerContent,
+    TextContent,
+    TextOptions,
+    UsageError,
+)
 
 pytestmark = pytest.mark.slow  # once is enough: nothing in it depends on the Python
 
@@ -56,7 +64,11 @@ every_operation = pytest.mark.parametrize("name", _spec.OPERATIONS)
 def generated() -> dict[str, ModuleType]:
     """Give the generated module of each operation, by the name of the module."""
     found = pkgutil.walk_packages(ecall_client.api.__path__, "ecall_client.api.")
-    return {one.name.rpartition(".")[2]: importlib.import_module(one.name) for one in found if not one.ispkg}
+    return {
+        one.name.rpartition(".")[2]: importlib.import_module(one.name)
+        for one in found
+        if not one.ispkg
+    }
 
 
 def _snake(name: str) -> str:
@@ -110,7 +122,9 @@ def _example(operation: _spec.Operation) -> httpx.Response:
     """Give the answer that the spec has as its example."""
     media_types = operation.data["responses"]["2XX"]["content"]
     if "application/json" not in media_types:
-        return httpx.Response(200, content=FILE, headers={"content-type": "application/octet-stream"})
+        return httpx.Response(
+            200, content=FILE, headers={"content-type": "application/octet-stream"}
+        )
     (example,) = media_types["application/json"]["examples"].values()
     return httpx.Response(200, json=example["value"])
 
@@ -132,7 +146,9 @@ def test_what_a_method_sends_and_is_answered_is_as_the_spec_says(
         assert _spec.answer_problems(operation, 200, answer.headers, answer.content) == []
         return answer
 
-    ecall = open_client(_cassettes.SERVICE, transport=httpx.MockTransport(handle), sender=SENDERS, **WAYS[way])
+    ecall = open_client(
+        _cassettes.SERVICE, transport=httpx.MockTransport(handle), sender=SENDERS, **WAYS[way]
+    )
     METHODS[method](ecall)
     assert reached == REACHES[called(method)]
 
@@ -158,7 +174,9 @@ def test_the_examples_of_errors_are_as_the_spec_says(name: str) -> None:
         assert _spec.problems(pointer, example["value"]) == []
 
 
-@pytest.mark.parametrize("scenario", [pytest.param(one, id=one.name) for one in SCENARIOS if one.in_spec])
+@pytest.mark.parametrize(
+    "scenario", [pytest.param(one, id=one.name) for one in SCENARIOS if one.in_spec]
+)
 def test_what_was_recorded_is_as_the_spec_says(scenario: Any) -> None:
     cassette = _cassettes.load(_cassettes.path_of(scenario).read_text("utf-8"))
     for interaction in cassette["interactions"]:
@@ -168,7 +186,10 @@ def test_what_was_recorded_is_as_the_spec_says(scenario: Any) -> None:
         assert operation is not None, path
         body, answer = _bytes(request["body"]), _bytes(response["body"]["string"])
         assert _spec.request_problems(operation, path, _headers(request), body) == []
-        assert _spec.answer_problems(operation, response["status"]["code"], _headers(response), answer) == []
+        assert (
+            _spec.answer_problems(operation, response["status"]["code"], _headers(response), answer)
+            == []
+        )
 
 
 def _headers(message: dict[str, Any]) -> httpx.Headers:
@@ -217,7 +238,9 @@ def _limited(pages: int) -> TextContent:
         pytest.param({**_WHATSAPP, **_media("Document")}, id="a document"),
         pytest.param({**_RCS, **_text(1000)}, id="the longest by RCS"),
         pytest.param({**_RCS, **_media("Sticker")}, id="a sticker"),
-        pytest.param({**_TEXT, "somethingNew": {"a": 1}}, id="a field of the service that is not known"),
+        pytest.param(
+            {**_TEXT, "somethingNew": {"a": 1}}, id="a field of the service that is not known"
+        ),
     ],
 )
 def test_the_spec_takes_what_is_right(body: dict[str, Any]) -> None:
@@ -230,9 +253,13 @@ def test_the_spec_takes_what_is_right(body: dict[str, Any]) -> None:
     ("body", "attempt"),
     [
         pytest.param({**_TEXT, "toList": _MANY}, None, id="to and toList"),
-        pytest.param({**_TEXT, "to": None}, lambda ecall: ecall.sms.send("", TEXT), id="no recipient"),
         pytest.param(
-            {**_TEXT, "to": None, "toList": []}, lambda ecall: ecall.sms.broadcast([], TEXT), id="no recipients"
+            {**_TEXT, "to": None}, lambda ecall: ecall.sms.send("", TEXT), id="no recipient"
+        ),
+        pytest.param(
+            {**_TEXT, "to": None, "toList": []},
+            lambda ecall: ecall.sms.broadcast([], TEXT),
+            id="no recipients",
         ),
         pytest.param({**_TEXT, "channel": "sms"}, None, id="channel in lower case"),
         pytest.param({**_TEXT, "channel": "Fax"}, None, id="unknown channel"),
@@ -247,17 +274,37 @@ def test_the_spec_takes_what_is_right(body: dict[str, Any]) -> None:
             id="sender, umlaut",
         ),
         pytest.param(
-            {**_TEXT, "from": "1" * 17}, lambda ecall: ecall.sms.send(NUMBER, TEXT, sender="1" * 17), id="17 digits"
+            {**_TEXT, "from": "1" * 17},
+            lambda ecall: ecall.sms.send(NUMBER, TEXT, sender="1" * 17),
+            id="17 digits",
         ),
-        pytest.param({**_TEXT, "from": ""}, lambda ecall: ecall.sms.send(NUMBER, TEXT, sender=""), id="sender, empty"),
-        pytest.param({**_TEXT, **_text(0)}, lambda ecall: ecall.sms.send(NUMBER, ""), id="empty text"),
-        pytest.param({**_TEXT, **_text(1531)}, lambda ecall: ecall.sms.send(NUMBER, "x" * 1531), id="eleven pages"),
         pytest.param(
-            {**_WHATSAPP, **_text(4097)}, lambda ecall: ecall.whatsapp.send(NUMBER, "x" * 4097), id="long, by WhatsApp"
+            {**_TEXT, "from": ""},
+            lambda ecall: ecall.sms.send(NUMBER, TEXT, sender=""),
+            id="sender, empty",
         ),
-        pytest.param({**_RCS, **_text(1001)}, lambda ecall: ecall.rcs.send(NUMBER, "x" * 1001), id="long, by RCS"),
         pytest.param(
-            {**_WHATSAPP, **_media("Sticker")}, lambda ecall: ecall.whatsapp.send(NUMBER, _sticker()), id="sticker"
+            {**_TEXT, **_text(0)}, lambda ecall: ecall.sms.send(NUMBER, ""), id="empty text"
+        ),
+        pytest.param(
+            {**_TEXT, **_text(1531)},
+            lambda ecall: ecall.sms.send(NUMBER, "x" * 1531),
+            id="eleven pages",
+        ),
+        pytest.param(
+            {**_WHATSAPP, **_text(4097)},
+            lambda ecall: ecall.whatsapp.send(NUMBER, "x" * 4097),
+            id="long, by WhatsApp",
+        ),
+        pytest.param(
+            {**_RCS, **_text(1001)},
+            lambda ecall: ecall.rcs.send(NUMBER, "x" * 1001),
+            id="long, by RCS",
+        ),
+        pytest.param(
+            {**_WHATSAPP, **_media("Sticker")},
+            lambda ecall: ecall.whatsapp.send(NUMBER, _sticker()),
+            id="sticker",
         ),
         pytest.param({**_RCS, **_media("Gif")}, None, id="unknown content"),
         pytest.param(
@@ -314,7 +361,12 @@ def test_the_spec_and_the_facade_refuse_a_wrong_notification(
 ) -> None:
     body = {**_TEXT, "notification": notification}
     assert _spec.problems("#/components/schemas/MessageRequest", body) != []
-    assert _spec.problems("#/components/schemas/MessageListRequest", {**_LIST, "notification": notification}) != []
+    assert (
+        _spec.problems(
+            "#/components/schemas/MessageListRequest", {**_LIST, "notification": notification}
+        )
+        != []
+    )
     if notify is not None:
         with pytest.raises(UsageError):
             ecall.sms.send(NUMBER, TEXT, notify=notify)

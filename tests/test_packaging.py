@@ -21,7 +21,9 @@ from ecall_facade import __version__
 
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "constraints.txt"
-DEPENDENCIES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+DEPENDENCIES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "dependencies"
+]
 
 # One group, so that of several workers only one builds and installs.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
@@ -52,7 +54,17 @@ def environment(folder: Path, constraints: Path, *requirements: str | Path) -> P
     """Make a fresh virtual environment; return its Python."""
     run(sys.executable, "-m", "venv", "--without-pip", folder)
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    pip = (sys.executable, "-m", "pip", "--python", python, "install", "-qq", "--no-input", "--no-compile")
+    pip = (
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "-qq",
+        "--no-input",
+        "--no-compile",
+    )
     run(*pip, "--disable-pip-version-check", "-c", constraints, *requirements)
     return python
 
@@ -82,11 +94,17 @@ class TestWheel:
             names = archive.namelist()
         info = f"ecall_facade-{__version__}.dist-info"
         assert {name.partition("/")[0] for name in names} == {"ecall_facade", "ecall_client", info}
-        assert {"ecall_facade/py.typed", "ecall_client/py.typed", f"{info}/licenses/LICENSE"} <= set(names)
+        assert {
+            "ecall_facade/py.typed",
+            "ecall_client/py.typed",
+            f"{info}/licenses/LICENSE",
+        } <= set(names)
 
     def test_it_needs_four_packages(self, wheel: Path) -> None:
         metadata = self.metadata(wheel)
-        requirements = [text for text in metadata.get_all("Requires-Dist", []) if "extra ==" not in text]
+        requirements = [
+            text for text in metadata.get_all("Requires-Dist", []) if "extra ==" not in text
+        ]
         names = {re.split(r"[^\w-]", text)[0] for text in requirements}
         assert names == {"httpx", "attrs", "python-dateutil", "phonenumbers"}
         assert len(requirements) == 4
@@ -96,7 +114,9 @@ class TestWheel:
     @staticmethod
     def metadata(wheel: Path) -> Message:
         with zipfile.ZipFile(wheel) as archive:
-            return email.message_from_bytes(archive.read(f"ecall_facade-{__version__}.dist-info/METADATA"))
+            return email.message_from_bytes(
+                archive.read(f"ecall_facade-{__version__}.dist-info/METADATA")
+            )
 
 
 class TestSdist:
@@ -118,7 +138,11 @@ class TestSdist:
             "README.md",
         } <= names
         assert any(name.startswith("docs/") for name in names)
-        assert not [name for name in names if "node_modules" in name or "__pycache__" in name or ".venv" in name]
+        assert not [
+            name
+            for name in names
+            if "node_modules" in name or "__pycache__" in name or ".venv" in name
+        ]
 
 
 class TestInstalled:
@@ -130,7 +154,9 @@ class TestInstalled:
             "print(json.dumps([ecall_facade.__version__, ecall_facade.__file__, ecall_client.__file__,"
             " util.find_spec('starlette') is None and util.find_spec('uvicorn') is None]))"
         )
-        version, facade, client, without_extras = json.loads(run(installed, "-IWerror", "-c", code, cwd=tmp_path))
+        version, facade, client, without_extras = json.loads(
+            run(installed, "-IWerror", "-c", code, cwd=tmp_path)
+        )
         assert version == __version__
         assert Path(facade).is_relative_to(installed.parents[1])
         assert Path(client).is_relative_to(installed.parents[1])
@@ -158,22 +184,37 @@ def send(ecall: ECall) -> str:
 """
     WRONG = RIGHT.replace("return sent.message_id", "return sent.pages_and_more")
 
-    @pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is in the environment of the main Python only")
+    @pytest.mark.skipif(
+        find_spec("mypy") is None, reason="mypy is in the environment of the main Python only"
+    )
     def test_mypy_sees_the_types(self, installed: Path, tmp_path: Path) -> None:
-        mypy = (sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable", installed)
+        mypy = (
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--config-file=",
+            "--python-executable",
+            installed,
+        )
         (tmp_path / "right.py").write_text(self.RIGHT, encoding="utf-8")
         (tmp_path / "wrong.py").write_text(self.WRONG, encoding="utf-8")
         run(*mypy, "right.py", cwd=tmp_path)
         code, output = attempt(*mypy, "wrong.py", cwd=tmp_path)
         assert code == 1
-        assert re.search(r"wrong\.py:12: error: .*SentMessage.* has no attribute .*pages_and_more", output), output
+        assert re.search(
+            r"wrong\.py:12: error: .*SentMessage.* has no attribute .*pages_and_more", output
+        ), output
 
     @pytest.mark.skipif(
-        find_spec("basedpyright") is None, reason="basedpyright is in the environment of the main Python only"
+        find_spec("basedpyright") is None,
+        reason="basedpyright is in the environment of the main Python only",
     )
     def test_pyright_sees_the_types(self, installed: Path, tmp_path: Path) -> None:
         pyright = (sys.executable, "-m", "basedpyright", "--pythonpath", installed)
-        (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', encoding="utf-8")
+        (tmp_path / "pyrightconfig.json").write_text(
+            '{"typeCheckingMode": "strict"}', encoding="utf-8"
+        )
         (tmp_path / "right.py").write_text(self.RIGHT, encoding="utf-8")
         (tmp_path / "wrong.py").write_text(self.WRONG, encoding="utf-8")
         run(*pyright, "right.py", cwd=tmp_path)
@@ -212,7 +253,9 @@ class TestLowestVersions:
             server.shutdown()
             thread.join()
 
-    def test_a_message_goes_out_on_the_floors_that_we_declare(self, wheel: Path, tmp_path: Path, url: str) -> None:
+    def test_a_message_goes_out_on_the_floors_that_we_declare(
+        self, wheel: Path, tmp_path: Path, url: str
+    ) -> None:
         floors = [re.sub(r">=([^,]+),.*", r"==\1", text) for text in DEPENDENCIES]
         names = [floor.partition("==")[0] for floor in floors]
         others = [

@@ -52,7 +52,9 @@ DOCSTRINGS = {
         ("An async client", "A client", "it says which it is"),
         ("many tasks and threads", "many threads", "there are no tasks in the sync one"),
     ],
-    "Sms.send": [(" If the task is cancelled, the outcome is unknown.", "", "nothing cancels a sync call")],
+    "Sms.send": [
+        (" If the task is cancelled, the outcome is unknown.", "", "nothing cancels a sync call")
+    ],
 }
 # What is no coroutine in the async client either.
 NOT_AWAITED = {
@@ -73,11 +75,17 @@ def translate(text: str) -> str:
 
 
 def classes(module: ModuleType) -> list[type]:
-    return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    ]
 
 
 PAIRS = [(sync, getattr(_async, f"Async{sync.__name__}")) for sync in classes(_sync)]
-every_pair = pytest.mark.parametrize(("sync", "twin"), [pytest.param(*pair, id=pair[0].__name__) for pair in PAIRS])
+every_pair = pytest.mark.parametrize(
+    ("sync", "twin"), [pytest.param(*pair, id=pair[0].__name__) for pair in PAIRS]
+)
 
 
 def members(cls: type) -> dict[str, Any]:
@@ -94,16 +102,26 @@ def members(cls: type) -> dict[str, Any]:
 
 
 def test_each_class_has_a_twin() -> None:
-    assert [f"Async{cls.__name__}" for cls in classes(_sync)] == [cls.__name__ for cls in classes(_async)]
+    assert [f"Async{cls.__name__}" for cls in classes(_sync)] == [
+        cls.__name__ for cls in classes(_async)
+    ]
 
 
 def test_both_clients_have_the_same_resources() -> None:
     sync, twin = ECall(USERNAME, PASSWORD), AsyncECall(USERNAME, PASSWORD)
     resources = {
-        name: type(value).__name__ for name, value in vars(sync).items() if type(value).__module__ == _sync.__name__
+        name: type(value).__name__
+        for name, value in vars(sync).items()
+        if type(value).__module__ == _sync.__name__
     }
     assert resources == {name: translate(type(vars(twin)[name]).__name__) for name in resources}
-    assert {name for name in resources if not name.startswith("_")} == {"sms", "whatsapp", "rcs", "messages", "media"}
+    assert {name for name in resources if not name.startswith("_")} == {
+        "sms",
+        "whatsapp",
+        "rcs",
+        "messages",
+        "media",
+    }
     assert vars(sync).keys() == vars(twin).keys()
     assert public_methods(sync) == public_methods(twin)
     assert repr(twin) == f"Async{sync!r}"
@@ -112,7 +130,9 @@ def test_both_clients_have_the_same_resources() -> None:
 @every_pair
 def test_both_have_the_same_members(sync: type, twin: type) -> None:
     assert members(sync).keys() == members(twin).keys()
-    assert [cls.__name__ for cls in sync.__mro__] == [translate(cls.__name__) for cls in twin.__mro__]
+    assert [cls.__name__ for cls in sync.__mro__] == [
+        translate(cls.__name__) for cls in twin.__mro__
+    ]
 
 
 @every_pair
@@ -142,7 +162,10 @@ def test_what_blocks_here_is_awaited_there(sync: type, twin: type) -> None:
 def test_both_have_the_same_docstrings(sync: type, twin: type) -> None:
     others = members(twin)
     pairs = [(sync.__name__, sync.__doc__, twin.__doc__)]
-    pairs += [(f"{sync.__name__}.{name}", one.__doc__, others[name].__doc__) for name, one in members(sync).items()]
+    pairs += [
+        (f"{sync.__name__}.{name}", one.__doc__, others[name].__doc__)
+        for name, one in members(sync).items()
+    ]
     for name, expected, docstring in pairs:
         for there, here, _ in DOCSTRINGS.get(name, []):
             assert docstring is not None
@@ -203,7 +226,11 @@ def plain_source(*things: ModuleType | type | FunctionType) -> str:
     nodes: list[ast.stmt] = []
     for thing in things:
         tree = ast.parse(inspect.getsource(thing))
-        nodes += [node for node in tree.body if not isinstance(node, (ast.Import, ast.ImportFrom, ast.Expr))]
+        nodes += [
+            node
+            for node in tree.body
+            if not isinstance(node, (ast.Import, ast.ImportFrom, ast.Expr))
+        ]
     return ast.unparse(_Sync().visit(ast.Module(nodes, [])))
 
 
@@ -243,7 +270,10 @@ class _Broken(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def _answer(status: int = 200, body: Any = None, **headers: str) -> Callable[[], httpx.Response]:
-    named = {"x-f24-request-id": "r-1", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    named = {
+        "x-f24-request-id": "r-1",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
     kind: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
     return lambda: httpx.Response(status, headers=named, **kind)
 
@@ -259,20 +289,34 @@ GOOD = {
     "messageId": "m-1",
     "messageIdList": ["m-1", {"messageId": "m-2", "address": "+41787654321"}],
     "messageListId": "l-1",
-    "messages": [{"messageId": "m-1"}, {"error": {"errorCode": "X"}}, {"messageId": "m-3", "state": 2}, {}],
+    "messages": [
+        {"messageId": "m-1"},
+        {"error": {"errorCode": "X"}},
+        {"messageId": "m-3", "state": 2},
+        {},
+    ],
     "mediaId": "f-1",
     "state": "Delivered",
     "timestamp": "2026-01-15T09:30:00Z",
     "more": [1],
 }
-REFUSED = {"errorCode": "InvalidContent", "errorMessage": "No.", "errorDetails": {"errors": [{"parameter": "To"}]}}
+REFUSED = {
+    "errorCode": "InvalidContent",
+    "errorMessage": "No.",
+    "errorDetails": {"errors": [{"parameter": "To"}]},
+}
 # What the service does, one answer after the other; the last one goes on for ever.
 OUTCOMES: dict[str, list[Callable[[], httpx.Response]]] = {
     "success": [_answer(200, GOOD, content_type="application/json")],
     "success in capitals": [_answer(201, {name.upper(): value for name, value in GOOD.items()})],
-    "pending, sent, delivered": [_answer(200, {**GOOD, "state": word}) for word in ("Pending", "Sent", "Delivered")],
+    "pending, sent, delivered": [
+        _answer(200, {**GOOD, "state": word}) for word in ("Pending", "Sent", "Delivered")
+    ],
     "pending for ever": [_answer(200, {**GOOD, "state": "Pending"})],
-    **{f"{code}": [_answer(code, REFUSED)] for code in (302, 400, 401, 403, 404, 408, 409, 413, 422, 499, 500, 520)},
+    **{
+        f"{code}": [_answer(code, REFUSED)]
+        for code in (302, 400, 401, 403, 404, 408, 409, 413, 422, 499, 500, 520)
+    },
     "404, then success": [_answer(404, REFUSED), _answer(200, GOOD)],
     "429, then success": [_answer(429, REFUSED), _answer(429, retry_after="3"), _answer(200, GOOD)],
     "429 for ever": [_answer(429, REFUSED, retry_after="2")],
@@ -285,7 +329,9 @@ OUTCOMES: dict[str, list[Callable[[], httpx.Response]]] = {
     "no id": [_answer(200, {})],
     "null": [_answer(200, None)],
     "not gzip": [_answer(200, b"plain", content_encoding="gzip")],
-    "broken off": [lambda: httpx.Response(200, headers={"x-f24-request-id": "r-1"}, stream=_Broken())],
+    "broken off": [
+        lambda: httpx.Response(200, headers={"x-f24-request-id": "r-1"}, stream=_Broken())
+    ],
     "no connection, then success": [_fails(httpx.ConnectError("Refused")), _answer(200, GOOD)],
     **{
         f"{type(error).__name__}": [_fails(error)]
@@ -302,13 +348,25 @@ OUTCOMES: dict[str, list[Callable[[], httpx.Response]]] = {
 }
 
 
-def _perform(method: str, outcome: str, monkeypatch: pytest.MonkeyPatch, *, is_async: bool) -> dict[str, Any]:
+def _perform(
+    method: str, outcome: str, monkeypatch: pytest.MonkeyPatch, *, is_async: bool
+) -> dict[str, Any]:
     """Call a method, and give all that can be seen of what happened."""
     clock, requests, answers = Clock(stands=True), list[tuple[object, ...]](), OUTCOMES[outcome]
 
     def handle(request: httpx.Request) -> httpx.Response:
-        headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-        requests.append((request.method, str(request.url), headers, request.content, request.extensions["timeout"]))
+        headers = {
+            name: value for name, value in request.headers.items() if name != "authorization"
+        }
+        requests.append(
+            (
+                request.method,
+                str(request.url),
+                headers,
+                request.content,
+                request.extensions["timeout"],
+            )
+        )
         return answers[min(len(requests), len(answers)) - 1]()
 
     with monkeypatch.context() as patch:
@@ -316,13 +374,22 @@ def _perform(method: str, outcome: str, monkeypatch: pytest.MonkeyPatch, *, is_a
         clock.install(patch)
         opener = Opener(is_async=is_async)
         try:
-            ecall = opener("https://rest.ecall.ch", transport=httpx.MockTransport(handle), sender=SENDERS)
+            ecall = opener(
+                "https://rest.ecall.ch", transport=httpx.MockTransport(handle), sender=SENDERS
+            )
             try:
                 seen: Any = _shown(METHODS[method](ecall))
             except Exception as error:  # noqa: BLE001
                 cause = error.__cause__
                 notes = getattr(error, "__notes__", [])
-                seen = (type(error), str(error), _shown(vars(error)), type(cause), str(cause), notes)
+                seen = (
+                    type(error),
+                    str(error),
+                    _shown(vars(error)),
+                    type(cause),
+                    str(cause),
+                    notes,
+                )
         finally:
             opener.close()
     return {"requests": requests, "pauses": clock.pauses, "seen": seen}
@@ -334,11 +401,17 @@ def _shown(value: Any) -> Any:
         return tuple(_shown(one) for one in value)
     if isinstance(value, dict):
         return {name: _shown(one) for name, one in value.items()}
-    return (type(value), translate(value) if isinstance(value, str) else value, getattr(value, "raw", None))
+    return (
+        type(value),
+        translate(value) if isinstance(value, str) else value,
+        getattr(value, "raw", None),
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_same_answers_have_the_same_consequences(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_answers_have_the_same_consequences(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for outcome in OUTCOMES:
         sync = _perform(method, outcome, monkeypatch, is_async=False)
         twin = _perform(method, outcome, monkeypatch, is_async=True)
@@ -348,11 +421,20 @@ def test_the_same_answers_have_the_same_consequences(method: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_the_answers_above_have_many_consequences(is_async: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_answers_above_have_many_consequences(
+    is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two clients that did nothing would be alike, too."""
     seen = [_perform("sms.send", outcome, monkeypatch, is_async=is_async) for outcome in OUTCOMES]
     names = {result["seen"][0].__name__ for result in seen}
-    assert names >= {"SentMessage", "BadRequest", "RateLimited", "ServerError", "NotSent", "OutcomeUnknown"}
+    assert names >= {
+        "SentMessage",
+        "BadRequest",
+        "RateLimited",
+        "ServerError",
+        "NotSent",
+        "OutcomeUnknown",
+    }
     assert {len(result["requests"]) for result in seen} == {1, 2, 3}
 
 

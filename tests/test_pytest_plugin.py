@@ -65,7 +65,10 @@ class TestWaitFor:
 
     def test_many_may_wait_at_once(self, box: Sandbox, client: ECall) -> None:
         found: list[str | None] = []
-        threads = [threading.Thread(target=lambda: found.append(box.wait_for(to=NUMBER).text)) for _ in range(5)]
+        threads = [
+            threading.Thread(target=lambda: found.append(box.wait_for(to=NUMBER).text))
+            for _ in range(5)
+        ]
         for thread in threads:
             thread.start()
         client.sms.send(NUMBER, TEXT)
@@ -73,7 +76,9 @@ class TestWaitFor:
             thread.join()
         assert found == [TEXT] * 5
 
-    def test_goes_on_where_everything_is_cleared_meanwhile(self, box: Sandbox, client: ECall) -> None:
+    def test_goes_on_where_everything_is_cleared_meanwhile(
+        self, box: Sandbox, client: ECall
+    ) -> None:
         client.sms.send(OTHER, "before")
 
         def send() -> None:
@@ -87,14 +92,20 @@ class TestWaitFor:
         thread.join()
         assert len(box.messages) == 1
 
-    @pytest.mark.parametrize("to", ["079 123 45 67", "0041 79 123 45 67", "+41 (0)79/123-45-67", RawAddress(NUMBER)])
-    def test_reads_the_number_as_people_write_it(self, box: Sandbox, client: ECall, to: str | RawAddress) -> None:
+    @pytest.mark.parametrize(
+        "to", ["079 123 45 67", "0041 79 123 45 67", "+41 (0)79/123-45-67", RawAddress(NUMBER)]
+    )
+    def test_reads_the_number_as_people_write_it(
+        self, box: Sandbox, client: ECall, to: str | RawAddress
+    ) -> None:
         client.sms.send(OTHER, "to another")
         client.sms.send(NUMBER, TEXT)
         assert box.wait_for(to=to, timeout=0).text == TEXT
 
     @pytest.mark.parametrize("to", ["4141", RawAddress("4141")])
-    def test_takes_a_short_code_as_it_is(self, box: Sandbox, client: ECall, to: str | RawAddress) -> None:
+    def test_takes_a_short_code_as_it_is(
+        self, box: Sandbox, client: ECall, to: str | RawAddress
+    ) -> None:
         client.sms.send(RawAddress("4142"), "to another")
         client.sms.send(RawAddress("4141"), TEXT)
         assert box.wait_for(to=to, timeout=0).text == TEXT
@@ -105,13 +116,19 @@ class TestWaitFor:
         for to in (NUMBER, RawAddress("0041791234567")):
             assert box.wait_for(to=to, timeout=0).recipient == raw
 
-    @pytest.mark.parametrize("text", [TEXT, "code is", re.compile(r"\d{3} \d{3}$"), re.compile("CODE", re.IGNORECASE)])
-    def test_looks_for_a_text(self, box: Sandbox, client: ECall, text: str | re.Pattern[str]) -> None:
+    @pytest.mark.parametrize(
+        "text", [TEXT, "code is", re.compile(r"\d{3} \d{3}$"), re.compile("CODE", re.IGNORECASE)]
+    )
+    def test_looks_for_a_text(
+        self, box: Sandbox, client: ECall, text: str | re.Pattern[str]
+    ) -> None:
         client.sms.send(OTHER, "another")
         client.sms.send(NUMBER, TEXT)
         assert box.wait_for(text=text, timeout=0).recipient == NUMBER
 
-    def test_takes_a_str_for_what_it_is_and_not_for_a_pattern(self, box: Sandbox, client: ECall) -> None:
+    def test_takes_a_str_for_what_it_is_and_not_for_a_pattern(
+        self, box: Sandbox, client: ECall
+    ) -> None:
         client.sms.send(NUMBER, "Is it 8?")
         assert box.wait_for(text="8?", timeout=0).text == "Is it 8?"
         assert "another text" in failure(box, text="I. it")
@@ -123,7 +140,9 @@ class TestWaitFor:
         assert box.wait_for(channel=channel, timeout=0).text == "by WhatsApp"
 
     @pytest.mark.parametrize("state", ["Delivered", "delivered", DeliveryState.DELIVERED])
-    def test_sees_a_state_by_the_sandboxs_clock(self, box: Sandbox, client: ECall, state: str) -> None:
+    def test_sees_a_state_by_the_sandboxs_clock(
+        self, box: Sandbox, client: ECall, state: str
+    ) -> None:
         box.clock.freeze()
         client.sms.send(NUMBER, TEXT)
         assert "state is Pending" in failure(box, state=state)
@@ -158,7 +177,9 @@ class TestWaitFor:
             ({"to": NUMBER, "timeout": math.inf}, "timeout"),
         ],
     )
-    def test_refuses_at_once_what_can_never_be(self, box: Sandbox, wanted: dict[str, Any], problem: str) -> None:
+    def test_refuses_at_once_what_can_never_be(
+        self, box: Sandbox, wanted: dict[str, Any], problem: str
+    ) -> None:
         begun = time.monotonic()
         with pytest.raises(ValueError, match=problem):
             box.wait_for(**wanted)
@@ -181,14 +202,20 @@ class TestWaitFor:
 
 class TestFailures:
     def test_say_what_was_waited_for(self, box: Sandbox) -> None:
-        first, *_ = failure(box, to=NUMBER, text=TEXT, channel="sms", state="delivered").splitlines()
-        assert first == f"No message by Sms to +41…67 with {TEXT!r} in its text came to Delivered within 0 s."
+        first, *_ = failure(
+            box, to=NUMBER, text=TEXT, channel="sms", state="delivered"
+        ).splitlines()
+        assert (
+            first
+            == f"No message by Sms to +41…67 with {TEXT!r} in its text came to Delivered within 0 s."
+        )
         first, *_ = failure(box, text=re.compile(r"\d+")).splitlines()
         assert first == r"No message with a text like '\\d+' arrived within 0 s."
 
     def test_say_where_nothing_came_to(self, box: Sandbox) -> None:
-        assert f"Nothing arrived, and nothing was refused. Is your program's base_url that of <Sandbox {box.url}" in (
-            failure(box, to=NUMBER)
+        assert (
+            f"Nothing arrived, and nothing was refused. Is your program's base_url that of <Sandbox {box.url}"
+            in (failure(box, to=NUMBER))
         )
 
     def test_list_what_came_and_why_it_is_not_it(self, box: Sandbox, client: ECall) -> None:
@@ -197,7 +224,9 @@ class TestFailures:
         client.sms.send(NUMBER, "Hello")
         client.whatsapp.send(NUMBER, TextContent(text=TEXT))
         client.sms.send(NUMBER, TEXT)
-        assert failure(box, to=NUMBER, text="481", channel="Sms", state="Sent").splitlines()[1:] == [
+        assert failure(box, to=NUMBER, text="481", channel="Sms", state="Sent").splitlines()[
+            1:
+        ] == [
             "What arrived:",
             f"  Sms to +41…21, Pending: {TEXT!r} (another recipient, state is Pending)",
             "  Sms to +41…67, Pending: 'Hello' (another text, state is Pending)",
@@ -216,7 +245,10 @@ class TestFailures:
         for job in jobs:
             with pytest.raises(ECallError):
                 job()
-        with ECall("someone", "wrong", base_url=box.url, sender="ACME") as stranger, pytest.raises(ECallError):
+        with (
+            ECall("someone", "wrong", base_url=box.url, sender="ACME") as stranger,
+            pytest.raises(ECallError),
+        ):
             stranger.sms.send(NUMBER, TEXT)
         client.messages.send_list([client.sms.compose("+41 79 000 04 00", "in a list")])
         lines = failure(box, to=NUMBER).splitlines()
@@ -240,8 +272,12 @@ class TestFailures:
             "What arrived, the newest 20 of 25:",
             "What was refused, the newest 20 of 22:",
         ]
-        assert [n for n in range(25) if any(f"'no. {n}'" in line for line in lines)] == [*range(5, 25)]
-        assert [n for n in range(22) if any(f"'refused {n}'" in line for line in lines)] == [*range(2, 22)]
+        assert [n for n in range(25) if any(f"'no. {n}'" in line for line in lines)] == [
+            *range(5, 25)
+        ]
+        assert [n for n in range(22) if any(f"'refused {n}'" in line for line in lines)] == [
+            *range(2, 22)
+        ]
 
     def test_hold_no_whole_number_and_no_long_text(self, box: Sandbox, client: ECall) -> None:
         text = f"Call {NUMBER}\nnow\u202e, " + "x" * 100
@@ -252,7 +288,9 @@ class TestFailures:
         told = failure(box, to="+41 79 111 22 33", text=text)
         assert not re.search(r"\d{6}", told)
         assert "x" * 60 not in told
-        assert told.isascii() or all(character.isprintable() for character in told.replace("\n", ""))
+        assert told.isascii() or all(
+            character.isprintable() for character in told.replace("\n", "")
+        )
         assert told.count("\n") == 4  # what is within a text breaks no line
 
     def test_hold_what_has_no_text(self, box: Sandbox, client: ECall) -> None:
@@ -260,7 +298,9 @@ class TestFailures:
         assert "  Whatsapp to +41…67, " in failure(box, text="picture")
         assert ": no text (another text)" in failure(box, text="picture")
 
-    def test_cope_with_what_nests_too_deep(self, box: Sandbox, client: ECall, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_cope_with_what_nests_too_deep(
+        self, box: Sandbox, client: ECall, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         client.sms.send(NUMBER, TEXT)
 
         def read(_: Message) -> str:
@@ -412,24 +452,39 @@ def test_goes_on():
 """
 
 
-def run(folder: Path, *options: str, without: tuple[str, ...] = (), **files: str) -> tuple[int, str]:
+def run(
+    folder: Path, *options: str, without: tuple[str, ...] = (), **files: str
+) -> tuple[int, str]:
     """Run pytest in a project of these files; the other plugins of this environment only cost time."""
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
-    others = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "schemathesis", "anyio", "recording")]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("ECALL_", "PYTEST_"))}
+    others = [
+        f"-pno:{name}"
+        for name in ("cacheprovider", "hypothesispytest", "schemathesis", "anyio", "recording")
+    ]
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ECALL_", "PYTEST_"))
+    }
     command = [sys.executable, "-m", "pytest", "-Werror", "-rA", "--color=no", *others, *options]
     result = subprocess.run(
-        command, cwd=folder, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=60
+        command,
+        cwd=folder,
+        env=clean,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=60,
     )
     return result.returncode, result.stdout
 
 
 def report(output: str, test: str) -> str:
     """Give the part of the output that is about a test that failed."""
-    return re.split(rf"^_+ (?:ERROR at setup of )?{re.escape(test)} _+$", output, flags=re.MULTILINE)[1].partition(
-        "\n____"
-    )[0]
+    return re.split(
+        rf"^_+ (?:ERROR at setup of )?{re.escape(test)} _+$", output, flags=re.MULTILINE
+    )[1].partition("\n____")[0]
 
 
 @pytest.mark.slow
@@ -440,21 +495,32 @@ class TestProject:
         assert re.search(r"=+ 8 passed in", output), output
         assert "eCall" not in output  # what passes says nothing
 
-    def test_learns_from_a_failure_what_the_sandbox_has_seen_also_from_workers(self, tmp_path: Path) -> None:
+    def test_learns_from_a_failure_what_the_sandbox_has_seen_also_from_workers(
+        self, tmp_path: Path
+    ) -> None:
         code, output = run(tmp_path, "-n2", test_it=FAILING)
         assert code == 1, output
         assert re.search(r"=+ 4 failed, 4 passed, 1 error in", output), output
         assert output.count("- eCall sandbox -") == 3
         waited = report(output, "test_waits_in_vain")
         # The line of the test is shown, nothing of the sandbox's inside.
-        assert re.search(r'^>       ecall_sandbox\.wait_for\(to="078 765 43 21"', waited, re.MULTILINE), waited
+        assert re.search(
+            r'^>       ecall_sandbox\.wait_for\(to="078 765 43 21"', waited, re.MULTILINE
+        ), waited
         assert "_waiting.py" not in waited
-        assert re.search(r"^E +Sms to \+41…67, \w+: 'Hello' \(another recipient\)$", waited, re.MULTILINE), waited
+        assert re.search(
+            r"^E +Sms to \+41…67, \w+: 'Hello' \(another recipient\)$", waited, re.MULTILINE
+        ), waited
         section = waited.partition("- eCall sandbox -")[2]
         assert re.search(r"^  Sms to \+41…67, \w+: 'Hello'$", section, re.MULTILINE), output
-        assert "'from the fixture'" in report(output, "test_breaks_before_it_begins").partition("eCall sandbox")[2]
+        assert (
+            "'from the fixture'"
+            in report(output, "test_breaks_before_it_begins").partition("eCall sandbox")[2]
+        )
         assert "It cannot be read: OverflowError" in report(output, "test_breaks_time")
-        of_session = report(output, "test_has_one_for_its_worker[0]").partition("- eCall sandbox of the session -")[2]
+        of_session = report(output, "test_has_one_for_its_worker[0]").partition(
+            "- eCall sandbox of the session -"
+        )[2]
         assert "'to the session'" in of_session
         assert "not to be shown" not in output
         # Each of the workers that ran such a test had one, and the same for all of its tests.
@@ -471,6 +537,8 @@ class TestProject:
         assert len(output) < 2_000  # the hint, not the way to it
 
     def test_can_switch_it_off(self, tmp_path: Path) -> None:
-        code, output = run(tmp_path, "-p", "no:ecall_facade", test_it="def test_it(ecall_sandbox): ...")
+        code, output = run(
+            tmp_path, "-p", "no:ecall_facade", test_it="def test_it(ecall_sandbox): ..."
+        )
         assert code == 1
         assert "fixture 'ecall_sandbox' not found" in output

@@ -27,7 +27,8 @@ SPEC: dict[str, Any] = yaml.safe_load((ROOT / "spec" / "ecall.yaml").read_text(e
 SCHEMAS: dict[str, Any] = SPEC["components"]["schemas"]
 
 needs_the_generator = pytest.mark.skipif(
-    importlib.util.find_spec("openapi_python_client") is None, reason="the generator is not installed here"
+    importlib.util.find_spec("openapi_python_client") is None,
+    reason="the generator is not installed here",
 )
 
 
@@ -96,7 +97,10 @@ class TestRuns:
         package = project / "generated" / "ecall_client"
         spec = project / "spec" / "ecall.yaml"
         text = spec.read_text(encoding="utf-8")
-        spec.write_text(text.replace("enum: [Sms, Whatsapp, Rcs]", "enum: [Sms, Whatsapp, RCS]"), encoding="utf-8")
+        spec.write_text(
+            text.replace("enum: [Sms, Whatsapp, Rcs]", "enum: [Sms, Whatsapp, RCS]"),
+            encoding="utf-8",
+        )
         (package / "tables.py").unlink()
         (package / "models" / "stale.py").touch()
         before = files(project)
@@ -110,9 +114,17 @@ class TestRuns:
         ]
         assert files(project) == before
 
-    def test_the_result_is_the_same_to_the_byte_whatever_the_hash_seed_and_the_locale(self, tmp_path: Path) -> None:
+    def test_the_result_is_the_same_to_the_byte_whatever_the_hash_seed_and_the_locale(
+        self, tmp_path: Path
+    ) -> None:
         environments: list[dict[str, str]] = [
-            {"PYTHONHASHSEED": "1", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Asia/Tokyo"},
+            {
+                "PYTHONHASHSEED": "1",
+                "LC_ALL": "C",
+                "PYTHONUTF8": "0",
+                "PYTHONCOERCECLOCALE": "0",
+                "TZ": "Asia/Tokyo",
+            },
             {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8", "LANG": "de_CH.UTF-8", "PYTHONUTF8": "1"},
         ]
         projects = [copy_project(tmp_path / str(number)) for number in range(len(environments))]
@@ -120,7 +132,9 @@ class TestRuns:
         (tmp_path / "ruff.toml").write_text("line-length = 60\n", encoding="utf-8")
         for project in projects:
             shutil.rmtree(project / "generated" / "ecall_client")
-        running = [start(project, **given) for project, given in zip(projects, environments, strict=True)]
+        running = [
+            start(project, **given) for project, given in zip(projects, environments, strict=True)
+        ]
         for process in running:
             output, _ = process.communicate(timeout=120)
             assert (process.returncode, output) == (0, "Wrote generated/ecall_client\n")
@@ -131,8 +145,12 @@ class TestRuns:
         # A body that the generator does not know makes it drop the whole operation, with no more than a warning.
         spec = project / "spec" / "ecall.yaml"
         text = spec.read_text(encoding="utf-8")
-        assert text.index("application/octet-stream:") < text.index("operationId: getMedia")  # of the upload, then
-        spec.write_text(text.replace("application/octet-stream:", "application/x-unknown:", 1), encoding="utf-8")
+        assert text.index("application/octet-stream:") < text.index(
+            "operationId: getMedia"
+        )  # of the upload, then
+        spec.write_text(
+            text.replace("application/octet-stream:", "application/x-unknown:", 1), encoding="utf-8"
+        )
         before = files(project)
         code, output = run(project)
         assert code == 1
@@ -180,7 +198,9 @@ class TestMain:
         ],
         ids=["changed", "new", "new folder", "stale", "stale folder", "missing"],
     )
-    def test_difference(self, main: Callable[..., str], project: Path, change: Any, named: str) -> None:
+    def test_difference(
+        self, main: Callable[..., str], project: Path, change: Any, named: str
+    ) -> None:
         assert main("--check") == "well"
         change(project / "generated" / "ecall_client")
         assert main("--check").splitlines()[-1] == named
@@ -188,13 +208,20 @@ class TestMain:
         assert main("--check") == "well"
         assert files(project) == files(ROOT)
 
-    def test_does_not_mind_what_python_leaves_behind(self, main: Callable[..., str], project: Path) -> None:
-        for folder in (project / "generated" / "ecall_client", project / "generated" / "ecall_client" / "models"):
+    def test_does_not_mind_what_python_leaves_behind(
+        self, main: Callable[..., str], project: Path
+    ) -> None:
+        for folder in (
+            project / "generated" / "ecall_client",
+            project / "generated" / "ecall_client" / "models",
+        ):
             (folder / "__pycache__").mkdir()
             (folder / "__pycache__" / "x.pyc").touch()
         assert main("--check") == "well"
 
-    def test_fails_with_another_version_of_a_tool(self, main: Callable[..., str], project: Path) -> None:
+    def test_fails_with_another_version_of_a_tool(
+        self, main: Callable[..., str], project: Path
+    ) -> None:
         settings = project / "pyproject.toml"
         text = settings.read_text(encoding="utf-8")
         settings.write_text(re.sub(r'"ruff==[\d.]+"', '"ruff==0.0.1"', text), encoding="utf-8")
@@ -213,28 +240,44 @@ class TestScript:
         self, script: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setitem(script.TEMPLATE_EDITS, "model.py.jinja", ("no such line", ""))
-        with pytest.raises(SystemExit, match=r"template model\.py\.jinja has changed: 'no such line' is in it 0 times"):
+        with pytest.raises(
+            SystemExit,
+            match=r"template model\.py\.jinja has changed: 'no such line' is in it 0 times",
+        ):
             script.write_templates(tmp_path / "templates")
 
     def test_an_operation_id_that_is_there_twice_fails(self, script: Any) -> None:
         spec = copy.deepcopy(SPEC)
         spec["paths"]["/api/media"]["post"]["operationId"] = "sendMessage"
-        with pytest.raises(SystemExit, match="An operationId is there twice; the generator would drop one"):
+        with pytest.raises(
+            SystemExit, match="An operationId is there twice; the generator would drop one"
+        ):
             script.tables(spec)
 
     def test_names_that_differ_in_letter_case_only_fail(self, script: Any) -> None:
         spec = copy.deepcopy(SPEC)
         spec["components"]["schemas"]["Error"]["properties"]["MEDIAID"] = {"type": "string"}
-        with pytest.raises(SystemExit, match="Two property names of the spec differ in letter case only"):
+        with pytest.raises(
+            SystemExit, match="Two property names of the spec differ in letter case only"
+        ):
             script.tables(spec)
 
     def test_names_in_examples_are_no_properties(self, script: Any) -> None:
-        schema = {"properties": {"a": {"default": {"properties": {"b": {}}}, "examples": [{"properties": {"c": {}}}]}}}
+        schema = {
+            "properties": {
+                "a": {"default": {"properties": {"b": {}}}, "examples": [{"properties": {"c": {}}}]}
+            }
+        }
         assert script.property_names({}, [schema]) == {"a"}
 
     def test_references_are_followed_once(self, script: Any) -> None:
-        node = {"properties": {"inner": {"$ref": "#/x/Node"}, "list": {"items": [{"$ref": "#/x/Node"}]}}}
-        assert script.property_names({"x": {"Node": node}}, [{"$ref": "#/x/Node"}]) == {"inner", "list"}
+        node = {
+            "properties": {"inner": {"$ref": "#/x/Node"}, "list": {"items": [{"$ref": "#/x/Node"}]}}
+        }
+        assert script.property_names({"x": {"Node": node}}, [{"$ref": "#/x/Node"}]) == {
+            "inner",
+            "list",
+        }
 
     def test_differences_go_down_into_folders(self, script: Any, tmp_path: Path) -> None:
         for side in ("new", "old"):
@@ -244,7 +287,12 @@ class TestScript:
         (tmp_path / "new" / "kind").mkdir()
         (tmp_path / "old" / "kind").touch()
         found = script.differences(filecmp.dircmp(tmp_path / "new", tmp_path / "old"))
-        assert sorted(found) == ["changed  a/b/changed.py", "changed  kind", "new      a/new.py", "stale    a/old.py"]
+        assert sorted(found) == [
+            "changed  a/b/changed.py",
+            "changed  kind",
+            "new      a/new.py",
+            "stale    a/old.py",
+        ]
 
 
 def enums() -> Iterator[type[StrEnum]]:
@@ -304,7 +352,14 @@ class TestEvidence:
         found: dict[str, Any] = {}
         for place, parent, node in nodes(SPEC):
             is_operation = place.rpartition("/")[2] in METHODS and "responses" in node
-            is_fact = parent in {"properties", "schemas", "x-channel-rules", "responses", "headers", "parameters"}
+            is_fact = parent in {
+                "properties",
+                "schemas",
+                "x-channel-rules",
+                "responses",
+                "headers",
+                "parameters",
+            }
             if is_operation or (is_fact and set(node) != {"$ref"}) or (parent == "properties"):
                 found[place] = node
         return found
@@ -339,7 +394,9 @@ class TestEvidence:
         assert set(operations) | set(properties) <= set(facts)
 
     def test_of_paths_that_are_not_documented_is_honest(self) -> None:
-        documented = {operation.path for operation in tables.OPERATIONS if operation.level == "documented"}
+        documented = {
+            operation.path for operation in tables.OPERATIONS if operation.level == "documented"
+        }
         assert documented == {"/api/message", "/api/message/{messageId}"}
 
 
@@ -358,8 +415,21 @@ class TestTables:
 
     def test_request_names_are_those_of_requests(self) -> None:
         requests = self.properties_of(
-            *["MessageRequest", "MessageListRequest", "MessageListItem", "ToAddressNumber", "Notification"],
-            *["NotificationAddress", "TextContent", "TextOptions", "ImageContent", "DocumentContent", "AudioContent"],
+            *[
+                "MessageRequest",
+                "MessageListRequest",
+                "MessageListItem",
+                "ToAddressNumber",
+                "Notification",
+            ],
+            *[
+                "NotificationAddress",
+                "TextContent",
+                "TextOptions",
+                "ImageContent",
+                "DocumentContent",
+                "AudioContent",
+            ],
             *["VideoContent", "StickerContent"],
         )
         assert {name.lower() for name in requests} == tables.REQUEST_NAMES

@@ -40,7 +40,9 @@ HALF_PAST_NINE = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 def client(answer: object = None, **parts: Any) -> ECall:
     service = FakeService()
     service.answer(answer, **parts)
-    return ECall("jane", "pw", transport=service.transport, sender={"sms": "ACME", "rcs": "acme-rcs"})
+    return ECall(
+        "jane", "pw", transport=service.transport, sender={"sms": "ACME", "rcs": "acme-rcs"}
+    )
 
 
 def status(answer: object, **parts: Any) -> MessageStatus:
@@ -108,7 +110,9 @@ class TestState:
         assert found.state is state
         assert found.is_final is is_final
 
-    @pytest.mark.parametrize("given", ["Zugestellt", "Übermittelt", "Nicht zugestellt", "1e3", 4, 7, 11, -1, 10**12])
+    @pytest.mark.parametrize(
+        "given", ["Zugestellt", "Übermittelt", "Nicht zugestellt", "1e3", 4, 7, 11, -1, 10**12]
+    )
     def test_that_is_new_keeps_itself(self, given: object) -> None:
         found = status({"state": given})
         assert isinstance(found.state, DeliveryState)
@@ -125,7 +129,12 @@ class TestState:
         state = DeliveryState(value)
         for again in (pickle.loads(pickle.dumps(state)), copy.copy(state), copy.deepcopy(state)):
             assert isinstance(again, DeliveryState)
-            assert (again, again.value, str(again), repr(again)) == (state, state.value, str(state), repr(state))
+            assert (again, again.value, str(again), repr(again)) == (
+                state,
+                state.value,
+                str(state),
+                repr(state),
+            )
 
     @pytest.mark.parametrize("given", [-(10**30), 10**30, "9" * 5000, "\u0661", "²"])
     def test_of_odd_digits_is_no_number_of_ours(self, given: object) -> None:
@@ -238,22 +247,45 @@ class TestIds:
         [
             ({"messageIdList": ["m-1", "m-2"]}, ("m-1", "m-2"), {ONE: "m-1", TWO: "m-2"}),
             ({"MessageIdList": [1, 2]}, ("1", "2"), {ONE: "1", TWO: "2"}),
-            ({"messageIdList": [{"messageId": "m-1"}, {"MessageId": 2}]}, ("m-1", "2"), {ONE: "m-1", TWO: "2"}),
             (
-                {"messageIdList": [{"messageId": "m-2", "address": TWO}, {"messageId": "m-1", "address": ONE}]},
+                {"messageIdList": [{"messageId": "m-1"}, {"MessageId": 2}]},
+                ("m-1", "2"),
+                {ONE: "m-1", TWO: "2"},
+            ),
+            (
+                {
+                    "messageIdList": [
+                        {"messageId": "m-2", "address": TWO},
+                        {"messageId": "m-1", "address": ONE},
+                    ]
+                },
                 ("m-2", "m-1"),
                 {ONE: "m-1", TWO: "m-2"},
             ),
-            ({"MessageIDList": [{"MessageID": "m-2", "Address": "0041787654321", "Other": 1}]}, ("m-2",), {TWO: "m-2"}),
-            ({"messageIdList": [{"messageId": "m-1", "address": "elsewhere"}, "m-2"]}, ("m-1", "m-2"), {}),
+            (
+                {"MessageIDList": [{"MessageID": "m-2", "Address": "0041787654321", "Other": 1}]},
+                ("m-2",),
+                {TWO: "m-2"},
+            ),
+            (
+                {"messageIdList": [{"messageId": "m-1", "address": "elsewhere"}, "m-2"]},
+                ("m-1", "m-2"),
+                {},
+            ),
             ({"messageIdList": ["m-1"]}, ("m-1",), {}),
             ({"messageIdList": ["m-1", "m-2", "m-3"]}, ("m-1", "m-2", "m-3"), {}),
             ({"messageIdList": [None, "m-2", {}, [], True]}, ("m-2",), {}),
             ({"messageId": "m-1"}, ("m-1",), {}),
-            ({"messageId": "m-0", "messageIdList": ["m-1", "m-2"]}, ("m-1", "m-2"), {ONE: "m-1", TWO: "m-2"}),
+            (
+                {"messageId": "m-0", "messageIdList": ["m-1", "m-2"]},
+                ("m-1", "m-2"),
+                {ONE: "m-1", TWO: "m-2"},
+            ),
         ],
     )
-    def test_of_many_recipients(self, answer: Any, message_ids: tuple[str, ...], by_recipient: dict[str, str]) -> None:
+    def test_of_many_recipients(
+        self, answer: Any, message_ids: tuple[str, ...], by_recipient: dict[str, str]
+    ) -> None:
         sent = broadcast(answer)
         assert sent.message_ids == message_ids
         assert dict(sent.ids_by_recipient) == by_recipient
@@ -276,7 +308,9 @@ class TestIds:
             {"id": "m-1"},
         ],
     )
-    def test_that_is_missing_leaves_the_outcome_open(self, perform: Callable[[Any], object], answer: Any) -> None:
+    def test_that_is_missing_leaves_the_outcome_open(
+        self, perform: Callable[[Any], object], answer: Any
+    ) -> None:
         with pytest.raises(UnreadableResponse, match="without a messageId") as caught:
             perform(answer)
         assert caught.value.may_have_been_sent is True
@@ -284,7 +318,9 @@ class TestIds:
         assert json.loads(caught.value.body) == answer
         assert "do not repeat it" in str(caught.value)
 
-    @pytest.mark.parametrize("answer", [{}, {"messageListId": None}, {"messageListId": []}, {"messages": ["m-1"]}])
+    @pytest.mark.parametrize(
+        "answer", [{}, {"messageListId": None}, {"messageListId": []}, {"messages": ["m-1"]}]
+    )
     def test_of_a_list_that_is_missing_leaves_the_outcome_open(self, answer: Any) -> None:
         with pytest.raises(UnreadableResponse, match="without a messageListId") as caught:
             send_list(answer)
@@ -296,7 +332,9 @@ class TestIds:
             upload(answer)
         assert caught.value.may_have_been_sent is False
 
-    @pytest.mark.parametrize(("answer", "media_id"), [({"MediaID": "f-1"}, "f-1"), ({"mediaId": 5}, "5")])
+    @pytest.mark.parametrize(
+        ("answer", "media_id"), [({"MediaID": "f-1"}, "f-1"), ({"mediaId": 5}, "5")]
+    )
     def test_of_media(self, answer: Any, media_id: str) -> None:
         media = upload({**answer, "unknown": 1})
         assert (media.media_id, media.size, media.content_type) == (media_id, 4, None)
@@ -335,14 +373,20 @@ class TestProblem:
             (False, None),
             ([], None),
             (["No good", "Bad number"], Problem(message="No good Bad number")),
-            ([1, {"code": "X", "words": "Grüezi"}], Problem(message='1 {"code": "X", "words": "Grüezi"}')),
+            (
+                [1, {"code": "X", "words": "Grüezi"}],
+                Problem(message='1 {"code": "X", "words": "Grüezi"}'),
+            ),
         ],
     )
     def test_is_read(self, given: Any, problem: Problem | None) -> None:
         assert read_error(given) == problem
         assert status({"state": "Failed", "error": given}).error == problem
         assert list_status({"messages": [{"Error": given}]}).messages[0].error == problem
-        assert send_list({"messageListId": "l-1", "messages": [{"error": given}, {}]}).entries[0].error == problem
+        assert (
+            send_list({"messageListId": "l-1", "messages": [{"error": given}, {}]}).entries[0].error
+            == problem
+        )
 
 
 class TestLists:
@@ -376,7 +420,9 @@ class TestLists:
         assert sent.rejected == ((first,) if is_error else ())
 
     def test_one_that_has_both_was_accepted(self) -> None:
-        sent = send_list({"messageListId": "l-1", "messages": [{"messageId": "m-1", "error": "a warning"}, {}]})
+        sent = send_list(
+            {"messageListId": "l-1", "messages": [{"messageId": "m-1", "error": "a warning"}, {}]}
+        )
         assert (sent.accepted, sent.rejected) == (sent.entries[:1], ())
 
     @pytest.mark.parametrize(
@@ -399,11 +445,21 @@ class TestLists:
 
     @pytest.mark.parametrize(
         "answer",
-        [{}, {"messages": None}, {"messages": []}, {"messages": "m-1"}, {"a": [1], "b": [2]}, {"messages": {"0": 1}}],
+        [
+            {},
+            {"messages": None},
+            {"messages": []},
+            {"messages": "m-1"},
+            {"a": [1], "b": [2]},
+            {"messages": {"0": 1}},
+        ],
     )
     def test_are_not_guessed_from_what_is_not_clear(self, answer: Any) -> None:
         sent = send_list({"messageListId": "l-1", **answer})
-        assert [(entry.message_id, entry.error) for entry in sent.entries] == [(None, None), (None, None)]
+        assert [(entry.message_id, entry.error) for entry in sent.entries] == [
+            (None, None),
+            (None, None),
+        ]
         assert (sent.accepted, sent.rejected) == ((), ())
         assert list_status(answer).messages == ()
 
@@ -458,17 +514,26 @@ class TestRaw:
 
 def samples() -> dict[str, Any]:
     long = {"timestamp": "2026-01-15T09:30:00Z", "note": TEXT, "to": ONE}
-    failed = {"messageId": "m-1", "state": "Neu", "error": {"errorMessage": f"{ONE}: {TEXT}", "errorCode": "X"}, **long}
+    failed = {
+        "messageId": "m-1",
+        "state": "Neu",
+        "error": {"errorMessage": f"{ONE}: {TEXT}", "errorCode": "X"},
+        **long,
+    }
     request = client({"text": TEXT, "to": ONE}, headers={"X-To": ONE})
     return {
         "SentMessage": send({"messageId": "m-1", **long}),
         "SentBroadcast": client({"messageIdList": ["m-1"], **long}).sms.broadcast([ONE, ONE], TEXT),
-        "SentList": send_list({"messageListId": "l-1", "messages": ["m-1", failed | {"messageId": None}], **long}),
+        "SentList": send_list(
+            {"messageListId": "l-1", "messages": ["m-1", failed | {"messageId": None}], **long}
+        ),
         "ListEntry": send_list({"messageListId": "l-1", "messages": [failed, failed]}).entries[0],
         "MessageStatus": status(failed),
         "ListStatus": list_status({"messages": [failed, {"state": 7}], **long}),
         "Media": upload({"mediaId": "f-1", **long}),
-        "RawAnswer": request.request("POST", "/api/message", json={"to": ONE, "content": {"text": TEXT}}),
+        "RawAnswer": request.request(
+            "POST", "/api/message", json={"to": ONE, "content": {"text": TEXT}}
+        ),
         "Problem": status(failed).error,
         "ErrorDetail": ErrorDetail("To", (f"{ONE} is bad",)),
     }
@@ -522,7 +587,8 @@ class TestObjects:
         assert pickle.loads(pickle.dumps(message)).to_dict() == message.to_dict()
 
     @pytest.mark.parametrize(
-        ("content", "raw"), [(b'{"a": 1}', {"a": 1}), (b"[1]", [1]), (b"5", 5), (b"", None), (b"<html>", None)]
+        ("content", "raw"),
+        [(b'{"a": 1}', {"a": 1}), (b"[1]", [1]), (b"5", 5), (b"", None), (b"<html>", None)],
     )
     def test_a_raw_answer_is_json_or_none(self, content: bytes, raw: object) -> None:
         assert RawAnswer(200, {}, content).raw == raw
@@ -558,7 +624,9 @@ class TestAnything:
 
     @pytest.mark.parametrize("perform", [send, broadcast, send_list])
     @given(answer=json_objects)
-    def test_a_send_is_read_or_may_have_been_sent(self, perform: Callable[[Any], Any], answer: object) -> None:
+    def test_a_send_is_read_or_may_have_been_sent(
+        self, perform: Callable[[Any], Any], answer: object
+    ) -> None:
         try:
             result = perform(answer)
         except UnreadableResponse as error:
@@ -574,11 +642,18 @@ class TestAnything:
 
     @given(json_values)
     def test_a_send_keeps_its_id_whatever_else_is_there(self, value: object) -> None:
-        assert send({"messageId": "m-1", "messageIdList": value, "timestamp": value, "x": value}).message_id == "m-1"
+        assert (
+            send(
+                {"messageId": "m-1", "messageIdList": value, "timestamp": value, "x": value}
+            ).message_id
+            == "m-1"
+        )
 
     @pytest.mark.parametrize("perform", [send, broadcast, send_list, upload, status, list_status])
     @given(content=garbage)
-    def test_what_is_no_json_object_is_unreadable(self, perform: Callable[..., Any], content: bytes) -> None:
+    def test_what_is_no_json_object_is_unreadable(
+        self, perform: Callable[..., Any], content: bytes
+    ) -> None:
         try:
             if isinstance(json.loads(content), dict):
                 return

@@ -63,7 +63,9 @@ class Box(NamedTuple):
     sandbox: Sandbox
     client: httpx.Client
 
-    def post(self, path: str = "/api/v2/message", body: object = SMS, **more: Any) -> httpx.Response:
+    def post(
+        self, path: str = "/api/v2/message", body: object = SMS, **more: Any
+    ) -> httpx.Response:
         return self.client.post(path, json=body, **more)
 
     def send(self, **changes: Any) -> httpx.Response:
@@ -116,7 +118,9 @@ def problems(response: httpx.Response) -> dict[str, str]:
 def problems_in(error: Any) -> dict[str, str]:
     assert error["errorCode"] == "InvalidContent"
     assert error["errorMessage"]
-    return {each["parameter"]: " ".join(each["messages"]) for each in error["errorDetails"]["errors"]}
+    return {
+        each["parameter"]: " ".join(each["messages"]) for each in error["errorDetails"]["errors"]
+    }
 
 
 class TestCredentials:
@@ -135,7 +139,9 @@ class TestCredentials:
     def test_are_always_checked(self, box: Box, header: str | None) -> None:
         headers = {} if header is None else {"Authorization": header}
         for path in ("/api/message", "/api/v2/media", "/api/nothing", "/nothing"):
-            response = httpx.post(box.sandbox.url + path, json=SMS, headers=headers, trust_env=False)
+            response = httpx.post(
+                box.sandbox.url + path, json=SMS, headers=headers, trust_env=False
+            )
             hold_against_spec(response)
             assert response.status_code == 401
             assert response.json()["errorCode"] == "AccNoUser"
@@ -190,7 +196,10 @@ class TestVersions:
     def test_v1_has_summer_time(self, open_box: Callable[..., Box]) -> None:
         clock = Clock()
         clock.now = datetime(2026, 7, 1, 12, tzinfo=UTC)
-        assert open_box(clock=clock).post("/api/v1/message").json()["timestamp"] == "2026-07-01T14:00:00.000"
+        assert (
+            open_box(clock=clock).post("/api/v1/message").json()["timestamp"]
+            == "2026-07-01T14:00:00.000"
+        )
 
     @pytest.mark.parametrize(
         ("path", "header"),
@@ -218,7 +227,11 @@ class TestSending:
         (message,) = box.sandbox.messages
         assert response.json().keys() == {"messageId", "timestamp"}
         assert message.id == response.json()["messageId"]
-        assert (message.channel, message.sender, message.recipient) == ("Sms", "ACME", "+41791234567")
+        assert (message.channel, message.sender, message.recipient) == (
+            "Sms",
+            "ACME",
+            "+41791234567",
+        )
         assert (message.content, message.text) == (TEXT, "Grüezi")
         assert message.raw == {**SMS, "marketing": True}
         assert message.request_id == response.headers["x-f24-request-id"]
@@ -228,13 +241,20 @@ class TestSending:
 
     def test_many(self, box: Box) -> None:
         numbers = ["+41791234567", "0041781234567", "+41791234567"]
-        response = box.send(to=None, toList=[{"type": "Number", "address": number} for number in numbers])
+        response = box.send(
+            to=None, toList=[{"type": "Number", "address": number} for number in numbers]
+        )
         assert response.json()["messageIdList"] == [message.id for message in box.sandbox.messages]
         assert [message.recipient for message in box.sandbox.messages] == numbers
         assert "messageId" not in response.json()
 
     def test_names_have_any_letter_case(self, box: Box) -> None:
-        body = {"Channel": "Sms", "FROM": "ACME", "tO": "+41791234567", "Content": {"TYPE": "Text", "Text": "x"}}
+        body = {
+            "Channel": "Sms",
+            "FROM": "ACME",
+            "tO": "+41791234567",
+            "Content": {"TYPE": "Text", "Text": "x"},
+        }
         assert box.post(body=body).status_code == 200
         assert box.sandbox.messages[0].content == {"type": "Text", "text": "x"}
         assert box.sandbox.messages[0].raw == body
@@ -250,7 +270,11 @@ class TestSending:
             {"to": "+41441234567"},
             {"to": "1414"},
             {"to": "+4915112345678"},
-            {"channel": "Whatsapp", "from": "0041791234567", "content": {"type": "Text", "text": "x" * 4096}},
+            {
+                "channel": "Whatsapp",
+                "from": "0041791234567",
+                "content": {"type": "Text", "text": "x" * 4096},
+            },
             {"channel": "Rcs", "content": {"type": "Text", "text": "x" * 1000}},
             {"content": {"type": "Text", "text": "x" * 1530}},
             {"content": {"type": "Text", "text": "ж" * 670}},
@@ -296,9 +320,17 @@ class TestSending:
             ({"to": "12"}, "To", "international"),
             ({"to": None, "toList": ["+41791234567"]}, "ToList[0]", "object"),
             ({"to": None, "toList": [{"address": "+41791234567"}]}, "ToList[0].Type", "required"),
-            ({"to": None, "toList": [{"type": "Group", "address": "+41791234567"}]}, "ToList[0].Type", "Number"),
+            (
+                {"to": None, "toList": [{"type": "Group", "address": "+41791234567"}]},
+                "ToList[0].Type",
+                "Number",
+            ),
             ({"to": None, "toList": [{"type": "Number"}]}, "ToList[0].Address", "required"),
-            ({"to": None, "toList": [{"type": "Number", "address": "+4179"}]}, "ToList[0].Address", "+4179"),
+            (
+                {"to": None, "toList": [{"type": "Number", "address": "+4179"}]},
+                "ToList[0].Address",
+                "+4179",
+            ),
             ({"content": None}, "Content", "required"),
             ({"content": "Hello"}, "Content", "object"),
             ({"content": {}}, "Content.Type", "required"),
@@ -314,30 +346,74 @@ class TestSending:
                 "limit is 1",
             ),
             ({"content": {**TEXT, "options": None}}, "Content.Options", "object"),
-            ({"content": {**TEXT, "options": {"pageLimit": 0}}}, "Content.Options.PageLimit", "1 to 10"),
-            ({"content": {**TEXT, "options": {"pageLimit": 11}}}, "Content.Options.PageLimit", "1 to 10"),
-            ({"content": {**TEXT, "options": {"pageLimit": True}}}, "Content.Options.PageLimit", "whole"),
-            ({"content": {**TEXT, "options": {"pageLimit": "1"}}}, "Content.Options.PageLimit", "whole"),
-            ({"channel": "Rcs", "content": {"type": "Text", "text": "x" * 1001}}, "Content.Text", "1001"),
-            ({"channel": "Whatsapp", "content": {"type": "Text", "text": "x" * 4097}}, "Content.Text", "4097"),
+            (
+                {"content": {**TEXT, "options": {"pageLimit": 0}}},
+                "Content.Options.PageLimit",
+                "1 to 10",
+            ),
+            (
+                {"content": {**TEXT, "options": {"pageLimit": 11}}},
+                "Content.Options.PageLimit",
+                "1 to 10",
+            ),
+            (
+                {"content": {**TEXT, "options": {"pageLimit": True}}},
+                "Content.Options.PageLimit",
+                "whole",
+            ),
+            (
+                {"content": {**TEXT, "options": {"pageLimit": "1"}}},
+                "Content.Options.PageLimit",
+                "whole",
+            ),
+            (
+                {"channel": "Rcs", "content": {"type": "Text", "text": "x" * 1001}},
+                "Content.Text",
+                "1001",
+            ),
+            (
+                {"channel": "Whatsapp", "content": {"type": "Text", "text": "x" * 4097}},
+                "Content.Text",
+                "4097",
+            ),
             ({"content": {"type": "Image", "mediaId": "m"}}, "Content.Type", "SMS is a text"),
-            ({"channel": "Whatsapp", "content": {"type": "Sticker", "mediaId": "m"}}, "Content.Type", "Sticker"),
-            ({"channel": "Rcs", "content": {"type": "Image", "mediaId": "m"}}, "Content.MediaId", "No file"),
+            (
+                {"channel": "Whatsapp", "content": {"type": "Sticker", "mediaId": "m"}},
+                "Content.Type",
+                "Sticker",
+            ),
+            (
+                {"channel": "Rcs", "content": {"type": "Image", "mediaId": "m"}},
+                "Content.MediaId",
+                "No file",
+            ),
             ({"channel": "Rcs", "content": {"type": "Image"}}, "Content.MediaId", "required"),
             ({"notification": None}, "Notification", "object"),
             ({"notification": {"addresses": []}}, "Notification.Addresses", "array"),
             ({"notification": {"addresses": None}}, "Notification.Addresses", "array"),
             ({"notification": {"forEvent": "all"}}, "Notification.ForEvent", "letter case"),
             ({"notification": {"addresses": [7]}}, "Notification.Addresses[0]", "object"),
-            ({"notification": {"addresses": [{"address": "a@b.ch"}]}}, "Notification.Addresses[0].Type", "required"),
-            ({"notification": {"addresses": [{"type": "Email"}]}}, "Notification.Addresses[0].Address", "required"),
+            (
+                {"notification": {"addresses": [{"address": "a@b.ch"}]}},
+                "Notification.Addresses[0].Type",
+                "required",
+            ),
+            (
+                {"notification": {"addresses": [{"type": "Email"}]}},
+                "Notification.Addresses[0].Address",
+                "required",
+            ),
         ],
     )
-    def test_what_is_refused(self, box: Box, changes: dict[str, Any], parameter: str, words: str) -> None:
+    def test_what_is_refused(
+        self, box: Box, changes: dict[str, Any], parameter: str, words: str
+    ) -> None:
         found = problems(box.send(**changes))
         assert words in found.pop(parameter)
         # The table changes only the channel of some rows, so the sender may not fit.
-        assert found.keys() <= ({"From", "Content.MediaId"} if "channel" in changes or "content" in changes else set())
+        assert found.keys() <= (
+            {"From", "Content.MediaId"} if "channel" in changes or "content" in changes else set()
+        )
         assert box.sandbox.messages == []
 
     @pytest.mark.parametrize(
@@ -352,12 +428,18 @@ class TestSending:
             ("UrlPost", "http://127.0.0.1/" + "x" * 83, "less than 100"),
         ],
     )
-    def test_which_addresses_are_refused(self, box: Box, kind: str, address: str, words: str) -> None:
+    def test_which_addresses_are_refused(
+        self, box: Box, kind: str, address: str, words: str
+    ) -> None:
         response = box.send(notification={"addresses": [{"type": kind, "address": address}]})
         assert words in " ".join(problems(response).values())
 
     def test_all_problems_are_told_at_once(self, box: Box) -> None:
-        body = {"channel": "SMS", "content": {"type": "Text"}, "notification": {"forEvent": "Never"}}
+        body = {
+            "channel": "SMS",
+            "content": {"type": "Text"},
+            "notification": {"forEvent": "Never"},
+        }
         assert problems(box.post(body=body)).keys() == {
             "Channel",
             "From",
@@ -367,8 +449,14 @@ class TestSending:
         }
 
     def test_one_bad_recipient_stops_all(self, box: Box) -> None:
-        to_list = [{"type": "Number", "address": number} for number in ("+41791234567", "+1", "+41781234567", "+4")]
-        assert problems(box.send(to=None, toList=to_list)).keys() == {"ToList[1].Address", "ToList[3].Address"}
+        to_list = [
+            {"type": "Number", "address": number}
+            for number in ("+41791234567", "+1", "+41781234567", "+4")
+        ]
+        assert problems(box.send(to=None, toList=to_list)).keys() == {
+            "ToList[1].Address",
+            "ToList[3].Address",
+        }
         assert box.sandbox.messages == []
 
     @given(
@@ -376,15 +464,30 @@ class TestSending:
             {},
             optional={
                 "channel": st.sampled_from(["Sms", "Whatsapp", "Rcs", "sms", None, 1]),
-                "from": st.sampled_from(["ACME", "0041791234567", "", "Zürich", "TwelveLetter", 5, None]),
+                "from": st.sampled_from(
+                    ["ACME", "0041791234567", "", "Zürich", "TwelveLetter", 5, None]
+                ),
                 "to": st.sampled_from(["+41791234567", None, "", 5]),
                 "toList": st.sampled_from(
                     [None, [], [{"type": "Number", "address": "+41791234567"}], [{}], [None], ""]
                 ),
                 "content": st.sampled_from(
-                    [TEXT, {**TEXT, "options": {"pageLimit": 11}}, {**TEXT, "options": []}, {"type": "Text"}, None, {}]
-                    + [{"type": "Text", "text": "x" * length} for length in (0, 1000, 1001, 1531, 4097)]
-                    + [{"type": kind, "mediaId": "m"} for kind in ("Image", "Audio", "Sticker", "image")]
+                    [
+                        TEXT,
+                        {**TEXT, "options": {"pageLimit": 11}},
+                        {**TEXT, "options": []},
+                        {"type": "Text"},
+                        None,
+                        {},
+                    ]
+                    + [
+                        {"type": "Text", "text": "x" * length}
+                        for length in (0, 1000, 1001, 1531, 4097)
+                    ]
+                    + [
+                        {"type": kind, "mediaId": "m"}
+                        for kind in ("Image", "Audio", "Sticker", "image")
+                    ]
                 ),
                 "notification": st.sampled_from(
                     [
@@ -428,7 +531,9 @@ class TestBodies:
     )
     def test_are_json_objects(self, box: Box, body: bytes) -> None:
         for path in ("/api/message", "/api/messagelist"):
-            response = box.client.post(path, content=body, headers={"Content-Type": "application/json"})
+            response = box.client.post(
+                path, content=body, headers={"Content-Type": "application/json"}
+            )
             assert response.status_code == 400
             assert response.json()["errorCode"] == "SyntaxError"
 
@@ -447,14 +552,18 @@ class TestBodies:
             ("/api/media", None, 415),
         ],
     )
-    def test_have_a_content_type(self, box: Box, path: str, content_type: str | None, status: int) -> None:
+    def test_have_a_content_type(
+        self, box: Box, path: str, content_type: str | None, status: int
+    ) -> None:
         headers = {} if content_type is None else {"Content-Type": content_type}
         response = box.client.post(path, content=json.dumps(SMS).encode(), headers=headers)
         assert response.status_code == status
 
     def test_are_limited(self, box: Box) -> None:
         response = box.client.post(
-            "/api/message", content=b" " * (16 * 2**20 + 1), headers={"Content-Type": "application/json"}
+            "/api/message",
+            content=b" " * (16 * 2**20 + 1),
+            headers={"Content-Type": "application/json"},
         )
         assert response.status_code == 413
         assert response.json()["errorCode"] == "SandboxTooLarge"
@@ -506,18 +615,35 @@ class TestBodies:
 
 
 class TestStates:
-    def test_move_with_the_clock_also_where_the_timer_lags(self, open_box: Callable[..., Box]) -> None:
+    def test_move_with_the_clock_also_where_the_timer_lags(
+        self, open_box: Callable[..., Box]
+    ) -> None:
         clock = Clock()
         box = open_box(clock=clock, sent_after=10, delivered_after=60)
         message_id = box.send().json()["messageId"]
-        for seconds, state in ((9.9, "Pending"), (10, "Sent"), (59.9, "Sent"), (60, "Delivered"), (1e5, "Delivered")):
+        for seconds, state in (
+            (9.9, "Pending"),
+            (10, "Sent"),
+            (59.9, "Sent"),
+            (60, "Delivered"),
+            (1e5, "Delivered"),
+        ):
             clock.now = datetime(2026, 1, 15, 9, 30, tzinfo=UTC) + timedelta(seconds=seconds)
             assert box.state(message_id) == state
             assert box.sandbox.messages[0].state == state
-        times = [(at - clock.now).total_seconds() + 1e5 for _, at in box.sandbox.messages[0].history]
+        times = [
+            (at - clock.now).total_seconds() + 1e5 for _, at in box.sandbox.messages[0].history
+        ]
         assert times == [0, 10, 60]
-        assert [state for state, _ in box.sandbox.messages[0].history] == ["Pending", "Sent", "Delivered"]
-        assert box.client.get(f"/api/v2/message/{message_id}").json()["timestamp"] == "2026-01-15T09:31:00.000Z"
+        assert [state for state, _ in box.sandbox.messages[0].history] == [
+            "Pending",
+            "Sent",
+            "Delivered",
+        ]
+        assert (
+            box.client.get(f"/api/v2/message/{message_id}").json()["timestamp"]
+            == "2026-01-15T09:31:00.000Z"
+        )
 
     def test_move_by_themselves(self, box: Box) -> None:
         began = time.monotonic()
@@ -587,7 +713,9 @@ class TestLists:
         ids = [first["messageId"], third["messageId"], *fifth["messageIdList"]]
         assert [message.id for message in box.sandbox.messages] == ids
         assert {message.list_id for message in box.sandbox.messages} == {body["messageListId"]}
-        assert {message.request_id for message in box.sandbox.messages} == {response.headers["x-f24-request-id"]}
+        assert {message.request_id for message in box.sandbox.messages} == {
+            response.headers["x-f24-request-id"]
+        }
         assert box.sandbox.messages[1].raw == messages[2]
         status = box.client.get(f"/api/messagelist/{body['messageListId']}").json()
         assert [entry["messageId"] for entry in status["messages"]] == ids
@@ -606,7 +734,10 @@ class TestLists:
             ({"messages": []}, {"Messages"}),
             ({"messages": {}}, {"Messages"}),
             ({"messages": [SMS], "notification": 1}, {"Notification"}),
-            ({"messages": None, "notification": {"forEvent": 1}}, {"Messages", "Notification.ForEvent"}),
+            (
+                {"messages": None, "notification": {"forEvent": 1}},
+                {"Messages", "Notification.ForEvent"},
+            ),
         ],
     )
     def test_what_is_refused(self, box: Box, body: object, parameters: set[str]) -> None:
@@ -624,7 +755,9 @@ class TestMedia:
 
         for content in (data, chunks()):
             headers = {"Content-Type": "application/octet-stream"}
-            media_id = box.client.post("/api/v2/media", content=content, headers=headers).json()["mediaId"]
+            media_id = box.client.post("/api/v2/media", content=content, headers=headers).json()[
+                "mediaId"
+            ]
             response = box.client.get(f"/api/media/{media_id}")
             assert response.headers["content-type"] == "application/octet-stream"
             assert response.headers["content-length"] == str(len(data))
@@ -635,20 +768,32 @@ class TestMedia:
         media_id = self.upload(box, b"GIF89a")
         for kind in ("Image", "Document", "Audio", "Video"):
             content = {"type": kind, "mediaId": media_id}
-            assert box.send(channel="Whatsapp", **{"from": "0041791234567"}, content=content).status_code == 200
-        assert box.send(channel="Rcs", content={"type": "Sticker", "mediaId": media_id}).status_code == 200
+            assert (
+                box.send(
+                    channel="Whatsapp", **{"from": "0041791234567"}, content=content
+                ).status_code
+                == 200
+            )
+        assert (
+            box.send(channel="Rcs", content={"type": "Sticker", "mediaId": media_id}).status_code
+            == 200
+        )
         assert box.sandbox.messages[0].text is None
         assert box.sandbox.messages[0].content == {"type": "Image", "mediaId": media_id}
 
     def test_must_not_be_empty(self, box: Box) -> None:
-        response = box.client.post("/api/media", content=b"", headers={"Content-Type": "application/octet-stream"})
+        response = box.client.post(
+            "/api/media", content=b"", headers={"Content-Type": "application/octet-stream"}
+        )
         assert problems(response).keys() == {"Body"}
 
     def test_may_be_limited(self, open_box: Callable[..., Box]) -> None:
         box = open_box(max_media_size=100_000)
         self.upload(box, b"x" * 100_000)
         response = box.client.post(
-            "/api/media", content=b"x" * 100_001, headers={"Content-Type": "application/octet-stream"}
+            "/api/media",
+            content=b"x" * 100_001,
+            headers={"Content-Type": "application/octet-stream"},
         )
         assert response.status_code == 413
         self.upload(box, b"x")
@@ -664,7 +809,9 @@ class TestMedia:
 
     @staticmethod
     def upload(box: Box, data: bytes) -> str:
-        response = box.client.post("/api/media", content=data, headers={"Content-Type": "application/octet-stream"})
+        response = box.client.post(
+            "/api/media", content=data, headers={"Content-Type": "application/octet-stream"}
+        )
         return str(response.json()["mediaId"])
 
 
@@ -698,7 +845,9 @@ class TestFailures:
 
     def test_may_be_a_proxy(self, box: Box) -> None:
         with connect(box.sandbox) as client:
-            box.sandbox.fail_next(502, body="<html>Bad Gateway</html>", headers={"X-F24-Request-ID": None})
+            box.sandbox.fail_next(
+                502, body="<html>Bad Gateway</html>", headers={"X-F24-Request-ID": None}
+            )
             response = client.post("/api/message", json=SMS)
         assert (response.status_code, response.text) == (502, "<html>Bad Gateway</html>")
         assert response.headers["content-type"] == "text/html"
@@ -707,10 +856,15 @@ class TestFailures:
 
     def test_may_be_anything(self, box: Box) -> None:
         with connect(box.sandbox) as client:
-            box.sandbox.fail_next(200, body=b"\xff\x00", headers={"Content-Type": "application/json", "Date": "now"})
+            box.sandbox.fail_next(
+                200, body=b"\xff\x00", headers={"Content-Type": "application/json", "Date": "now"}
+            )
             response = client.get("/api/message/x")
             assert (response.status_code, response.content) == (200, b"\xff\x00")
-            assert (response.headers["content-type"], response.headers["date"]) == ("application/json", "now")
+            assert (response.headers["content-type"], response.headers["date"]) == (
+                "application/json",
+                "now",
+            )
             box.sandbox.fail_next(503, headers={"x-f24-request-id": "mine"})
             assert client.get("/api/message/x").headers["x-f24-request-id"] == "mine"
             box.sandbox.fail_next(204, body="")
@@ -742,7 +896,9 @@ class TestFailures:
         box.sandbox._store.add = None  # type: ignore[method-assign,assignment]
         response = box.send()
         assert (response.status_code, response.json()["errorCode"]) == (500, "SandboxFailure")
-        assert [record.name for record in caplog.records if record.levelname == "ERROR"] == ["ecall_facade.sandbox"]
+        assert [record.name for record in caplog.records if record.levelname == "ERROR"] == [
+            "ecall_facade.sandbox"
+        ]
 
 
 class TestIds:
@@ -753,7 +909,9 @@ class TestIds:
                 box.send(),
                 box.send(to="nobody"),
                 box.post("/api/v2/messagelist", {"messages": [SMS, SMS]}),
-                box.client.post("/api/media", content=b"x", headers={"Content-Type": "application/octet-stream"}),
+                box.client.post(
+                    "/api/media", content=b"x", headers={"Content-Type": "application/octet-stream"}
+                ),
             ]
             return [(dict(answer.headers), answer.content) for answer in answers]
 
@@ -766,9 +924,17 @@ class TestIds:
         def send(_: int) -> list[tuple[str, str]]:
             with connect(box.sandbox) as client:
                 responses = [client.post("/api/message", json=SMS) for _ in range(10)]
-            return [(each.json()["messageId"], each.headers["x-f24-request-id"]) for each in responses]
+            return [
+                (each.json()["messageId"], each.headers["x-f24-request-id"]) for each in responses
+            ]
 
         with ThreadPoolExecutor(50) as pool:
             found = [pair for pairs in pool.map(send, range(50)) for pair in pairs]
-        assert len({message_id for message_id, _ in found}) == len({request_id for _, request_id in found}) == 500
-        assert {message.id for message in box.sandbox.messages} == {message_id for message_id, _ in found}
+        assert (
+            len({message_id for message_id, _ in found})
+            == len({request_id for _, request_id in found})
+            == 500
+        )
+        assert {message.id for message in box.sandbox.messages} == {
+            message_id for message_id, _ in found
+        }

@@ -22,7 +22,12 @@ from ecall_facade.sandbox import Notification, Sandbox
 
 pytestmark = pytest.mark.once
 
-SMS = {"channel": "Sms", "from": "ACME", "to": "+41791234567", "content": {"type": "Text", "text": "Grüezi"}}
+SMS = {
+    "channel": "Sms",
+    "from": "ACME",
+    "to": "+41791234567",
+    "content": {"type": "Text", "text": "Grüezi"},
+}
 SPEC = yaml.safe_load((Path(__file__).parents[1] / "spec" / "ecall.yaml").read_text("utf-8"))
 JSONSCHEMA: Any = importlib.import_module("jsonschema")  # it has no types of its own
 
@@ -77,10 +82,15 @@ def receiver() -> Iterator[Receiver]:
 
 
 def notification(*addresses: tuple[str, str], **more: str) -> dict[str, object]:
-    return {"addresses": [{"type": kind, "address": address} for kind, address in addresses], **more}
+    return {
+        "addresses": [{"type": kind, "address": address} for kind, address in addresses],
+        **more,
+    }
 
 
-def send(sandbox: Sandbox, path: str = "message", body: dict[str, object] | None = None, **more: object) -> Any:
+def send(
+    sandbox: Sandbox, path: str = "message", body: dict[str, object] | None = None, **more: object
+) -> Any:
     auth = (sandbox.credentials["username"], sandbox.credentials["password"])
     with httpx.Client(base_url=sandbox.url, auth=auth, trust_env=False) as client:
         response = client.post(f"/api/v2/{path}", json={**(SMS if body is None else body), **more})
@@ -99,7 +109,9 @@ def wait_for(sandbox: Sandbox, number: int) -> list[Notification]:
 
 def test_url_post_and_url_are_called_in_order(receiver: Receiver) -> None:
     with Sandbox(sent_after=0.01, delivered_after=0.02) as sandbox:
-        addresses = notification(("UrlPost", f"{receiver.url}/slow"), ("Url", f"{receiver.url}/get?key=1"))
+        addresses = notification(
+            ("UrlPost", f"{receiver.url}/slow"), ("Url", f"{receiver.url}/get?key=1")
+        )
         message_id = send(sandbox, notification=addresses)["messageId"]
         attempts = wait_for(sandbox, 4)
         history = sandbox.messages[0].history
@@ -118,7 +130,9 @@ def test_url_post_and_url_are_called_in_order(receiver: Receiver) -> None:
         assert data.keys() == {"messageId", "state", "to", "timestamp"}
         assert (data["messageId"], data["to"]) == (message_id, "+41791234567")
         assert data["timestamp"].endswith("Z")
-    assert {(each.outcome, each.status_code, each.message_id) for each in attempts} == {("answered", 200, message_id)}
+    assert {(each.outcome, each.status_code, each.message_id) for each in attempts} == {
+        ("answered", 200, message_id)
+    }
     assert [each.at for each in attempts] == [history[1].at] * 2 + [history[2].at] * 2
     assert receiver.url not in repr(attempts)
 
@@ -148,9 +162,14 @@ def test_a_list_and_a_broadcast_tell_of_each_message(receiver: Receiver) -> None
     with Sandbox() as sandbox:
         ids = [
             entry["messageId"]
-            for entry in send(sandbox, "messagelist", {"messages": [SMS, SMS], "notification": told})["messages"]
+            for entry in send(
+                sandbox, "messagelist", {"messages": [SMS, SMS], "notification": told}
+            )["messages"]
         ]
-        to_list = [{"type": "Number", "address": "+41791234567"}, {"type": "Number", "address": "+41781234567"}]
+        to_list = [
+            {"type": "Number", "address": "+41791234567"},
+            {"type": "Number", "address": "+41781234567"},
+        ]
         ids += send(sandbox, to=None, toList=to_list, notification=told)["messageIdList"]
         wait_for(sandbox, 4)
     assert sorted(data["messageId"] for _, _, data in receiver.calls) == sorted(ids)
@@ -168,27 +187,41 @@ def test_only_this_machine_is_called_and_people_are_not() -> None:
         ):
             send(sandbox, notification=notification((kind, address), forEvent="FinalOnly"))
         attempts = {each.address: each for each in wait_for(sandbox, 6)}
-    assert {each.outcome for each in attempts.values() if each.type.startswith("Url")} == {"skipped"}
+    assert {each.outcome for each in attempts.values() if each.type.startswith("Url")} == {
+        "skipped"
+    }
     assert "app.example is not this machine" in str(attempts["https://app.example/hook"].reason)
-    assert {each.outcome for each in attempts.values() if not each.type.startswith("Url")} == {"recorded"}
+    assert {each.outcome for each in attempts.values() if not each.type.startswith("Url")} == {
+        "recorded"
+    }
 
 
 def test_named_hosts_are_called() -> None:
     # Nothing there: a name under .invalid never resolves, so it was tried and no one was disturbed.
     with Sandbox(callback_hosts={"APP.invalid"}) as sandbox:
-        send(sandbox, notification=notification(("UrlPost", "http://app.invalid/"), forEvent="FinalOnly"))
+        send(
+            sandbox,
+            notification=notification(("UrlPost", "http://app.invalid/"), forEvent="FinalOnly"),
+        )
         (attempt,) = wait_for(sandbox, 1)
     assert attempt.outcome == "failed"
     assert "Error" in str(attempt.reason)
     assert Sandbox(callback_hosts="app.test")._callbacks._hosts == {"app.test"}
 
 
-def test_what_a_receiver_does_disturbs_nobody(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_receiver_does_disturbs_nobody(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with Sandbox() as sandbox:
         addresses = [f"{receiver.url}/500", f"{receiver.url}/302", "http://127.0.0.1:9/"]
-        send(sandbox, notification=notification(*(("UrlPost", each) for each in addresses), forEvent="FinalOnly"))
+        send(
+            sandbox,
+            notification=notification(
+                *(("UrlPost", each) for each in addresses), forEvent="FinalOnly"
+            ),
+        )
         attempts = wait_for(sandbox, 3)
         assert [each.outcome for each in attempts] == ["answered", "answered", "failed"]
         assert [each.status_code for each in attempts] == [500, 302, None]
@@ -211,10 +244,15 @@ def test_stop_does_not_wait_for_a_receiver_and_start_goes_on(receiver: Receiver)
         assert [each.outcome for each in wait_for(sandbox, known + 2)[-2:]] == ["answered"] * 2
 
 
-def test_the_time_that_a_receiver_has_is_limited(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_that_a_receiver_has_is_limited(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ecall_facade.sandbox._callbacks.TIMEOUT", 0.05)
     with Sandbox() as sandbox:
-        send(sandbox, notification=notification(("UrlPost", f"{receiver.url}/slow"), forEvent="FinalOnly"))
+        send(
+            sandbox,
+            notification=notification(("UrlPost", f"{receiver.url}/slow"), forEvent="FinalOnly"),
+        )
         (attempt,) = wait_for(sandbox, 1)
     assert (attempt.outcome, attempt.status_code) == ("failed", None)
     assert "Timeout" in str(attempt.reason)
@@ -223,9 +261,13 @@ def test_the_time_that_a_receiver_has_is_limited(receiver: Receiver, monkeypatch
 def test_name_and_password_in_a_url_are_sent(receiver: Receiver) -> None:
     url = receiver.url.replace("//", "//acme:sesame%2C%20open@")
     with Sandbox() as sandbox:
-        send(sandbox, notification=notification(("UrlPost", url), ("Url", url), forEvent="FinalOnly"))
+        send(
+            sandbox, notification=notification(("UrlPost", url), ("Url", url), forEvent="FinalOnly")
+        )
         assert [each.outcome for each in wait_for(sandbox, 2)] == ["answered"] * 2
-    assert receiver.authorizations == [f"Basic {base64.b64encode(b'acme:sesame, open').decode()}"] * 2
+    assert (
+        receiver.authorizations == [f"Basic {base64.b64encode(b'acme:sesame, open').decode()}"] * 2
+    )
 
 
 class TestReply:
@@ -238,7 +280,9 @@ class TestReply:
             assert sandbox.reply("Grüezi, 🎁") == 200
             assert sandbox.reply("a", sender="0791234567", to="+41791000001", channel="Rcs") == 200
             assert sandbox.reply("b", url=f"{receiver.url}/500") == 500
-            assert [message.id for message in sandbox.messages] == ids  # what comes in is none of what went out
+            assert [
+                message.id for message in sandbox.messages
+            ] == ids  # what comes in is none of what went out
         schema = {"$ref": "#/components/schemas/ReceivedMessage", "components": SPEC["components"]}
         for _, _, data in receiver.calls:
             JSONSCHEMA.Draft202012Validator(schema).validate(data)
@@ -253,12 +297,19 @@ class TestReply:
             "content": {"type": "Text", "text": "Grüezi, 🎁"},
             "timestamp": "2026-01-15T09:30:00.000Z",
         }
-        assert (second["from"], second["to"], second["channel"]) == ("0791234567", "+41791000001", "Rcs")
+        assert (second["from"], second["to"], second["channel"]) == (
+            "0791234567",
+            "+41791000001",
+            "Rcs",
+        )
 
     def test_it_comes_from_the_newest_recipient_of_its_channel(self, receiver: Receiver) -> None:
         with Sandbox(inbound_url=receiver.url) as sandbox:
             send(sandbox)
-            send(sandbox, body={**SMS, "channel": "Whatsapp", "from": "+41791000001", "to": "+41787654321"})
+            send(
+                sandbox,
+                body={**SMS, "channel": "Whatsapp", "from": "+41791000001", "to": "+41787654321"},
+            )
             for channel in ("Sms", "Whatsapp"):
                 sandbox.reply("hi", channel=channel)
         assert [data["from"] for _, _, data in receiver.calls] == ["+41791234567", "+41787654321"]
@@ -267,12 +318,25 @@ class TestReply:
         with Sandbox(inbound_url=receiver.url) as sandbox:
             auth = (sandbox.credentials["username"], sandbox.credentials["password"])
             headers = {"Content-Type": "application/octet-stream"}
-            uploaded = httpx.post(f"{sandbox.url}/api/media", content=b"x", auth=auth, headers=headers, trust_env=False)
+            uploaded = httpx.post(
+                f"{sandbox.url}/api/media",
+                content=b"x",
+                auth=auth,
+                headers=headers,
+                trust_env=False,
+            )
             media_id = uploaded.json()["mediaId"]
-            assert sandbox.reply("see", media_id=media_id, sender="+41791234567", channel="Whatsapp") == 200
+            assert (
+                sandbox.reply("see", media_id=media_id, sender="+41791234567", channel="Whatsapp")
+                == 200
+            )
             with pytest.raises(ValueError, match="There is no file 'f-1'"):
                 sandbox.reply(media_id="f-1", sender="+41791234567")
-        assert receiver.calls[0][2]["content"] == {"type": "Document", "text": "see", "mediaId": media_id}
+        assert receiver.calls[0][2]["content"] == {
+            "type": "Document",
+            "text": "see",
+            "mediaId": media_id,
+        }
 
     @pytest.mark.parametrize(
         ("given", "problem"),
@@ -281,7 +345,10 @@ class TestReply:
             ({"sender": None}, "Nobody was sent anything by Sms"),
             ({"channel": "sms"}, "channel is one of Sms, Whatsapp, Rcs"),
             ({"text": None}, "a text, a media_id or both"),
-            ({"url": "https://app.example/inbound"}, "app.example is not this machine; name it in callback_hosts"),
+            (
+                {"url": "https://app.example/inbound"},
+                "app.example is not this machine; name it in callback_hosts",
+            ),
             ({"url": "http://0.0.0.0/"}, "is not this machine"),
             ({"url": "http://127.0.0.1.example/"}, "is not this machine"),
             ({"url": "127.0.0.1:8000/inbound"}, "must be http://… or https://…"),
@@ -289,13 +356,22 @@ class TestReply:
             ({"url": "http://127.0.0.1:a/"}, "must be http://… or https://…"),
         ],
     )
-    def test_what_cannot_be_posted_is_said(self, receiver: Receiver, given: dict[str, Any], problem: str) -> None:
-        arguments: dict[str, Any] = {"text": "hi", "sender": "+41791234567", "url": receiver.url, **given}
+    def test_what_cannot_be_posted_is_said(
+        self, receiver: Receiver, given: dict[str, Any], problem: str
+    ) -> None:
+        arguments: dict[str, Any] = {
+            "text": "hi",
+            "sender": "+41791234567",
+            "url": receiver.url,
+            **given,
+        }
         with pytest.raises(ValueError, match=problem):
             Sandbox().reply(**arguments)
         assert receiver.calls == []
 
-    def test_no_answer_is_a_connection_error(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_answer_is_a_connection_error(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
             monkeypatch.setenv(name, receiver.url)
         sandbox = Sandbox(callback_hosts={"APP.invalid"})

@@ -39,7 +39,9 @@ class Handler(BaseHTTPRequestHandler):
     server: Receiver  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_POST(self) -> None:
-        self.server.calls.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+        self.server.calls.append(
+            (self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        )
         if self.path == "/slow":
             self.server.go.wait(5)
         self.send_response(200)
@@ -93,7 +95,9 @@ class TestClock:
             ((60,), {"seconds": -30}, 30.0),
         ],
     )
-    def test_is_turned_forward(self, arguments: Any, options: dict[str, float], seconds: float) -> None:
+    def test_is_turned_forward(
+        self, arguments: Any, options: dict[str, float], seconds: float
+    ) -> None:
         clock = Clock(lambda: BEGIN)
         clock.advance(*arguments, **options)
         clock.advance(*arguments, **options)
@@ -129,7 +133,13 @@ class TestMessages:
         with Sandbox(sent_after=60, delivered_after=3600, clock=lambda: BEGIN) as sandbox:
             message_id = send(sandbox)
             with ECall(**sandbox.credentials) as ecall:
-                for step, state in ((59, "Pending"), (1, "Sent"), (3539, "Sent"), (1, "Delivered"), (1e6, "Delivered")):
+                for step, state in (
+                    (59, "Pending"),
+                    (1, "Sent"),
+                    (3539, "Sent"),
+                    (1, "Delivered"),
+                    (1e6, "Delivered"),
+                ):
                     sandbox.clock.advance(step)
                     assert sandbox.messages[0].state == state
                     if step < 1e6:  # after which nobody may ask any more
@@ -148,7 +158,8 @@ class TestMessages:
             assert states == ["Pending", "Sent"]
 
     @pytest.mark.parametrize(
-        ("version", "stamp"), [("v1", "2026-01-15T11:30:01.000"), ("v2", "2026-01-15T10:30:01.000Z")]
+        ("version", "stamp"),
+        [("v1", "2026-01-15T11:30:01.000"), ("v2", "2026-01-15T10:30:01.000Z")],
     )
     def test_have_its_time_in_each_version(self, version: Any, stamp: str) -> None:
         with Sandbox(sent_after=1, delivered_after=2, clock=lambda: BEGIN) as sandbox:
@@ -176,7 +187,10 @@ class TestMessages:
             assert ecall.messages.status(message_id).is_final
             assert len(ecall.messages.list_status(lot.list_id).messages) == 1
             sandbox.clock.advance(timedelta(milliseconds=1))
-            for read in (lambda: ecall.messages.status(message_id), lambda: ecall.messages.list_status(lot.list_id)):
+            for read in (
+                lambda: ecall.messages.status(message_id),
+                lambda: ecall.messages.list_status(lot.list_id),
+            ):
                 with pytest.raises(NotFound, match="seven days"):
                     read()
             assert len(sandbox.messages) == 1
@@ -194,7 +208,10 @@ class TestReports:
             (message_id, "Sent"),
             (message_id, "Delivered"),
         ]
-        assert [each.at - accepted_at for each in sandbox.notifications] == [timedelta(minutes=1), timedelta(hours=1)]
+        assert [each.at - accepted_at for each in sandbox.notifications] == [
+            timedelta(minutes=1),
+            timedelta(hours=1),
+        ]
 
     def test_of_every_change_go_to_the_callback_url_too(self, receiver: Receiver) -> None:
         with Sandbox(callback_url=f"{receiver.url}/all") as sandbox:
@@ -211,7 +228,10 @@ class TestReports:
             ("/all", "Delivered"),
             ("/own", "Delivered"),
         ]
-        assert [(path, state) for path, to, state in told if to == "1001"] == [("/all", "Sent"), ("/all", "Failed")]
+        assert [(path, state) for path, to, state in told if to == "1001"] == [
+            ("/all", "Sent"),
+            ("/all", "Failed"),
+        ]
         assert [state for _, to, state in told if to == "0005"] == ["Pending", "Sent", "Delivered"]
         failed = next(data for _, data in receiver.calls if data["state"] == "Failed")
         assert failed["error"] == {"errorCode": "1001", "errorMessage": "timeout"}
@@ -254,7 +274,9 @@ class TestClear:
             sandbox.clock.advance(1)
             wait_until(lambda: receiver.calls)
             reply = threading.Thread(
-                target=sandbox.reply, args=("hi",), kwargs={"url": f"{receiver.url}/slow", "sender": "+41791234567"}
+                target=sandbox.reply,
+                args=("hi",),
+                kwargs={"url": f"{receiver.url}/slow", "sender": "+41791234567"},
             )
             reply.start()
             wait_until(lambda: len(receiver.calls) == 2)
@@ -266,11 +288,16 @@ class TestClear:
             wait_until(lambda: sandbox.notifications)
             time.sleep(0.05)  # what was under way would be there by now
             assert [each.message_id for each in sandbox.notifications] == [second]
-            assert {told["state"] for _, told in receiver.calls if told["messageId"] == first} == {"Sent"}
+            assert {told["state"] for _, told in receiver.calls if told["messageId"] == first} == {
+                "Sent"
+            }
             assert [item["kind"] for item in items(sandbox)] == ["message"]
 
     def test_may_come_at_any_time(self) -> None:
-        with Sandbox(sent_after=0, delivered_after=0.001) as sandbox, ECall(**sandbox.credentials) as ecall:
+        with (
+            Sandbox(sent_after=0, delivered_after=0.001) as sandbox,
+            ECall(**sandbox.credentials) as ecall,
+        ):
             done = threading.Event()
 
             def clear() -> None:

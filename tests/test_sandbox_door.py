@@ -18,7 +18,12 @@ from ecall_facade.sandbox import Sandbox
 
 pytestmark = pytest.mark.once
 
-SMS = {"channel": "Sms", "from": "ACME", "to": "+41791234567", "content": {"type": "Text", "text": "Grüezi"}}
+SMS = {
+    "channel": "Sms",
+    "from": "ACME",
+    "to": "+41791234567",
+    "content": {"type": "Text", "text": "Grüezi"},
+}
 WRITES = ["/api/v2/message", "/inbox/clear", "/inbox/reply"]
 READS = ["/", "/inbox/items", "/inbox/events", "/api/v2/message/x"]
 
@@ -33,10 +38,14 @@ class Answer(NamedTuple):
         return self.status == 403 and json.loads(self.body)["errorCode"] == "SandboxForeignSite"
 
 
-def ask(sandbox: Sandbox, method: str, target: str, *headers: str, host: str | None = None) -> Answer:
+def ask(
+    sandbox: Sandbox, method: str, target: str, *headers: str, host: str | None = None
+) -> Answer:
     """Write a request by hand, as no library would; `host` None is the right one, "" none at all."""
     url = httpx.URL(sandbox.url)
-    token = base64.b64encode(":".join([sandbox.credentials["username"], sandbox.credentials["password"]]).encode())
+    token = base64.b64encode(
+        ":".join([sandbox.credentials["username"], sandbox.credentials["password"]]).encode()
+    )
     body = json.dumps(SMS if "/api/" in target else {}) if method == "POST" else ""
     named = [f"Authorization: Basic {token.decode()}", *headers, "Connection: close"]
     named += [f"Host: {url.netloc.decode() if host is None else host}"] if host != "" else []
@@ -95,10 +104,18 @@ class TestOtherSites:
     @pytest.mark.parametrize("path", [*READS, *WRITES])
     def test_are_told_by_no_header_that_they_may_read(self, sandbox: Sandbox, path: str) -> None:
         for method in ("GET", "OPTIONS"):
-            answer = ask(sandbox, method, path, "Origin: https://evil.example", "Access-Control-Request-Method: POST")
+            answer = ask(
+                sandbox,
+                method,
+                path,
+                "Origin: https://evil.example",
+                "Access-Control-Request-Method: POST",
+            )
             assert "access-control" not in answer.headers.lower()
 
-    @pytest.mark.parametrize(("path", "statuses"), list(zip(WRITES, ({200}, {204}, {400}), strict=True)))
+    @pytest.mark.parametrize(
+        ("path", "statuses"), list(zip(WRITES, ({200}, {204}, {400}), strict=True))
+    )
     @pytest.mark.parametrize(
         "headers",
         [
@@ -112,7 +129,12 @@ class TestOtherSites:
         self, sandbox: Sandbox, path: str, statuses: set[int], headers: list[str]
     ) -> None:
         port = httpx.URL(sandbox.url).port
-        assert ask(sandbox, "POST", path, *(each.replace("{port}", str(port)) for each in headers)).status in statuses
+        assert (
+            ask(
+                sandbox, "POST", path, *(each.replace("{port}", str(port)) for each in headers)
+            ).status
+            in statuses
+        )
 
     def test_may_link_to_it(self, sandbox: Sandbox) -> None:
         assert ask(sandbox, "GET", "/", "Sec-Fetch-Site: cross-site").status == 200
@@ -147,18 +169,31 @@ class TestOtherNames:
         assert "own names only" in json.loads(answer.body)["error"]
 
     @pytest.mark.parametrize(
-        "host", ["127.0.0.1", "localhost", "LOCALHOST:{port}", "localhost.", "127.1.2.3:1", "[::1]:80", "[::1]"]
+        "host",
+        [
+            "127.0.0.1",
+            "localhost",
+            "LOCALHOST:{port}",
+            "localhost.",
+            "127.1.2.3:1",
+            "[::1]:80",
+            "[::1]",
+        ],
     )
     def test_are_not_those_of_this_machine(self, sandbox: Sandbox, host: str) -> None:
         host = host.replace("{port}", str(httpx.URL(sandbox.url).port))
         assert ask(sandbox, "GET", "/inbox/items", host=host).status == 200
-        assert ask(sandbox, "POST", "/inbox/clear", f"Origin: http://{host}", host=host).status == 204
+        assert (
+            ask(sandbox, "POST", "/inbox/clear", f"Origin: http://{host}", host=host).status == 204
+        )
 
     @pytest.mark.parametrize("headers", [[], ["Host: 127.0.0.1", "Host: evil.example"]])
     def test_are_one_and_not_none(self, sandbox: Sandbox, headers: list[str]) -> None:
         assert ask(sandbox, "GET", "/inbox/items", *headers, host="").status == 400
 
-    @pytest.mark.parametrize("target", ["http://evil.example/inbox/items", "//evil.example/inbox/items", "*"])
+    @pytest.mark.parametrize(
+        "target", ["http://evil.example/inbox/items", "//evil.example/inbox/items", "*"]
+    )
     def test_in_a_target_lead_nowhere(self, sandbox: Sandbox, target: str) -> None:
         assert ask(sandbox, "GET", target).status in {400, 404}
         assert ask(sandbox, "GET", target, host="evil.example").status in {400, 403}
@@ -182,8 +217,12 @@ class TestAddresses:
             # Whatever the name, it is answered.
             for host in ("[", "[::1", "a b"):
                 assert ask(sandbox, "POST", "/api/v2/message", host=host).status in {200, 400}
-            own = ask(sandbox, "POST", "/inbox/clear", "Origin: http://mailbox.test", host="mailbox.test")
-            other = ask(sandbox, "POST", "/inbox/clear", "Origin: http://evil.example", host="mailbox.test")
+            own = ask(
+                sandbox, "POST", "/inbox/clear", "Origin: http://mailbox.test", host="mailbox.test"
+            )
+            other = ask(
+                sandbox, "POST", "/inbox/clear", "Origin: http://evil.example", host="mailbox.test"
+            )
             assert (own.status, other.status) == (204, 403)
         finally:
             sandbox.stop()
@@ -218,7 +257,9 @@ class TestAddresses:
 
     @pytest.mark.parametrize("port", [-1, 65536])
     def test_have_a_port(self, port: int) -> None:
-        with pytest.raises(ValueError, match="port must be from 0, which takes a free one, to 65535"):
+        with pytest.raises(
+            ValueError, match="port must be from 0, which takes a free one, to 65535"
+        ):
             Sandbox(port=port)
 
     def test_may_be_chosen(self) -> None:
@@ -233,7 +274,10 @@ class TestUrls:
     @pytest.mark.parametrize(
         ("url", "problem"),
         [
-            ("https://app.example/hook", "app.example is not this machine; name it in callback_hosts"),
+            (
+                "https://app.example/hook",
+                "app.example is not this machine; name it in callback_hosts",
+            ),
             ("http://127.0.0.1.example/", "is not this machine"),
             ("http://0.0.0.0/", "is not this machine"),
             ("ftp://127.0.0.1/", "must be http://… or https://…"),
@@ -251,7 +295,11 @@ class TestUrls:
             Sandbox(**options)
 
     def test_may_be_of_named_hosts(self) -> None:
-        Sandbox(inbound_url="https://APP.example/x", callback_url="http://app.example/", callback_hosts="App.example")
+        Sandbox(
+            inbound_url="https://APP.example/x",
+            callback_url="http://app.example/",
+            callback_hosts="App.example",
+        )
 
 
 def test_credentials_are_always_checked() -> None:

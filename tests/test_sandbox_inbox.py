@@ -60,8 +60,12 @@ class Box:
     def send(self, path: str = "message", **changes: Any) -> httpx.Response:
         return self.api.post(f"/api/v2/{path}", json={**SMS, **changes})
 
-    def post(self, body: bytes, path: str = "message", content_type: str = "application/json") -> httpx.Response:
-        return self.api.post(f"/api/v2/{path}", content=body, headers={"Content-Type": content_type})
+    def post(
+        self, body: bytes, path: str = "message", content_type: str = "application/json"
+    ) -> httpx.Response:
+        return self.api.post(
+            f"/api/v2/{path}", content=body, headers={"Content-Type": content_type}
+        )
 
     def upload(self, data: bytes) -> str:
         return str(self.post(data, "media", "application/octet-stream").json()["mediaId"])
@@ -85,7 +89,10 @@ class Box:
 def hold_against_rules(response: httpx.Response) -> None:
     assert {name: response.headers[name] for name in HARDENED} == HARDENED
     assert response.headers["x-ecall-sandbox"].startswith("simulated")
-    if response.headers.get("content-type") == "application/json" and response.request.method != "HEAD":
+    if (
+        response.headers.get("content-type") == "application/json"
+        and response.request.method != "HEAD"
+    ):
         response.read()
         json.loads(response.content, parse_constant=pytest.fail)  # a browser knows no NaN
         response.content.decode("ascii")
@@ -95,9 +102,13 @@ class Stream:
     """Follows the events over a bare socket."""
 
     def __init__(self, sandbox: Sandbox, since: int, last: int | None) -> None:
-        self._sock = socket.create_connection(("127.0.0.1", httpx.URL(sandbox.url).port or 0), timeout=5)
+        self._sock = socket.create_connection(
+            ("127.0.0.1", httpx.URL(sandbox.url).port or 0), timeout=5
+        )
         header = "" if last is None else f"Last-Event-ID: {last}\r\n"
-        self._sock.sendall(f"GET /inbox/events?since={since} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n".encode())
+        self._sock.sendall(
+            f"GET /inbox/events?since={since} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n".encode()
+        )
         self._file = self._sock.makefile("rb")
         assert self._file.readline() == b"HTTP/1.1 200 OK\r\n"
         self.headers = dict(line.split(": ", 1) for line in iter(self._line, ""))
@@ -234,11 +245,17 @@ class TestMessages:
 
     def test_of_the_other_channels_have_no_pages(self, box: Box) -> None:
         media_id = box.upload(PNG)
-        box.send(channel="Whatsapp", **{"from": "+41791000001"}, content={"type": "Image", "MEDIAID": media_id})
+        box.send(
+            channel="Whatsapp",
+            **{"from": "+41791000001"},
+            content={"type": "Image", "MEDIAID": media_id},
+        )
         box.send(channel="Rcs")
         box.send(content={"type": "Text", "text": "ж" * 71})
         image, text, sms = box.items()
-        assert (image["pages"], image["encoding"]) == (text["pages"], text["encoding"]) == (None, None)
+        assert (
+            (image["pages"], image["encoding"]) == (text["pages"], text["encoding"]) == (None, None)
+        )
         assert image["content"] == {"type": "Image", "mediaId": media_id}
         assert image["media"] == {"content_type": "image/png", "size": len(PNG), "kept": True}
         assert (sms["pages"], sms["encoding"]) == (2, "UCS-2")
@@ -248,10 +265,16 @@ class TestMessages:
         media_id = box.upload(PNG)
         box.send(channel="Rcs", content={"type": "Document", "mediaId": media_id})
         box.upload(b"other")
-        assert box.items()[0]["media"] == {"content_type": "application/octet-stream", "size": 0, "kept": False}
+        assert box.items()[0]["media"] == {
+            "content_type": "application/octet-stream",
+            "size": 0,
+            "kept": False,
+        }
 
     def test_have_something_behind_them(self, box: Box) -> None:
-        list_id = box.api.post("/api/v2/messagelist?a=b", json={"messages": [SMS, SMS]}).json()["messageListId"]
+        list_id = box.api.post("/api/v2/messagelist?a=b", json={"messages": [SMS, SMS]}).json()[
+            "messageListId"
+        ]
         box.sandbox.clock.advance(1)
         item = box.items()[0]
         assert item["list_id"] == list_id
@@ -270,7 +293,10 @@ class TestMessages:
         assert ["x-f24-request-id", item["request_id"]] in answer["headers"]
 
     def test_say_whom_they_told(self, box: Box) -> None:
-        addresses = [{"type": "Email", "address": "//[@x"}, {"type": "UrlPost", "address": "http://a:b@192.0.2.1/x"}]
+        addresses = [
+            {"type": "Email", "address": "//[@x"},
+            {"type": "UrlPost", "address": "http://a:b@192.0.2.1/x"},
+        ]
         box.send(notification={"addresses": addresses, "forEvent": "FinalOnly"})
         box.sandbox.clock.advance(1)
         deadline = time.monotonic() + 5
@@ -308,16 +334,24 @@ class TestMessages:
         assert [item["kind"] for item in items] == ["message", "refused", "inbound"] * 3
         assert [item["at"] for item in items] == sorted(item["at"] for item in items)
 
-    def test_the_newest_are_shown(self, open_box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_newest_are_shown(
+        self, open_box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(_inbox, "SHOWN", 3)
         box = open_box(max_messages=5)
         for index in range(7):
             box.send(content={"type": "Text", "text": str(index)})
         asked = box.page.get("/inbox/items").json()
         assert [item["content"]["text"] for item in asked["items"]] == ["4", "5", "6"]
-        assert (asked["status"]["messages"], asked["status"]["dropped"], asked["status"]["shown"]) == (5, 2, 3)
+        assert (
+            asked["status"]["messages"],
+            asked["status"]["dropped"],
+            asked["status"]["shown"],
+        ) == (5, 2, 3)
 
-    @pytest.mark.parametrize("key", ["message:x", "refused:x", "refused:", "inbound:x", "exchange:x", "x", ":", "a/b"])
+    @pytest.mark.parametrize(
+        "key", ["message:x", "refused:x", "refused:", "inbound:x", "exchange:x", "x", ":", "a/b"]
+    )
     def test_others_are_gone(self, box: Box, key: str) -> None:
         answer = box.page.get(f"/inbox/items/{key}")
         assert answer.status_code == 404
@@ -353,10 +387,16 @@ class TestRefused:
         detail = box.detail(item["key"])
         assert detail["item"].items() >= item.items()
         assert (detail["history"], detail["notifications"]) == ([], [])
-        assert (detail["answer"]["status"], json.loads(detail["request"]["body"])["to"]) == (400, "0041791")
+        assert (detail["answer"]["status"], json.loads(detail["request"]["body"])["to"]) == (
+            400,
+            "0041791",
+        )
 
     def test_of_many_name_the_first(self, box: Box) -> None:
-        to_list = [{"type": "Number", "address": number} for number in ("+41791", "+41781234567", "+41782345678")]
+        to_list = [
+            {"type": "Number", "address": number}
+            for number in ("+41791", "+41781234567", "+41782345678")
+        ]
         box.send(to=None, toList=to_list)
         (item,) = box.items()
         assert (item["number"], item["others"]) == ("+41791", 2)
@@ -367,8 +407,15 @@ class TestRefused:
         request_id = answer.headers["x-f24-request-id"]
         message, *refused = box.items()
         assert message["kind"] == "message"
-        assert [item["key"] for item in refused] == [f"refused:{request_id}:{place}" for place in (1, 2, 3, 4)]
-        assert [(item["number"], item["others"]) for item in refused] == [("+1", 0), ("+41791", 1), ("", 0), ("", 0)]
+        assert [item["key"] for item in refused] == [
+            f"refused:{request_id}:{place}" for place in (1, 2, 3, 4)
+        ]
+        assert [(item["number"], item["others"]) for item in refused] == [
+            ("+1", 0),
+            ("+41791", 1),
+            ("", 0),
+            ("", 0),
+        ]
         assert {item["status"] for item in refused} == {None}
         assert "To: The number +1 is an invalid receiver" in refused[0]["reason"]
         for item in refused:
@@ -410,7 +457,9 @@ class TestRefused:
             ("/api/v2/message", {"Content-Type": "text/plain"}, 415),
         ],
     )
-    def test_are_those_that_nobody_read(self, box: Box, path: str, headers: dict[str, str], status: int) -> None:
+    def test_are_those_that_nobody_read(
+        self, box: Box, path: str, headers: dict[str, str], status: int
+    ) -> None:
         with httpx.Client(base_url=box.sandbox.url, trust_env=False, verify=False) as client:
             credentials = {"Authorization": f"Basic {TOKEN}"}
             answer = client.post(path, json=SMS, headers={**credentials, **headers})
@@ -419,10 +468,16 @@ class TestRefused:
         assert (item["number"], item["content"], item["status"]) == ("+41791234567", TEXT, status)
         assert json.loads(box.detail(item["key"])["request"]["body"]) == SMS
 
-    def test_a_body_that_never_comes_holds_nobody_up(self, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_body_that_never_comes_holds_nobody_up(
+        self, box: Box, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(_app, "UNREAD_TIMEOUT", 0.05)
-        with socket.create_connection(("127.0.0.1", httpx.URL(box.sandbox.url).port or 0), timeout=5) as sock:
-            sock.sendall(b"POST /api/message HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        with socket.create_connection(
+            ("127.0.0.1", httpx.URL(box.sandbox.url).port or 0), timeout=5
+        ) as sock:
+            sock.sendall(
+                b"POST /api/message HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+            )
             assert sock.recv(100).startswith(b"HTTP/1.1 401")
         (item,) = box.items()
         assert box.detail(item["key"])["request"]["body_cut"]
@@ -500,7 +555,10 @@ class TestRefused:
             body = b'{"to": "+41791", "content": {"text": "' + b"x" * size + b'"}}'
             assert box.post(body).status_code in {400, 413}
         assert box.sandbox._store._exchanged < 500_000
-        assert [box.detail(item["key"])["request"]["body_cut"] for item in box.items()] == [True, True]
+        assert [box.detail(item["key"])["request"]["body_cut"] for item in box.items()] == [
+            True,
+            True,
+        ]
 
     def test_files_are_none(self, box: Box) -> None:
         assert box.post(b"x", "media").status_code == 415
@@ -508,7 +566,9 @@ class TestRefused:
 
 
 class TestBounds:
-    def test_requests_are_few_and_small(self, open_box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_requests_are_few_and_small(
+        self, open_box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(_store, "KEPT_BYTES", 300_000)
         box = open_box()
         first = box.send().headers["x-f24-request-id"]
@@ -531,7 +591,9 @@ class TestBounds:
 
     def test_ids_in_lists_are_as_many_as_messages(self, open_box: Callable[..., Box]) -> None:
         box = open_box(max_messages=10)
-        ids = [box.send("messagelist", messages=[SMS] * 4).json()["messageListId"] for _ in range(5)]
+        ids = [
+            box.send("messagelist", messages=[SMS] * 4).json()["messageListId"] for _ in range(5)
+        ]
         found = [box.api.get(f"/api/messagelist/{list_id}").status_code for list_id in ids]
         assert found == [404, 404, 404, 200, 200]
         big = box.send("messagelist", messages=[SMS] * 20).json()["messageListId"]
@@ -562,13 +624,22 @@ class TestCurl:
     @pytest.mark.parametrize("path", ["/api/v2/message", "/api/message?x=%20'"])
     def test_sends_the_message_again(self, box: Box, path: str) -> None:
         text = 'It\'s $HOME `id` "$(id)" !! \\ @x\n%20 €ж🎁'
-        body = json.dumps({**SMS, "content": {"type": "Text", "text": text}}, ensure_ascii=False, indent=1)
+        body = json.dumps(
+            {**SMS, "content": {"type": "Text", "text": text}}, ensure_ascii=False, indent=1
+        )
         headers = {"Content-Type": "application/json; charset=utf-8", "X-API-Version": "2"}
         assert box.api.post(path, content=body.encode(), headers=headers).status_code == 200
         line = box.detail(box.items()[0]["key"])["curl"]
         assert PASSWORD not in line
-        environment = {**os.environ, "ECALL_USERNAME": USERNAME, "ECALL_PASSWORD": PASSWORD, "no_proxy": "*"}
-        done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, check=True, timeout=30)
+        environment = {
+            **os.environ,
+            "ECALL_USERNAME": USERNAME,
+            "ECALL_PASSWORD": PASSWORD,
+            "no_proxy": "*",
+        }
+        done = subprocess.run(
+            ["sh", "-c", line], env=environment, capture_output=True, check=True, timeout=30
+        )
         assert json.loads(done.stdout).keys() == {"messageId", "timestamp"}
         first, second = box.sandbox.messages
         assert first.raw == second.raw
@@ -593,14 +664,21 @@ class TestSecrets:
         address = f"http:\\/\\/anna:{PASSWORD}@127.0.0.1:{receiver.server_port}/"
         for to in ("+41791234567", "+4179"):
             body = json.dumps(
-                {**SMS, "to": to, "notification": {"Addresses": [{"type": "UrlPost", "ADDRESS": "…"}]}}
+                {
+                    **SMS,
+                    "to": to,
+                    "notification": {"Addresses": [{"type": "UrlPost", "ADDRESS": "…"}]},
+                }
             ).replace(json.dumps("…"), f'"{address}"')
             box.api.post("/api/message", content=body.encode(), headers={
                 "Content-Type": "application/json", "Cookie": PASSWORD, "Proxy-Authorization": PASSWORD,
             })  # fmt: skip
         assert len(box.sandbox.messages) == 1
         box.sandbox.reply("hi")
-        box.page.post("/inbox/reply", json={"number": "+41791234567", "text": "x", "url": f"{receiver.url}/drop"})
+        box.page.post(
+            "/inbox/reply",
+            json={"number": "+41791234567", "text": "x", "url": f"{receiver.url}/drop"},
+        )
         deadline = time.monotonic() + 5
         while len(box.sandbox.notifications) < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -612,7 +690,10 @@ class TestSecrets:
         ]
         answers.append(str([stream.next() for _ in range(2)]))
         told = json.loads(answers[1])["notifications"]
-        assert {each["address"].removeprefix(f"http://127.0.0.1:{receiver.server_port}") for each in told} == {
+        assert {
+            each["address"].removeprefix(f"http://127.0.0.1:{receiver.server_port}")
+            for each in told
+        } == {
             "/told",
             "/",
         }
@@ -649,7 +730,12 @@ class TestReplies:
         }
         detail = box.detail(item["key"])
         assert detail["item"]["id"] == item["id"]
-        assert (detail["request"], detail["answer"], detail["curl"], detail["history"]) == (None, None, None, [])
+        assert (detail["request"], detail["answer"], detail["curl"], detail["history"]) == (
+            None,
+            None,
+            None,
+            [],
+        )
         asked = {
             "number": "0041791234567",
             "channel": "Whatsapp",
@@ -660,23 +746,43 @@ class TestReplies:
         }
         assert box.page.post("/inbox/reply", json=asked).json()["status"] == 200
         shown = box.items()[1]
-        assert (shown["number"], shown["sender"], shown["media"]["size"]) == ("+41791234567", "+41791234567", len(PNG))
+        assert (shown["number"], shown["sender"], shown["media"]["size"]) == (
+            "+41791234567",
+            "+41791234567",
+            len(PNG),
+        )
 
-    @pytest.mark.parametrize(("path", "status", "reason"), [("/500", 500, None), ("/drop", None, "did not answer")])
+    @pytest.mark.parametrize(
+        ("path", "status", "reason"), [("/500", 500, None), ("/drop", None, "did not answer")]
+    )
     def test_tell_what_went_wrong(
         self, box: Box, receiver: Receiver, path: str, status: int | None, reason: str | None
     ) -> None:
-        asked = {"number": "+41791234567", "channel": "Sms", "text": "x", "url": receiver.url + path}
+        asked = {
+            "number": "+41791234567",
+            "channel": "Sms",
+            "text": "x",
+            "url": receiver.url + path,
+        }
         answer = box.page.post("/inbox/reply", json=asked)
         assert answer.status_code == 200
         assert answer.json()["status"] == status
         assert (reason or "") in (answer.json()["reason"] or "")
-        assert box.items()[0]["answer"] == {name: answer.json()[name] for name in ("status", "body", "reason")}
+        assert box.items()[0]["answer"] == {
+            name: answer.json()[name] for name in ("status", "body", "reason")
+        }
 
     def test_are_shown_while_under_way(self, box: Box, receiver: Receiver) -> None:
         stream = box.follow()
-        asked = {"number": "+41791234567", "channel": "Sms", "text": "x", "url": f"{receiver.url}/hang"}
-        thread = threading.Thread(target=box.page.post, args=("/inbox/reply",), kwargs={"json": asked})
+        asked = {
+            "number": "+41791234567",
+            "channel": "Sms",
+            "text": "x",
+            "url": f"{receiver.url}/hang",
+        }
+        thread = threading.Thread(
+            target=box.page.post, args=("/inbox/reply",), kwargs={"json": asked}
+        )
         thread.start()
         (before,) = stream.items()
         receiver.go.set()
@@ -700,9 +806,13 @@ class TestReplies:
             ({"text": 5}, "strings"),
         ],
     )
-    def test_what_cannot_be_posted_is_said(self, box: Box, asked: dict[str, Any], problem: str) -> None:
+    def test_what_cannot_be_posted_is_said(
+        self, box: Box, asked: dict[str, Any], problem: str
+    ) -> None:
         body = json.dumps({"number": "+41791234567", "channel": "Sms", "text": "x", **asked})
-        answer = box.page.post("/inbox/reply", content=body, headers={"Content-Type": "application/json"})
+        answer = box.page.post(
+            "/inbox/reply", content=body, headers={"Content-Type": "application/json"}
+        )
         assert answer.status_code == 400
         assert problem in answer.json()["error"]
         assert box.items() == []
@@ -723,9 +833,13 @@ class TestWrites:
             ("application/json", b'{"a": "' + b"x" * 70_000 + b'"}'),
         ],
     )
-    def test_are_json_objects(self, box: Box, path: str, content_type: str | None, body: bytes) -> None:
+    def test_are_json_objects(
+        self, box: Box, path: str, content_type: str | None, body: bytes
+    ) -> None:
         box.send()
-        answer = box.page.post(path, content=body, headers={"Content-Type": content_type} if content_type else {})
+        answer = box.page.post(
+            path, content=body, headers={"Content-Type": content_type} if content_type else {}
+        )
         assert answer.status_code == 415
         assert "JSON object" in answer.json()["error"]
         assert len(box.items()) == 1
@@ -768,15 +882,22 @@ class TestWrites:
             ("HEAD", "/inbox/items", 200),
         ],
     )
-    def test_other_requests_are_refused(self, box: Box, method: str, path: str, status: int) -> None:
+    def test_other_requests_are_refused(
+        self, box: Box, method: str, path: str, status: int
+    ) -> None:
         url = httpx.URL(box.sandbox.url).copy_with(raw_path=path.encode())
         assert box.page.request(method, url).status_code == status
 
     def test_a_failure_is_said_and_logged(self, box: Box, caplog: pytest.LogCaptureFixture) -> None:
         box.sandbox._store.newest_of_all = None  # type: ignore[method-assign,assignment]
         answer = box.page.get("/inbox/items")
-        assert (answer.status_code, answer.json()) == (500, {"error": "The sandbox failed; see its log."})
-        assert [record.name for record in caplog.records if record.levelname == "ERROR"] == ["ecall_facade.sandbox"]
+        assert (answer.status_code, answer.json()) == (
+            500,
+            {"error": "The sandbox failed; see its log."},
+        )
+        assert [record.name for record in caplog.records if record.levelname == "ERROR"] == [
+            "ecall_facade.sandbox"
+        ]
 
 
 class TestEvents:
@@ -879,7 +1000,9 @@ class TestEvents:
             time.sleep(0.01)
         assert not box.sandbox._inbox._streams
 
-    def test_end_when_it_stops_and_go_on_after(self, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_end_when_it_stops_and_go_on_after(
+        self, box: Box, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(_server, "GRACE", 10)
         streams = [box.follow() for _ in range(3)]
         version = box.page.get("/inbox/items").json()["version"]
@@ -904,7 +1027,12 @@ class TestEvents:
         self, box: Box, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(_server, "GRACE", 0.1)
-        asked = {"number": "+41791234567", "channel": "Sms", "text": "x", "url": f"{receiver.url}/hang"}
+        asked = {
+            "number": "+41791234567",
+            "channel": "Sms",
+            "text": "x",
+            "url": f"{receiver.url}/hang",
+        }
 
         def ask() -> None:
             with pytest.raises(httpx.TransportError):
@@ -946,7 +1074,11 @@ class TestFiles:
     )
     def test_that_are_pictures_are_shown(self, box: Box, data: bytes, content_type: str) -> None:
         answer = box.page.get(f"/inbox/media/{box.upload(data)}")
-        assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, content_type, data)
+        assert (answer.status_code, answer.headers["content-type"], answer.content) == (
+            200,
+            content_type,
+            data,
+        )
         assert "content-disposition" not in answer.headers
 
     @pytest.mark.parametrize(
@@ -968,14 +1100,20 @@ class TestFiles:
     )
     def test_that_could_do_something_are_downloads(self, box: Box, data: bytes) -> None:
         answer = box.page.get(f"/inbox/media/{box.upload(data)}")
-        assert (answer.headers["content-type"], answer.content) == ("application/octet-stream", data)
+        assert (answer.headers["content-type"], answer.content) == (
+            "application/octet-stream",
+            data,
+        )
         assert answer.headers["content-disposition"].startswith("attachment")
 
     def test_may_be_asked_for_in_parts(self, box: Box) -> None:
         media_id = box.upload(PNG)
         answer = box.page.get(f"/inbox/media/{media_id}", headers={"Range": "bytes=1-3"})
         assert (answer.status_code, answer.content) == (206, b"PNG")
-        assert box.page.get(f"/inbox/media/{media_id}", headers={"Range": "bytes=999-"}).status_code == 416
+        assert (
+            box.page.get(f"/inbox/media/{media_id}", headers={"Range": "bytes=999-"}).status_code
+            == 416
+        )
 
     def test_that_are_gone_are_gone(self, open_box: Callable[..., Box]) -> None:
         box = open_box(max_media=1)

@@ -54,7 +54,9 @@ MET = {
     "0003": Met(state="Sent"),
     "0004": Met(state="Undelivered"),
     "0005": Met(),
-    **dict.fromkeys(("0071", "1000", "1001", "5111", "5112", "5155", "5502", "5504", "5506", "5509"), FAILED),
+    **dict.fromkeys(
+        ("0071", "1000", "1001", "5111", "5112", "5155", "5502", "5504", "5506", "5509"), FAILED
+    ),
     "0400": refused(errors.BadRequest, 400),
     "0401": refused(errors.AuthenticationError, 401),
     "0403": refused(errors.PermissionDenied, 403, may_of_many=True),
@@ -108,7 +110,10 @@ def test_what_a_program_meets(
     met, count = MET[digits], 1 if way == "send" else 2
     ecall = open_client(sandbox.url, timeout=met.timeout)
     if digits == "0400" and way == "send_list":  # whose good messages go their way
-        assert [message_id is None for message_id in send(ecall, way, number(digits))] == [False, True]
+        assert [message_id is None for message_id in send(ecall, way, number(digits))] == [
+            False,
+            True,
+        ]
         assert [message.recipient for message in sandbox.messages] == ["+41787654321"]
         return
     if met.error is None:
@@ -144,20 +149,35 @@ def test_what_a_program_meets(
 
 
 @pytest.mark.parametrize("digits", MET)
-def test_both_international_forms_are_one(sandbox: Sandbox, pauses: list[float], digits: str) -> None:
+def test_both_international_forms_are_one(
+    sandbox: Sandbox, pauses: list[float], digits: str
+) -> None:
     met = MET[digits]
-    with ECall(USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME", timeout=met.timeout) as ecall:
+    with ECall(
+        USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME", timeout=met.timeout
+    ) as ecall:
         try:
             send(ecall, "send", RawAddress(f"004179000{digits}"))
         except errors.ECallError as error:
             assert type(error) is met.error  # noqa: PT017 - where there is none to be, this is None
         else:
             assert met.error is None
-    assert [message.recipient for message in sandbox.messages] == [f"004179000{digits}"] * met.accepted
+    assert [message.recipient for message in sandbox.messages] == [
+        f"004179000{digits}"
+    ] * met.accepted
 
 
 @pytest.mark.parametrize(
-    "recipient", ["+41790000", "+417900004033", "+41791000403", "0790000403", "+49790000403", "+4179000O403", "0403"]
+    "recipient",
+    [
+        "+41790000",
+        "+417900004033",
+        "+41791000403",
+        "0790000403",
+        "+49790000403",
+        "+4179000O403",
+        "0403",
+    ],
 )
 def test_what_is_only_like_one_is_none(recipient: str) -> None:
     assert _magic.find(recipient) is None
@@ -180,9 +200,13 @@ def test_503_comes_once_each_time(sandbox: Sandbox, open_client: OpenClient) -> 
         send(ecall, "send", number("0503"))
 
 
-def test_503_comes_once_also_where_a_list_names_the_number_twice(sandbox: Sandbox, pauses: list[float]) -> None:
+def test_503_comes_once_also_where_a_list_names_the_number_twice(
+    sandbox: Sandbox, pauses: list[float]
+) -> None:
     with ECall(USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME") as ecall:
-        twice = [ecall.sms.compose(RawAddress(form + "4179000" + "0503"), TEXT) for form in ("+", "00")]
+        twice = [
+            ecall.sms.compose(RawAddress(form + "4179000" + "0503"), TEXT) for form in ("+", "00")
+        ]
         assert len(ecall.messages.send_list(twice).accepted) == 2
     assert pauses == [1.0]
 
@@ -213,7 +237,9 @@ def test_states_on_the_way(sandbox: Sandbox, open_client: OpenClient) -> None:
             assert str(ecall.messages.status(str(message_id)).state) == state, digits
 
 
-def test_a_word_that_nobody_knows_is_kept_and_not_final(sandbox: Sandbox, open_client: OpenClient) -> None:
+def test_a_word_that_nobody_knows_is_kept_and_not_final(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
     ecall = open_client(sandbox.url)
     (message_id,) = send(ecall, "send", number("0909"))
     status = ecall.messages.status(str(message_id))
@@ -225,11 +251,15 @@ def test_a_word_that_nobody_knows_is_kept_and_not_final(sandbox: Sandbox, open_c
     assert (caught.value.status.state, caught.value.status.is_final) == (status.state, False)
 
 
-def test_another_letter_case_and_unknown_fields_are_in_the_answer_at_any_depth(sandbox: Sandbox) -> None:
+def test_another_letter_case_and_unknown_fields_are_in_the_answer_at_any_depth(
+    sandbox: Sandbox,
+) -> None:
     sms = {"channel": "Sms", "from": "ACME", "content": {"type": "Text", "text": TEXT}}
     with httpx.Client(base_url=sandbox.url, auth=(USERNAME, PASSWORD), trust_env=False) as client:
         answers = {
-            digits: client.post("/api/v2/messagelist", json={"messages": [{**sms, "to": f"+4179000{digits}"}]}).json()
+            digits: client.post(
+                "/api/v2/messagelist", json={"messages": [{**sms, "to": f"+4179000{digits}"}]}
+            ).json()
             for digits in ("0908", "0909")
         }
     assert answers["0908"].keys() == {"Messagelistid", "Messages"}
@@ -238,8 +268,15 @@ def test_another_letter_case_and_unknown_fields_are_in_the_answer_at_any_depth(s
 
 
 def test_the_answer_of_a_proxy_looks_like_one(sandbox: Sandbox) -> None:
-    sms = {"channel": "Sms", "from": "ACME", "to": "+41790000502", "content": {"type": "Text", "text": TEXT}}
-    answer = httpx.post(f"{sandbox.url}/api/v2/message", json=sms, auth=(USERNAME, PASSWORD), trust_env=False)
+    sms = {
+        "channel": "Sms",
+        "from": "ACME",
+        "to": "+41790000502",
+        "content": {"type": "Text", "text": TEXT},
+    }
+    answer = httpx.post(
+        f"{sandbox.url}/api/v2/message", json=sms, auth=(USERNAME, PASSWORD), trust_env=False
+    )
     assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html")
     assert answer.text.startswith("<html>")
     assert "x-f24-request-id" not in answer.headers
@@ -262,10 +299,14 @@ class Sent:
 
 
 @pytest.mark.parametrize(("delay", "goes", "parts"), [(0.05, 5.0, 2), (5.0, 0.01, 0)])
-def test_a_slow_answer_waits_and_is_for_nobody_who_is_gone(delay: float, goes: float, parts: int) -> None:
+def test_a_slow_answer_waits_and_is_for_nobody_who_is_gone(
+    delay: float, goes: float, parts: int
+) -> None:
     async def answer() -> tuple[float, Sent]:
         began, end = asyncio.get_running_loop().time(), Sent(goes)
-        await Trouble("slow", delay=delay).send(Response(b"{}"), {"type": "http"}, end.receive, end.send)
+        await Trouble("slow", delay=delay).send(
+            Response(b"{}"), {"type": "http"}, end.receive, end.send
+        )
         return began, end
 
     began, end = asyncio.run(answer())
@@ -273,7 +314,9 @@ def test_a_slow_answer_waits_and_is_for_nobody_who_is_gone(delay: float, goes: f
     assert all(at - began >= delay - 0.01 for at, _ in end.parts)
 
 
-def test_who_waits_for_no_answer_does_not_hold_it_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_for_no_answer_does_not_hold_it_up(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_server, "GRACE", 0.05)
     caught: list[errors.ECallError] = []
 

@@ -19,7 +19,9 @@ schemathesis: Any = pytest.importorskip("schemathesis")
 pytestmark = pytest.mark.slow
 
 EXAMPLES = 12  # for each operation, way to state the version, and mode
-OPERATIONS = [f"{method.upper()} {path}" for path, methods in SPEC["paths"].items() for method in methods]
+OPERATIONS = [
+    f"{method.upper()} {path}" for path, methods in SPEC["paths"].items() for method in methods
+]
 ANSWERS = [
     "MessageResult", "AddressedMessageId", "MessageListResult", "MessageListEntry", "MessageStatusResult",
     "MessageListStatusResult", "Error", "ErrorDetails", "ParameterError",
@@ -37,7 +39,10 @@ def strict_spec(version: str | None) -> dict[str, Any]:
     for name in ANSWERS:
         schemas[name]["additionalProperties"] = False
     # What a toList inside of a list is answered is not known; the sandbox does as outside of one.
-    schemas["MessageListEntry"]["properties"]["messageIdList"] = {"type": "array", "items": {"type": "string"}}
+    schemas["MessageListEntry"]["properties"]["messageIdList"] = {
+        "type": "array",
+        "items": {"type": "string"},
+    }
     for name in ("MessageRequest", "MessageListItem"):
         for rule in ("if", "then", "else"):  # a generator finds next to nothing that fits them
             del schemas[name][rule]
@@ -62,7 +67,10 @@ def checks() -> list[Any]:
     common = importlib.import_module("schemathesis.checks")
     of_openapi = importlib.import_module("schemathesis.specs.openapi.checks")
     names = ("status_code", "content_type", "response_schema", "response_headers")
-    return [common.not_a_server_error, *(getattr(of_openapi, f"{name}_conformance") for name in names)]
+    return [
+        common.not_a_server_error,
+        *(getattr(of_openapi, f"{name}_conformance") for name in names),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +82,23 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def ids(sandbox: Sandbox) -> dict[str, str]:
     """Give an id of each kind that the sandbox knows."""
-    sms = {"channel": "Sms", "from": "ACME", "to": "+41791234567", "content": {"type": "Text", "text": "Grüezi"}}
+    sms = {
+        "channel": "Sms",
+        "from": "ACME",
+        "to": "+41791234567",
+        "content": {"type": "Text", "text": "Grüezi"},
+    }
     auth = (sandbox.credentials["username"], sandbox.credentials["password"])
     with httpx.Client(base_url=sandbox.url, auth=auth, trust_env=False) as client:
         octets = {"Content-Type": "application/octet-stream"}
         lot = client.post("/api/v2/messagelist", json={"messages": [sms]}).json()
         media = client.post("/api/v2/media", content=b"GIF89a", headers=octets).json()
     message_id = lot["messages"][0]["messageId"]
-    return {"messageId": message_id, "messageListId": lot["messageListId"], "mediaId": media["mediaId"]}
+    return {
+        "messageId": message_id,
+        "messageListId": lot["messageListId"],
+        "mediaId": media["mediaId"],
+    }
 
 
 def operation_of(label: str, version: str | None) -> Any:
@@ -134,8 +151,18 @@ def test_the_sandbox_answers_as_the_spec_says(
         ({"status": 500}, "Server error"),
         ({"status": 418}, "Undocumented status code"),
         ({"status": 200, "body": "{}"}, "Undocumented Content-Type"),
-        ({"status": 404, "headers": {"x-f24-request-id": None}}, "Missing required response headers"),
-        ({"status": 404, "body": '{"errorCode": 5}', "headers": {"content-type": "application/json"}}, "schema"),
+        (
+            {"status": 404, "headers": {"x-f24-request-id": None}},
+            "Missing required response headers",
+        ),
+        (
+            {
+                "status": 404,
+                "body": '{"errorCode": 5}',
+                "headers": {"content-type": "application/json"},
+            },
+            "schema",
+        ),
         (None, "schema"),
     ],
 )
@@ -143,10 +170,14 @@ def test_a_wrong_answer_is_found(
     sandbox: Sandbox, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch, fault: Any, words: str
 ) -> None:
     operation = operation_of("GET /api/message/{messageId}", None)
-    case = operation.Case(path_parameters={"messageId": ids["messageId"]}, headers={"X-API-Version": "2"})
+    case = operation.Case(
+        path_parameters={"messageId": ids["messageId"]}, headers={"X-API-Version": "2"}
+    )
     assert call(case, sandbox) == 200
     if fault is None:
-        monkeypatch.setattr(_app, "_status", lambda record, version: {"messageId": record.id, "price": 0.05})
+        monkeypatch.setattr(
+            _app, "_status", lambda record, version: {"messageId": record.id, "price": 0.05}
+        )
     else:
         sandbox.fail_next(**fault)
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - a group of its own kind

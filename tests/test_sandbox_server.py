@@ -18,7 +18,12 @@ import pytest
 
 from ecall_facade.sandbox import Sandbox
 
-SMS = {"channel": "Sms", "from": "ACME", "to": "+41791234567", "content": {"type": "Text", "text": "x"}}
+SMS = {
+    "channel": "Sms",
+    "from": "ACME",
+    "to": "+41791234567",
+    "content": {"type": "Text", "text": "x"},
+}
 
 
 def auth(sandbox: Sandbox) -> tuple[str, str]:
@@ -37,7 +42,11 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -57,7 +66,9 @@ def test_stops_clean_with_idle_connections_open() -> None:
         assert send(sandbox, client) == 200
         port = httpx.URL(sandbox.url).port
         sandbox.stop()
-    assert not [thread for thread in set(threading.enumerate()) - others if thread.name == "ecall-sandbox"]
+    assert not [
+        thread for thread in set(threading.enumerate()) - others if thread.name == "ecall-sandbox"
+    ]
     gc.collect()  # a socket that was left open would warn
     assert port is not None
     with socket.socket() as sock:
@@ -82,10 +93,15 @@ def test_stop_breaks_off_an_upload_and_a_download_under_way() -> None:
     with Sandbox() as sandbox:
         header = httpx.BasicAuth(*auth(sandbox))._auth_header
         octets = {"Content-Type": "application/octet-stream"}
-        media = httpx.post(f"{sandbox.url}/api/media", content=b"x" * 2**23, headers=octets, auth=auth(sandbox)).json()
+        media = httpx.post(
+            f"{sandbox.url}/api/media", content=b"x" * 2**23, headers=octets, auth=auth(sandbox)
+        ).json()
         address = ("127.0.0.1", httpx.URL(sandbox.url).port)
         head = f"HTTP/1.1\r\nHost: localhost\r\nAuthorization: {header}\r\nContent-Type: application/octet-stream\r\n"
-        with socket.create_connection(address) as upload, socket.create_connection(address) as download:
+        with (
+            socket.create_connection(address) as upload,
+            socket.create_connection(address) as download,
+        ):
             upload.sendall(f"POST /api/media {head}Content-Length: 1000000\r\n\r\nxxx".encode())
             download.sendall(f"GET /api/media/{media['mediaId']} {head}\r\n".encode())
             assert download.recv(100)
@@ -163,8 +179,12 @@ def test_says_what_is_wrong_with_its_options(options: dict[str, Any]) -> None:
 
 def test_leaves_signals_and_logging_alone(caplog: pytest.LogCaptureFixture) -> None:
     def look() -> list[object]:
-        loggers = [logging.getLogger(name) for name in ("", "uvicorn", "uvicorn.error", "uvicorn.access")]
-        state: list[object] = [(each.level, [*each.handlers], each.propagate, each.disabled) for each in loggers]
+        loggers = [
+            logging.getLogger(name) for name in ("", "uvicorn", "uvicorn.error", "uvicorn.access")
+        ]
+        state: list[object] = [
+            (each.level, [*each.handlers], each.propagate, each.disabled) for each in loggers
+        ]
         return [*state, *(signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM))]
 
     before = look()
@@ -177,7 +197,10 @@ def test_leaves_signals_and_logging_alone(caplog: pytest.LogCaptureFixture) -> N
                 sock.sendall(b"nonsense\r\n\r\n")
                 assert sock.recv(100).startswith(b"HTTP/1.1 400")
         assert look() == before
-    assert {record.name for record in caplog.records} <= {"httpx", "asyncio"}  # asyncio talks in debug mode
+    assert {record.name for record in caplog.records} <= {
+        "httpx",
+        "asyncio",
+    }  # asyncio talks in debug mode
 
 
 def test_a_program_may_forget_to_stop_it() -> None:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 CLIENTS: list[Any] = [ECall, AsyncECall]
 
 
-def account(username: str | None = "jane", password: str | None = "s3cret", base_url: str | None = None) -> Account:
+def account(
+    username: str | None = "jane", password: str | None = "s3cret", base_url: str | None = None
+) -> Account:
     return Account.of(username, password, base_url)
 
 
@@ -34,7 +36,9 @@ def options(old: Options | None = None, **given: Any) -> Options:
 
 
 def credentials(account: Account) -> tuple[str, str]:
-    username, _, password = base64.b64decode(account.authorization.removeprefix("Basic ")).decode().partition(":")
+    username, _, password = (
+        base64.b64decode(account.authorization.removeprefix("Basic ")).decode().partition(":")
+    )
     return username, password
 
 
@@ -97,7 +101,9 @@ class TestCredentials:
     def test_that_basic_cannot_carry_are_refused_without_being_told(
         self, client: Any, username: str, password: str
     ) -> None:
-        with pytest.raises(InvalidConfiguration, match="no colon, and neither it nor the password control") as caught:
+        with pytest.raises(
+            InvalidConfiguration, match="no colon, and neither it nor the password control"
+        ) as caught:
             client(username, password)
         assert "ja" not in str(caught.value)
         assert "s3" not in str(caught.value)
@@ -105,7 +111,13 @@ class TestCredentials:
     @pytest.mark.parametrize("client", CLIENTS)
     def test_are_in_no_repr(self, client: Any) -> None:
         ecall = client("jane-of-acme", "s3cret", sender={"sms": "ACME"})
-        objects = [ecall, ecall._runner.setup, ecall._runner.session, account(), options(sender="ACME")]
+        objects = [
+            ecall,
+            ecall._runner.setup,
+            ecall._runner.session,
+            account(),
+            options(sender="ACME"),
+        ]
         for shown in map(repr, objects):
             assert "s3cret" not in shown
             assert "jane-of-acme" not in shown
@@ -145,13 +157,18 @@ class TestBaseUrl:
         assert (found.base_url, found.is_loopback) == (expected, is_loopback)
         # Requests have the same spelling.
         policy = Policy(found, options(version_in="header"))
-        assert str(policy.plan("GET", "/api/message", "json").request.url) == f"{expected}/api/message"
+        assert (
+            str(policy.plan("GET", "/api/message", "json").request.url) == f"{expected}/api/message"
+        )
 
     @pytest.mark.parametrize("client", CLIENTS)
     @pytest.mark.parametrize(
         ("base_url", "message"),
         [
-            ("http://rest.ecall.ch", "has to begin with https://; plain http:// is for this machine only"),
+            (
+                "http://rest.ecall.ch",
+                "has to begin with https://; plain http:// is for this machine only",
+            ),
             ("HTTP://rest.ecall.ch", "has to begin with https://"),
             ("http://localhost.evil.example", "has to begin with https://"),
             ("http://127.0.0.1.evil.example", "has to begin with https://"),
@@ -159,7 +176,10 @@ class TestBaseUrl:
             ("http://0.0.0.0:8080", "has to begin with https://"),
             ("http://[2001:db8::1]", "has to begin with https://"),
             ("http://2130706433", "has to begin with https://"),  # 127.0.0.1, as some read it
-            ("https://jane:s3cret@rest.ecall.ch", "holds credentials; pass them as username and password"),
+            (
+                "https://jane:s3cret@rest.ecall.ch",
+                "holds credentials; pass them as username and password",
+            ),
             ("https://jane@rest.ecall.ch", "holds credentials"),
             ("https://@rest.ecall.ch", "holds credentials"),
             ("https://:s3cret@rest.ecall.ch", "holds credentials"),
@@ -194,7 +214,10 @@ class TestBaseUrl:
         assert "s3cret" not in str(caught.value)
         assert caught.value.__cause__ is None
 
-    @given(st.text(max_size=30), st.sampled_from(["https://", "http://", "https://h", "http://127.0.0.1", ""]))
+    @given(
+        st.text(max_size=30),
+        st.sampled_from(["https://", "http://", "https://h", "http://127.0.0.1", ""]),
+    )
     def test_is_taken_or_refused_whatever_it_is(self, text: str, start: str) -> None:
         try:
             found = account(base_url=start + text)
@@ -205,7 +228,9 @@ class TestBaseUrl:
             assert str(url) == f"{found.base_url}/api/v2/message"
             assert url.scheme == "https" or found.is_loopback
 
-    def test_comes_from_the_environment_where_it_is_not_given(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_comes_from_the_environment_where_it_is_not_given(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("ECALL_BASE_URL", "https://gateway.example/ecall/")
         assert account().base_url == "https://gateway.example/ecall"
         assert account(base_url="https://other.example").base_url == "https://other.example"
@@ -247,11 +272,17 @@ class TestVersion:
 
     @pytest.mark.parametrize("version", ["v3", "1.0", "V2", "2", "latest"])
     @pytest.mark.parametrize("client", CLIENTS)
-    def test_that_is_not_known_is_refused(self, monkeypatch: pytest.MonkeyPatch, client: Any, version: str) -> None:
-        with pytest.raises(InvalidConfiguration, match=f"api_version is '{version}'; it is 'v1' or 'v2'"):
+    def test_that_is_not_known_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, client: Any, version: str
+    ) -> None:
+        with pytest.raises(
+            InvalidConfiguration, match=f"api_version is '{version}'; it is 'v1' or 'v2'"
+        ):
             client("jane", "pw", api_version=version)
         monkeypatch.setenv("ECALL_API_VERSION", version)
-        with pytest.raises(InvalidConfiguration, match=f"api_version is '{version}'; it is 'v1' or 'v2'"):
+        with pytest.raises(
+            InvalidConfiguration, match=f"api_version is '{version}'; it is 'v1' or 'v2'"
+        ):
             client("jane", "pw")
 
     @pytest.mark.parametrize("place", ["query", "Path", 1])
@@ -263,7 +294,11 @@ class TestVersion:
 class TestSenders:
     """A string is for SMS; a mapping names the channels; the environment has one variable for each."""
 
-    SENT_BY: ClassVar = {Channel.SMS: "ACME", Channel.WHATSAPP: "0041791000001", Channel.RCS: "acme-rcs"}
+    SENT_BY: ClassVar = {
+        Channel.SMS: "ACME",
+        Channel.WHATSAPP: "0041791000001",
+        Channel.RCS: "acme-rcs",
+    }
 
     @staticmethod
     def senders(options: Options) -> dict[Channel, str | None]:
@@ -276,7 +311,11 @@ class TestSenders:
         return found
 
     def test_as_a_string(self) -> None:
-        assert self.senders(options(sender="ACME")) == {Channel.SMS: "ACME", Channel.WHATSAPP: None, Channel.RCS: None}
+        assert self.senders(options(sender="ACME")) == {
+            Channel.SMS: "ACME",
+            Channel.WHATSAPP: None,
+            Channel.RCS: None,
+        }
 
     def test_as_a_mapping(self) -> None:
         given = {"sms": "ACME", "whatsapp": "+41 79 100 00 01", "rcs": "acme-rcs"}
@@ -300,29 +339,46 @@ class TestSenders:
         with pytest.raises(InvalidSender, match="empty"):
             options(sender="ACME").sender(Channel.SMS, "")
 
-    def test_that_are_empty_in_the_environment_are_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_are_empty_in_the_environment_are_not_there(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("ECALL_SENDER", "")
         with pytest.raises(InvalidSender, match="No sender for Sms"):
             options().sender(Channel.SMS, None)
 
     @pytest.mark.parametrize(
         ("channel", "variable"),
-        [(Channel.SMS, "ECALL_SENDER"), (Channel.WHATSAPP, "ECALL_SENDER_WHATSAPP"), (Channel.RCS, "ECALL_SENDER_RCS")],
+        [
+            (Channel.SMS, "ECALL_SENDER"),
+            (Channel.WHATSAPP, "ECALL_SENDER_WHATSAPP"),
+            (Channel.RCS, "ECALL_SENDER_RCS"),
+        ],
     )
-    def test_that_are_missing_are_named_with_the_remedy(self, channel: Channel, variable: str) -> None:
+    def test_that_are_missing_are_named_with_the_remedy(
+        self, channel: Channel, variable: str
+    ) -> None:
         with pytest.raises(InvalidSender) as caught:
             options().sender(channel, None)
-        expected = f"No sender for {channel}: pass sender=…, give the client one for it, or set {variable}"
+        expected = (
+            f"No sender for {channel}: pass sender=…, give the client one for it, or set {variable}"
+        )
         assert str(caught.value) == expected
 
     @pytest.mark.parametrize("client", CLIENTS)
-    @pytest.mark.parametrize("sender", [5, ["ACME"], b"ACME", {"viber": "x"}, {"SMS": "ACME"}, {None: "ACME"}])
+    @pytest.mark.parametrize(
+        "sender", [5, ["ACME"], b"ACME", {"viber": "x"}, {"SMS": "ACME"}, {None: "ACME"}]
+    )
     def test_of_another_shape_are_refused(self, client: Any, sender: Any) -> None:
-        with pytest.raises(InvalidConfiguration, match=r"sender is a str .* or a mapping from sms, whatsapp, rcs"):
+        with pytest.raises(
+            InvalidConfiguration, match=r"sender is a str .* or a mapping from sms, whatsapp, rcs"
+        ):
             client("jane", "pw", sender=sender)
 
     def test_by_number_are_read_in_the_region(self) -> None:
-        assert options(sender="0151 23456789", region="DE").sender(Channel.SMS, None) == "004915123456789"
+        assert (
+            options(sender="0151 23456789", region="DE").sender(Channel.SMS, None)
+            == "004915123456789"
+        )
 
 
 class TestTimeout:
@@ -330,7 +386,13 @@ class TestTimeout:
 
     @pytest.mark.parametrize(
         ("given", "expected"),
-        [(None, (5.0, 30.0)), (3, (3.0, 3.0)), (0.5, (0.5, 0.5)), ((1, 60), (1.0, 60.0)), ((0.1, 0.2), (0.1, 0.2))],
+        [
+            (None, (5.0, 30.0)),
+            (3, (3.0, 3.0)),
+            (0.5, (0.5, 0.5)),
+            ((1, 60), (1.0, 60.0)),
+            ((0.1, 0.2), (0.1, 0.2)),
+        ],
     )
     def test_is_read(self, given: Any, expected: tuple[float, float]) -> None:
         assert options(timeout=given).timeout == expected
@@ -342,21 +404,27 @@ class TestTimeout:
          httpx.Timeout(5)],
     )  # fmt: skip
     def test_that_cannot_work_is_refused(self, client: Any, timeout: Any) -> None:
-        with pytest.raises(InvalidConfiguration, match="timeout is a positive number of seconds, or a pair"):
+        with pytest.raises(
+            InvalidConfiguration, match="timeout is a positive number of seconds, or a pair"
+        ):
             client("jane", "pw", timeout=timeout)
 
 
 class TestRegion:
     """The country in which numbers without one are read."""
 
-    @pytest.mark.parametrize(("given", "expected"), [(None, "CH"), ("CH", "CH"), ("de", "DE"), ("LI", "LI")])
+    @pytest.mark.parametrize(
+        ("given", "expected"), [(None, "CH"), ("CH", "CH"), ("de", "DE"), ("LI", "LI")]
+    )
     def test_is_read(self, given: str | None, expected: str) -> None:
         assert options(region=given).region == expected
 
     @pytest.mark.parametrize("client", CLIENTS)
     @pytest.mark.parametrize("region", ["", "XX", "CHE", "Schweiz", "41", 41])
     def test_that_is_no_country_is_refused(self, client: Any, region: Any) -> None:
-        with pytest.raises(InvalidConfiguration, match="region must be a country's two letters, such as CH or DE"):
+        with pytest.raises(
+            InvalidConfiguration, match="region must be a country's two letters, such as CH or DE"
+        ):
             client("jane", "pw", region=region)
 
 
@@ -365,7 +433,12 @@ class TestWithOptions:
 
     def test_what_is_not_named_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
         old = options(
-            api_version="v1", version_in="header", sender={"sms": "ACME"}, region="DE", timeout=(1, 2), retry=False
+            api_version="v1",
+            version_in="header",
+            sender={"sms": "ACME"},
+            region="DE",
+            timeout=(1, 2),
+            retry=False,
         )
         for name in ("ECALL_API_VERSION", "ECALL_SENDER", "ECALL_SENDER_RCS"):
             monkeypatch.setenv(name, "v2")
@@ -387,11 +460,20 @@ class TestWithOptions:
     def test_senders_change_channel_by_channel(self) -> None:
         old = options(sender={"sms": "ACME", "rcs": "acme-rcs"})
         new = options(old, sender={"rcs": "other-rcs"})
-        assert (new.senders, old.senders) == ({"sms": "ACME", "rcs": "other-rcs"}, {"sms": "ACME", "rcs": "acme-rcs"})
+        assert (new.senders, old.senders) == (
+            {"sms": "ACME", "rcs": "other-rcs"},
+            {"sms": "ACME", "rcs": "acme-rcs"},
+        )
 
     @pytest.mark.parametrize(
         "wrong",
-        [{"api_version": "v9"}, {"version_in": "body"}, {"sender": 5}, {"region": "XX"}, {"timeout": 0}],
+        [
+            {"api_version": "v9"},
+            {"version_in": "body"},
+            {"sender": 5},
+            {"region": "XX"},
+            {"timeout": 0},
+        ],
         ids=lambda wrong: next(iter(wrong)),
     )
     def test_is_checked_like_the_client(self, ecall: ECall, wrong: Any) -> None:
@@ -407,7 +489,9 @@ class TestWithOptions:
         by_header, by_path, old = service.requests
         assert (by_header.url.path, by_header.headers["X-API-Version"]) == ("/api/message", "1")
         assert by_path.url.path == "/api/v1/message"
-        assert json.loads(by_path.content).items() >= {"from": "Other", "to": "+4915123456789"}.items()
+        assert (
+            json.loads(by_path.content).items() >= {"from": "Other", "to": "+4915123456789"}.items()
+        )
         assert old.url.path == "/api/v2/message"
         assert json.loads(old.content).items() >= {"from": "ACME", "to": "+41791234567"}.items()
 
@@ -421,7 +505,13 @@ class TestWithOptions:
 
     @pytest.mark.parametrize(("retry", "attempts"), [(None, 3), (True, 3), (False, 1)])
     def test_can_switch_retries_off(
-        self, open_client: OpenClient, service: FakeService, pauses: list[float], *, retry: bool | None, attempts: int
+        self,
+        open_client: OpenClient,
+        service: FakeService,
+        pauses: list[float],
+        *,
+        retry: bool | None,
+        attempts: int,
     ) -> None:
         service.answer({"messageId": "m-1"}, 429)
         given: Any = {} if retry is None else {"retry": retry}

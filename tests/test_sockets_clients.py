@@ -24,7 +24,14 @@ import trio
 from _clients import E164, NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
 from _servers import Answer, Exchange, Server, drop, hang, reply, reset, sent
 
-from ecall_facade import AsyncECall, ECall, ECallError, InvalidConfiguration, NotSent, OutcomeUnknown
+from ecall_facade import (
+    AsyncECall,
+    ECall,
+    ECallError,
+    InvalidConfiguration,
+    NotSent,
+    OutcomeUnknown,
+)
 from ecall_facade._transports import connections, fast, lanes
 
 if TYPE_CHECKING:
@@ -60,7 +67,9 @@ def check_echoes(server: Server, threads: int, sends: int) -> None:
 def test_one_client_in_many_threads(transport: Any) -> None:
     with (
         Server(echo) as server,
-        ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport) as ecall,
+        ECall(
+            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
+        ) as ecall,
     ):
         together = threading.Barrier(THREADS)
 
@@ -80,7 +89,9 @@ def test_one_client_in_many_threads(transport: Any) -> None:
 @over_both
 def test_one_async_client_in_many_tasks(transport: Any) -> None:
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall:
+        async with AsyncECall(
+            USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
+        ) as ecall:
 
             async def work(name: int) -> None:
                 for number in range(10):
@@ -100,7 +111,9 @@ def test_one_async_client_in_many_tasks(transport: Any) -> None:
 def test_one_async_client_in_many_threads(transport: Any) -> None:
     """Each with an event loop of its own, and so with connections of its own."""
     with Server(echo) as server:
-        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport)
+        ecall = AsyncECall(
+            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
+        )
         together = threading.Barrier(THREADS)
 
         async def main(name: int) -> None:
@@ -141,7 +154,9 @@ def test_event_loops_one_after_the_other(first: str, second: str, transport: Any
     """Each has connections of its own; those of the first are closed when it ends, and no warning is left."""
     with Server() as server, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport)
+        ecall = AsyncECall(
+            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
+        )
 
         async def send() -> None:
             for _ in range(2):
@@ -167,7 +182,9 @@ def test_event_loops_one_after_the_other(first: str, second: str, transport: Any
 def test_event_loops_that_are_just_closed(transport: Any) -> None:
     """As some programs make one for each call; what was open in them is let go, so that it does not pile up."""
     with Server() as server:
-        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport)
+        ecall = AsyncECall(
+            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
+        )
         for _ in range(5):
             loop = asyncio.new_event_loop()
             loop.run_until_complete(ecall.sms.send(NUMBER, TEXT))
@@ -328,7 +345,11 @@ def test_copies_share_the_connections(open_client: OpenClient) -> None:
     """Whatever is closed of them, the client they come from stays open; and with it they end."""
     with Server() as server:
         ecall = open_client(server)
-        copies = [ecall.with_options(timeout=5), ecall.with_options(retry=False, api_version="v1"), ecall]
+        copies = [
+            ecall.with_options(timeout=5),
+            ecall.with_options(retry=False, api_version="v1"),
+            ecall,
+        ]
         for copy in copies:
             copy.sms.send(NUMBER, TEXT)
         copies[0].with_options(region="DE").sms.send(NUMBER, TEXT)
@@ -375,7 +396,9 @@ def test_a_cancelled_send(transport: Any) -> None:
         exchange.send(sent("late"))
 
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall:
+        async with AsyncECall(
+            USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
+        ) as ecall:
             await ecall.sms.send(NUMBER, TEXT)
             task = asyncio.create_task(ecall.sms.send(NUMBER, TEXT))
             assert await asyncio.to_thread(arrived.wait, 10)
@@ -400,7 +423,9 @@ def test_a_send_that_is_cancelled_in_a_pause(transport: Any) -> None:
     """It is not tried again behind the caller's back."""
 
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall:
+        async with AsyncECall(
+            USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
+        ) as ecall:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ecall.sms.send(NUMBER, TEXT), 0.1)
             await asyncio.sleep(0.3)
@@ -415,8 +440,13 @@ def test_a_cancelled_upload_and_download(tmp_path: Path, transport: Any) -> None
     """No part of a file is left, and no connection with half an answer in it is used again."""
 
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall:
-            for call in (ecall.media.upload(bytes(20_000_000)), ecall.media.download("f-1", to=tmp_path / "new")):
+        async with AsyncECall(
+            USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
+        ) as ecall:
+            for call in (
+                ecall.media.upload(bytes(20_000_000)),
+                ecall.media.download("f-1", to=tmp_path / "new"),
+            ):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(call, 0.2)
             assert (await ecall.sms.send(NUMBER, TEXT)).message_id == "m-1"

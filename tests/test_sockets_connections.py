@@ -140,7 +140,11 @@ def test_a_service_that_stops_reading(open_client: OpenClient, pauses: list[floa
 def test_no_connection_left_in_the_pool(open_client: OpenClient, pauses: list[float]) -> None:
     """The pool timeout: not tried again, as it has waited long enough."""
     limits = httpx.Limits(max_connections=1)
-    transport = httpx.AsyncHTTPTransport(limits=limits) if open_client.is_async else httpx.HTTPTransport(limits=limits)
+    transport = (
+        httpx.AsyncHTTPTransport(limits=limits)
+        if open_client.is_async
+        else httpx.HTTPTransport(limits=limits)
+    )
     with Server(reply(200, b"x" * 9_000_000), sent()) as server:
         ecall = open_client(server, transport=transport, timeout=(5, 0.2))
         with ecall.media.stream("f-1") as chunks:
@@ -184,11 +188,15 @@ def test_tls_that_is_trusted(open_client: OpenClient, tls: ssl.SSLContext) -> No
         for _ in range(3):
             assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
         assert ecall.media.upload(bytes(3_000_000)).media_id == "f-1"
-        assert server.connections == (2 if open_client.is_fast else 1)  # files go by httpx's own transport
+        assert server.connections == (
+            2 if open_client.is_fast else 1
+        )  # files go by httpx's own transport
         assert server.requests[-1].size == 3_000_000
 
 
-def test_tls_that_is_not_trusted(open_client: OpenClient, pauses: list[float], tls: ssl.SSLContext) -> None:
+def test_tls_that_is_not_trusted(
+    open_client: OpenClient, pauses: list[float], tls: ssl.SSLContext
+) -> None:
     """Refused before anything is sent, and not tried again."""
     with Server(tls=tls) as server:
         ecall = open_client(server)
@@ -203,9 +211,13 @@ def test_tls_that_is_not_trusted(open_client: OpenClient, pauses: list[float], t
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("transport", [None, "fast"])
-def test_a_send_that_is_cancelled_while_it_connects_never_goes_out(tls: ssl.SSLContext, transport: Any) -> None:
+def test_a_send_that_is_cancelled_while_it_connects_never_goes_out(
+    tls: ssl.SSLContext, transport: Any
+) -> None:
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender="ACME", transport=transport) as ecall:
+        async with AsyncECall(
+            USERNAME, PASSWORD, base_url=url, sender="ACME", transport=transport
+        ) as ecall:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ecall.sms.send(NUMBER, TEXT), 0.1)
             with server:  # listening before, it accepts only now
@@ -221,7 +233,9 @@ def test_a_send_that_is_cancelled_while_it_connects_never_goes_out(tls: ssl.SSLC
 
 
 @pytest.mark.usefixtures("trusted")
-def test_what_comes_before_tls_is_no_answer(open_client: OpenClient, pauses: list[float], tls: ssl.SSLContext) -> None:
+def test_what_comes_before_tls_is_no_answer(
+    open_client: OpenClient, pauses: list[float], tls: ssl.SSLContext
+) -> None:
     """Anybody on the way could have put it there."""
 
     def serve(listener: socket.socket) -> None:
@@ -245,7 +259,9 @@ def test_what_comes_before_tls_is_no_answer(open_client: OpenClient, pauses: lis
 
 
 @pytest.mark.usefixtures("trusted")
-def test_tls_for_another_host(open_client: OpenClient, pauses: list[float], authority: trustme.CA) -> None:
+def test_tls_for_another_host(
+    open_client: OpenClient, pauses: list[float], authority: trustme.CA
+) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("elsewhere.example").configure_cert(context)
     with Server(tls=context) as server:
@@ -256,7 +272,10 @@ def test_tls_for_another_host(open_client: OpenClient, pauses: list[float], auth
 
 @pytest.mark.usefixtures("trusted")
 def test_tls_that_is_too_old(
-    open_client: OpenClient, pauses: list[float], authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+    open_client: OpenClient,
+    pauses: list[float],
+    authority: trustme.CA,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Refused also where the machine would take it."""
     make_context = httpx.create_ssl_context
@@ -291,7 +310,11 @@ def test_plain_http_where_tls_is_expected(open_client: OpenClient, pauses: list[
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
 def test_certificates_that_cannot_be_used(
-    open_client: OpenClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, closed_port: int
+    open_client: OpenClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes | None,
+    closed_port: int,
 ) -> None:
     """What the environment names and is not there is the caller's to change; older versions of httpx look past it."""
     path = tmp_path / "ca.pem"
@@ -375,7 +398,9 @@ def test_a_proxy_that_lets_through(
         assert first.headers["host"] == HOST
 
 
-def test_no_proxy(open_client: OpenClient, pauses: list[float], proxy: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy(
+    open_client: OpenClient, pauses: list[float], proxy: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A host that `NO_PROXY` names is called directly, as elsewhere."""
     looked_up: list[object] = []
 
@@ -391,7 +416,9 @@ def test_no_proxy(open_client: OpenClient, pauses: list[float], proxy: Server, m
     assert proxy.connections == 0
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1:21", "http://", "http://[", "socks5://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1:21", "http://", "http://[", "socks5://127.0.0.1:1"]
+)
 def test_a_proxy_that_cannot_be_used(
     open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
@@ -401,7 +428,9 @@ def test_a_proxy_that_cannot_be_used(
     assert not caught.value.may_have_been_sent
 
 
-@pytest.mark.parametrize("answer", [hang, reply(502), reply(503, retry_after="0"), reply(429, retry_after="0")])
+@pytest.mark.parametrize(
+    "answer", [hang, reply(502), reply(503, retry_after="0"), reply(429, retry_after="0")]
+)
 def test_a_proxy_in_trouble(
     open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch, answer: Answer
 ) -> None:

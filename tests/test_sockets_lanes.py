@@ -51,7 +51,9 @@ class Crowd:
         exchange.send(sent())
 
 
-def test_what_is_asked_beyond_waits(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_asked_beyond_waits(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lanes, "MAX_REQUESTS", 5)
     crowd = Crowd(5)
     with Server(crowd) as server:
@@ -89,7 +91,9 @@ def test_who_waits_too_long_has_sent_nothing(
 
 
 @pytest.mark.parametrize("transport", [None, "fast"])
-def test_who_gives_up_waiting_leaves_the_place(monkeypatch: pytest.MonkeyPatch, transport: Any) -> None:
+def test_who_gives_up_waiting_leaves_the_place(
+    monkeypatch: pytest.MonkeyPatch, transport: Any
+) -> None:
     monkeypatch.setattr(lanes, "MAX_REQUESTS", 1)
     may_go_on = threading.Event()
 
@@ -98,7 +102,9 @@ def test_who_gives_up_waiting_leaves_the_place(monkeypatch: pytest.MonkeyPatch, 
         exchange.send(sent("slow"))
 
     async def main(url: str) -> None:
-        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport) as ecall:
+        async with AsyncECall(
+            USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
+        ) as ecall:
             first = asyncio.create_task(ecall.sms.send(NUMBER, TEXT))
             await asyncio.sleep(0.05)
             waiting = [asyncio.create_task(ecall.sms.send(NUMBER, TEXT)) for _ in range(3)]
@@ -124,7 +130,9 @@ def test_no_thread_is_passed_over(monkeypatch: pytest.MonkeyPatch, transport: An
     counts = [0] * 8
     with (
         Server() as server,
-        ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport) as ecall,
+        ECall(
+            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
+        ) as ecall,
     ):
 
         def work(name: int) -> None:
@@ -185,7 +193,9 @@ def test_a_client_that_is_closed_while_its_task_is_cancelled(transport: Any) -> 
         asyncio.run(main(server))
 
 
-def test_connections_that_are_not_needed_are_closed(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_that_are_not_needed_are_closed(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The one that was used last serves; the others grow old, and go one by one."""
     monkeypatch.setattr(lanes, "KEEPALIVE", 0.2)
     with Server(Crowd(6)) as server:
@@ -204,7 +214,9 @@ def test_connections_that_are_not_needed_are_closed(open_client: OpenClient, mon
         assert server.open == 1
 
 
-def test_an_idle_connection_is_not_used_for_long(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_connection_is_not_used_for_long(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The other end might be about to close it."""
     for module in (lanes, fast):
         monkeypatch.setattr(module, "KEEPALIVE", 0.1)
@@ -239,7 +251,9 @@ def test_an_answer_that_nobody_asked_for(open_client: OpenClient, is_late: bool)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_a_connection_that_drops_is_no_reason_to_repeat(open_client: OpenClient, method: str) -> None:
+def test_a_connection_that_drops_is_no_reason_to_repeat(
+    open_client: OpenClient, method: str
+) -> None:
     """Whatever the method is called, and also on a connection that has served before."""
     with Server(sent(), drop) as server:
         ecall = open_client(server)
@@ -287,7 +301,9 @@ class TestWhereHttpxIsReplaced:
                 return ecall.sms.send(NUMBER, TEXT).message_id
 
         async def main() -> str:
-            async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport="fast") as ecall:
+            async with AsyncECall(
+                USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport="fast"
+            ) as ecall:
                 return (await ecall.sms.send(NUMBER, TEXT)).message_id
 
         return asyncio.run(main())
@@ -296,7 +312,9 @@ class TestWhereHttpxIsReplaced:
     def test_by_vcrpy(self, tmp_path: Path, is_async: bool) -> None:
         with Server() as server:
             for mode in ("once", "none"):
-                with vcr.use_cassette(str(tmp_path / "cassette.yaml"), record_mode=mode) as cassette:
+                with vcr.use_cassette(
+                    str(tmp_path / "cassette.yaml"), record_mode=mode
+                ) as cassette:
                     assert self.send(server.url, is_async=is_async) == "m-1"
                     assert len(cassette) == 1
             assert len(server.requests) == 1
@@ -312,7 +330,9 @@ class TestWhereHttpxIsReplaced:
 
         name = "HTTPTransport" if layer is httpx else "ConnectionPool"
         if is_async:
-            monkeypatch.setattr(getattr(layer, f"Async{name}"), "handle_async_request", handle_async)
+            monkeypatch.setattr(
+                getattr(layer, f"Async{name}"), "handle_async_request", handle_async
+            )
         else:
             monkeypatch.setattr(getattr(layer, name), "handle_request", handle)
         with Server() as server:
@@ -329,7 +349,9 @@ class TestWhereHttpxIsReplaced:
             return wrapped(*arguments, **options)
 
         owner, name = (
-            (httpx.AsyncHTTPTransport, "handle_async_request") if is_async else (httpx.HTTPTransport, "handle_request")
+            (httpx.AsyncHTTPTransport, "handle_async_request")
+            if is_async
+            else (httpx.HTTPTransport, "handle_request")
         )
         monkeypatch.setattr(owner, name, wrapt.FunctionWrapper(getattr(owner, name), watch))
         with Server() as server:

@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 import pytest
 from _clients import NUMBER, TEXT
-from _servers import REQUEST_ID, Answer, Exchange, Hangup, Server, cut, drop, reply, reset, sent, then
+from _servers import (
+    REQUEST_ID,
+    Answer,
+    Exchange,
+    Hangup,
+    Server,
+    cut,
+    drop,
+    reply,
+    reset,
+    sent,
+    then,
+)
 
 from ecall_facade import (
     ECallError,
@@ -78,7 +90,9 @@ def test_an_upload_is_sent_as_it_is(open_client: OpenClient, tmp_path: Path, kin
     total = None if kind == "pipe" else len(DATA)
     with Server() as server:
         ecall = open_client(server)
-        media = ecall.media.upload(SOURCES[kind](tmp_path), on_progress=lambda *now: progress.append(now))
+        media = ecall.media.upload(
+            SOURCES[kind](tmp_path), on_progress=lambda *now: progress.append(now)
+        )
         (request,) = server.requests
         assert request.body == DATA
         assert request.headers.get("content-length") == (None if total is None else str(total))
@@ -88,7 +102,9 @@ def test_an_upload_is_sent_as_it_is(open_client: OpenClient, tmp_path: Path, kin
     assert progress == [(step, total) for step in steps]
 
 
-def test_an_open_file_is_read_from_where_it_is(open_client: OpenClient, tmp_path: Path, pauses: list[float]) -> None:
+def test_an_open_file_is_read_from_where_it_is(
+    open_client: OpenClient, tmp_path: Path, pauses: list[float]
+) -> None:
     """Also the second time, and it stays open."""
     with Server(reply(503, **both), sent()) as server, a_path(tmp_path).open("rb") as file:
         file.seek(1000)
@@ -112,14 +128,18 @@ def test_a_second_try_sends_the_whole_file_again(
             assert not caught.value.may_have_been_sent
             assert len(server.requests) == 1
         else:
-            ecall.media.upload(SOURCES[kind](tmp_path), on_progress=lambda done, _: progress.append(done))
+            ecall.media.upload(
+                SOURCES[kind](tmp_path), on_progress=lambda done, _: progress.append(done)
+            )
             assert [request.body for request in server.requests] == [DATA] * 3
             assert progress == [*range(CHUNK, len(DATA), CHUNK), len(DATA)] * 3
         for request in server.requests:
             assert request.checksum == zlib.crc32(DATA)
 
 
-@pytest.mark.parametrize("answer", [drop, reset, cut(b"HTTP/1.1 2"), reply(500), reply(503), reply(200, b"<html>")])
+@pytest.mark.parametrize(
+    "answer", [drop, reset, cut(b"HTTP/1.1 2"), reply(500), reply(503), reply(200, b"<html>")]
+)
 def test_an_upload_of_unknown_outcome_is_not_repeated(
     open_client: OpenClient, pauses: list[float], answer: Answer
 ) -> None:
@@ -163,7 +183,9 @@ class Broken(io.BytesIO):
 
 
 @pytest.mark.parametrize("file", [Shrinking, Broken])
-def test_a_file_that_fails_midway(open_client: OpenClient, pauses: list[float], file: type[io.BytesIO]) -> None:
+def test_a_file_that_fails_midway(
+    open_client: OpenClient, pauses: list[float], file: type[io.BytesIO]
+) -> None:
     with Server() as server:
         ecall = open_client(server)
         with pytest.raises(OutcomeUnknown) as caught:
@@ -179,7 +201,10 @@ def test_compressed_answers(open_client: OpenClient, encoding: str) -> None:
     answer = json.dumps({"messageId": "m-1", "mediaId": "f-1", "state": "Sent"}).encode()
     packed = gzip.compress(answer) if encoding == "gzip" else zlib.compress(answer)
     refusal = gzip.compress(b'{"errorCode": "NoSuchThing"}')
-    script = [*[reply(200, packed, Content_Encoding=encoding)] * 4, reply(404, refusal, Content_Encoding="gzip")]
+    script = [
+        *[reply(200, packed, Content_Encoding=encoding)] * 4,
+        reply(404, refusal, Content_Encoding="gzip"),
+    ]
     with Server(*script) as server:
         ecall = open_client(server)
         assert ecall.media.upload(DATA).media_id == "f-1"
@@ -207,14 +232,18 @@ def chunked(data: bytes) -> bytes:
     ],
     ids=["length", "chunked", "until closed", "gzip"],
 )
-def test_a_download(open_client: OpenClient, tmp_path: Path, answer: Answer, size: int | None) -> None:
+def test_a_download(
+    open_client: OpenClient, tmp_path: Path, answer: Answer, size: int | None
+) -> None:
     """To a path, into a file, as a stream: byte for byte, with progress."""
     progress: list[tuple[int, int | None]] = []
     with Server(answer) as server:
         ecall = open_client(server)
         target = tmp_path / "copy.png"
         target.write_bytes(b"what was there before")
-        media = ecall.media.download("f/1", to=target, on_progress=lambda *now: progress.append(now))
+        media = ecall.media.download(
+            "f/1", to=target, on_progress=lambda *now: progress.append(now)
+        )
         assert target.read_bytes() == DATA
         assert (media.media_id, media.size, media.request_id) == ("f/1", len(DATA), REQUEST_ID)
         assert progress[-1] == (len(DATA), size)
@@ -242,7 +271,10 @@ def test_a_download(open_client: OpenClient, tmp_path: Path, answer: Answer, siz
         cut(reply(200, DATA[: len(DATA) // 2], Content_Length=str(len(DATA)))),
         cut(chunked(DATA)[:-100]),
         then(reply(200, DATA[:5000], Content_Length=str(len(DATA))), reset),
-        then(reply(200, DATA[:5000], Content_Length=str(len(DATA))), lambda exchange: exchange.wait_for_end()),
+        then(
+            reply(200, DATA[:5000], Content_Length=str(len(DATA))),
+            lambda exchange: exchange.wait_for_end(),
+        ),
         reply(200, b"not gzip", Content_Encoding="gzip"),
     ],
     ids=["cut", "cut chunks", "reset", "hangs", "not gzip"],
@@ -340,7 +372,9 @@ def test_a_stream_that_is_left_early(open_client: OpenClient) -> None:
         assert [request.connection for request in server.requests] == [1, 2, 2]
 
 
-def test_a_stream_that_is_read_to_its_end_gives_its_connection_back(open_client: OpenClient) -> None:
+def test_a_stream_that_is_read_to_its_end_gives_its_connection_back(
+    open_client: OpenClient,
+) -> None:
     with Server(reply(200, DATA)) as server:
         ecall = open_client(server)
         for _ in range(3):
@@ -390,7 +424,16 @@ def test_100_mb_take_at_most_8_mb_of_memory(large_file: Path, tmp_path: Path, mo
                 exchange.socket.sendfile(file)
 
     with Server(answer, keeps=False) as server:
-        command = [sys.executable, "-W", "error", str(MEASURE), mode, server.url, str(large_file), str(tmp_path / "to")]
+        command = [
+            sys.executable,
+            "-W",
+            "error",
+            str(MEASURE),
+            mode,
+            server.url,
+            str(large_file),
+            str(tmp_path / "to"),
+        ]
         result = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
         assert result.stderr == ""
         measured = json.loads(result.stdout)

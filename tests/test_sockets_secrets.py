@@ -12,10 +12,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import pytest
-from _clients import E164, INTERNATIONAL, NUMBER, OTHER_NUMBER, PASSWORD, SENDERS, TEXT, TOKEN, USERNAME, OpenClient
+from _clients import (
+    E164,
+    INTERNATIONAL,
+    NUMBER,
+    OTHER_NUMBER,
+    PASSWORD,
+    SENDERS,
+    TEXT,
+    TOKEN,
+    USERNAME,
+    OpenClient,
+)
 from _servers import Answer, Exchange, Server, cut, drop, hang, reply, reset, sent
 
-from ecall_facade import AsyncECall, DocumentContent, ECall, ECallError, Notify, RawAddress, TextContent, UsageError
+from ecall_facade import (
+    AsyncECall,
+    DocumentContent,
+    ECall,
+    ECallError,
+    Notify,
+    RawAddress,
+    TextContent,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +80,10 @@ class Everything(logging.Handler):
 def logged() -> Iterator[Everything]:
     """All loggers at DEBUG."""
     handler = Everything()
-    loggers = [logging.getLogger(name) for name in ("", "ecall_facade", "httpx", "httpcore", "asyncio", "anyio", "h11")]
+    loggers = [
+        logging.getLogger(name)
+        for name in ("", "ecall_facade", "httpx", "httpcore", "asyncio", "anyio", "h11")
+    ]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
@@ -97,7 +120,9 @@ def do_everything(ecall: ECall, folder: Path) -> Seen:
         lambda: ecall.media.upload(b"a file"),
         lambda: ecall.media.upload(file),
         lambda: ecall.media.download("f-1", to=io.BytesIO()),
-        lambda: ecall.request("POST", "/api/message", json={"to": NUMBER, "content": {"text": TEXT}}),
+        lambda: ecall.request(
+            "POST", "/api/message", json={"to": NUMBER, "content": {"text": TEXT}}
+        ),
         lambda: ecall.sms.send("+41 79 123 45 6", TEXT),  # what is found before anything is sent
         lambda: ecall.sms.send(NUMBER, TEXT * 99),
         lambda: ecall.sms.send(NUMBER, TEXT, sender=TEXT),
@@ -120,7 +145,11 @@ def refusing(status: int, **headers: str) -> Answer:
     def answer(exchange: Exchange) -> None:
         quoted = f"{NUMBERS} {TEXT if TEXT.encode() in exchange.request.body else ''}"
         details = {"errors": [{"parameter": "To", "messages": [quoted, quoted]}]}
-        body = {"errorCode": "InvalidContent", "errorMessage": f"Refused: {quoted}", "errorDetails": details}
+        body = {
+            "errorCode": "InvalidContent",
+            "errorMessage": f"Refused: {quoted}",
+            "errorDetails": details,
+        }
         exchange.send(reply(status, body, **headers))
 
     return answer
@@ -146,7 +175,9 @@ every_service = pytest.mark.parametrize("service", SERVICES)
 
 def call_everything(open_client: OpenClient, folder: Path, service: str) -> Seen:
     with Server(SERVICES[service]) as server:
-        seen = do_everything(open_client(server, timeout=(5, 0.02 if service == "hangs" else 5)), folder)
+        seen = do_everything(
+            open_client(server, timeout=(5, 0.02 if service == "hangs" else 5)), folder
+        )
         assert server.requests
         assert seen.errors
         return seen
@@ -165,7 +196,9 @@ def test_logs_at_debug(
 
 
 @every_service
-def test_errors_and_results(open_client: OpenClient, pauses: list[float], tmp_path: Path, service: str) -> None:
+def test_errors_and_results(
+    open_client: OpenClient, pauses: list[float], tmp_path: Path, service: str
+) -> None:
     """Every `str` and `repr`, every note and cause; and in pickles no credentials."""
     seen = call_everything(open_client, tmp_path, service)
     for result in seen.results:
@@ -215,7 +248,11 @@ def check_frames(error: BaseException) -> None:
 def test_a_request_that_cannot_be_written(open_client: OpenClient) -> None:
     """What is found while the request is made is found with the credentials at hand."""
     ecall = open_client("https://rest.ecall.example")
-    for call in (ecall.messages.status, ecall.messages.list_status, lambda long: ecall.request("GET", f"/api/{long}")):
+    for call in (
+        ecall.messages.status,
+        ecall.messages.list_status,
+        lambda long: ecall.request("GET", f"/api/{long}"),
+    ):
         with pytest.raises(UsageError) as caught:
             call("x" * 70_000)
         assert any("ecall_facade" in frame.f_code.co_filename for frame in frames_of(caught.value))
@@ -245,9 +282,19 @@ def test_causes_come_without_their_frames(open_client: OpenClient, pauses: list[
 def test_clients_and_models(open_client: OpenClient) -> None:
     """Every object that one can get hold of shows nothing, however it is printed."""
     ecall = open_client("https://rest.ecall.example")
-    messages = [ecall.sms.compose(NUMBER, TEXT), ecall.whatsapp.compose(OTHER_NUMBER, TextContent(text=TEXT))]
+    messages = [
+        ecall.sms.compose(NUMBER, TEXT),
+        ecall.whatsapp.compose(OTHER_NUMBER, TextContent(text=TEXT)),
+    ]
     contents = [message.content for message in messages]
-    for value in (ecall, ecall.sms, messages, contents, RawAddress(E164), Notify(URL, OTHER_NUMBER)):
+    for value in (
+        ecall,
+        ecall.sms,
+        messages,
+        contents,
+        RawAddress(E164),
+        Notify(URL, OTHER_NUMBER),
+    ):
         check(f"{value!r} {value}")
         assert "k3y-of-mine" not in repr(value)
 
@@ -283,9 +330,19 @@ SECRET = "Dear patient, the result of your test of last Monday is here: nothing 
         (TEXT, "x" * 1990 + TEXT, "x" * 500),
         (TEXT, "x" * 490 + TEXT, "x" * 490 + "…"),
     ],
-    ids=["its beginning", "its end", "changed", "long", "longer than itself", "cut by us", "at the end"],
+    ids=[
+        "its beginning",
+        "its end",
+        "changed",
+        "long",
+        "longer than itself",
+        "cut by us",
+        "at the end",
+    ],
 )
-def test_texts_that_are_quoted(open_client: OpenClient, text: str, said: str, expected: str) -> None:
+def test_texts_that_are_quoted(
+    open_client: OpenClient, text: str, said: str, expected: str
+) -> None:
     """Whole or in part, as services cut what they quote; and we cut what they say."""
     with Server(reply(400, {"errorCode": "Bad", "errorMessage": said})) as server:
         with pytest.raises(ECallError) as caught:

@@ -141,27 +141,36 @@ def unreadable(name: str, answer: Answer, *, status: int = 200) -> Trouble:
     return Trouble(name, answer, UnreadableResponse, status=status)
 
 
-def refused(status: int, error: type[ECallError] = APIError, *, one: bool, many: bool, quoted: bool = True) -> Trouble:
+def refused(
+    status: int, error: type[ECallError] = APIError, *, one: bool, many: bool, quoted: bool = True
+) -> Trouble:
     quote: dict[str, object] = {
         "errorCode": "InvalidContent",
         "errorMessage": QUOTED,
         "errorDetails": {"errors": [{"parameter": "To", "messages": [QUOTED]}]},
     }
-    return Trouble(f"{status}", reply(status, quote if quoted else HTML), error, REQUEST_ID, one, many, status)
+    return Trouble(
+        f"{status}", reply(status, quote if quoted else HTML), error, REQUEST_ID, one, many, status
+    )
 
 
 def broken_off(body: bytes, length: int, **headers: str) -> Answer:
     return cut(reply(200, body, Content_Length=str(length), **headers))
 
 
-CHUNKED = b"HTTP/1.1 200 OK\r\nx-f24-request-id: %s\r\nTransfer-Encoding: chunked\r\n\r\n" % REQUEST_ID.encode()
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nx-f24-request-id: %s\r\nTransfer-Encoding: chunked\r\n\r\n"
+    % REQUEST_ID.encode()
+)
 
 AMBIGUOUS = [
     unknown("dropped", drop),
     unknown("reset", reset),
     unknown("no answer", hang),
     unknown("cut in the status", cut(b"HTTP/1.1 2")),
-    unknown("cut in the headers", cut(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConte")),
+    unknown(
+        "cut in the headers", cut(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConte")
+    ),
     unknown("hangs in the headers", then(b"HTTP/1.1 200 OK\r\nContent-Le", hang)),
     unknown("not HTTP", cut(b"SSH-2.0-OpenSSH_9.6\r\n")),
     unknown("HTTP of another kind", cut(b"HTTP/2 200\r\n\r\n" + GOOD)),
@@ -176,8 +185,13 @@ AMBIGUOUS = [
     unreadable("null", reply(200, b"null")),
     unreadable("a word", reply(200, "m-1")),
     unreadable("without an id", reply(200, {"timestamp": "2026-01-15T09:30:00Z"})),
-    unreadable("null for an id", reply(201, {"messageId": None, "messageListId": None}), status=201),
-    unreadable("objects for ids", reply(200, {"messageId": {"a": 1}, "messageIdList": {}, "messageListId": []})),
+    unreadable(
+        "null for an id", reply(201, {"messageId": None, "messageListId": None}), status=201
+    ),
+    unreadable(
+        "objects for ids",
+        reply(200, {"messageId": {"a": 1}, "messageIdList": {}, "messageListId": []}),
+    ),
     unreadable("not UTF-8", reply(200, b'{"messageId": "\xff\xfe"}')),
     unreadable("half a JSON", reply(200, GOOD[:-3])),
     unreadable("deep", reply(200, b"[" * 100_000)),
@@ -200,9 +214,17 @@ AMBIGUOUS = [
     refused(503, ServerError, one=True, many=True),
     refused(504, ServerError, one=True, many=True, quoted=False),
     refused(520, ServerError, one=True, many=True, quoted=False),
-    Trouble("503 of a proxy", reply(503, HTML, request_id=None, retry_after="5"), ServerError, None, status=503),
+    Trouble(
+        "503 of a proxy",
+        reply(503, HTML, request_id=None, retry_after="5"),
+        ServerError,
+        None,
+        status=503,
+    ),
     Trouble("503, pause unreadable", reply(503, HTML, retry_after="soon"), ServerError, status=503),
-    Trouble("503, id empty", reply(503, request_id="", retry_after="0"), ServerError, None, status=503),
+    Trouble(
+        "503, id empty", reply(503, request_id="", retry_after="0"), ServerError, None, status=503
+    ),
     Trouble("500 with both", reply(500, retry_after="0"), ServerError, status=500),
     Trouble("502 with both", reply(502, retry_after="0"), ServerError, status=502),
     Trouble("504 with both", reply(504, retry_after="0"), ServerError, status=504),
@@ -225,7 +247,9 @@ def by_name(*troubles: Trouble) -> pytest.MarkDecorator:
 
 
 @by_name(*AMBIGUOUS, *REFUSED)
-def test_a_send_is_made_once(open_client: OpenClient, pauses: list[float], trouble: Trouble) -> None:
+def test_a_send_is_made_once(
+    open_client: OpenClient, pauses: list[float], trouble: Trouble
+) -> None:
     """Whatever comes of it: it reaches the service once, and the error says what happened."""
     for action in (send, broadcast, send_list):
         with Server(trouble.answer) as server:
@@ -234,7 +258,9 @@ def test_a_send_is_made_once(open_client: OpenClient, pauses: list[float], troub
                 action(ecall)
             error = caught.value
             assert type(error) is trouble.error
-            assert error.may_have_been_sent is (trouble.may_have_been_sent if action is send else trouble.several_may)
+            assert error.may_have_been_sent is (
+                trouble.may_have_been_sent if action is send else trouble.several_may
+            )
             assert error.request_id == trouble.request_id
             assert getattr(error, "status_code", None) == trouble.status
             check(error)
@@ -252,7 +278,9 @@ def failure_of(action: Action, ecall: ECall) -> ECallError | None:
 
 
 @by_name(*[trouble for trouble in AMBIGUOUS if not trouble.hangs])
-def test_nothing_but_our_errors_gets_out(open_client: OpenClient, pauses: list[float], trouble: Trouble) -> None:
+def test_nothing_but_our_errors_gets_out(
+    open_client: OpenClient, pauses: list[float], trouble: Trouble
+) -> None:
     """Every operation, with every answer: a result, or an error of ours that one can make sense of."""
     with Server(trouble.answer) as server:
         ecall = open_client(server)
@@ -286,7 +314,9 @@ def test_429_is_tried_again(
     open_client: OpenClient, pauses: list[float], action: Action, retry_after: str | None
 ) -> None:
     """At most twice, after the pause that the service asks for or one of our own."""
-    with Server(reply(429, retry_after=retry_after), reply(429, retry_after=retry_after), sent()) as server:
+    with Server(
+        reply(429, retry_after=retry_after), reply(429, retry_after=retry_after), sent()
+    ) as server:
         action(open_client(server))
         assert len(server.requests) == 3
         assert len({request.body for request in server.requests}) == 1
@@ -306,7 +336,9 @@ def test_429_is_tried_again(
 
 
 @many(*SENDS, upload)
-def test_503_of_the_service_is_tried_again(open_client: OpenClient, pauses: list[float], action: Action) -> None:
+def test_503_of_the_service_is_tried_again(
+    open_client: OpenClient, pauses: list[float], action: Action
+) -> None:
     """With both `Retry-After` and the request id; a date is as good as a number."""
     date = formatdate(time.time() + 8, usegmt=True)
     with Server(reply(503, retry_after="3"), reply(503, retry_after=date), sent()) as server:
@@ -367,7 +399,11 @@ def test_a_long_pause_is_the_callers(
     ],
 )
 def test_a_second_try_is_a_send_as_well(
-    open_client: OpenClient, pauses: list[float], script: list[Answer], error: type[ECallError], count: int
+    open_client: OpenClient,
+    pauses: list[float],
+    script: list[Answer],
+    error: type[ECallError],
+    count: int,
 ) -> None:
     """What may be repeated at first may turn into what may not."""
     with Server(*script, sent()) as server:
@@ -399,7 +435,10 @@ def test_a_service_that_comes_up_between_tries(open_client: OpenClient, closed_p
     timer = threading.Timer(0.1, lambda: started.append(Server(port=closed_port).__enter__()))
     timer.start()
     try:
-        assert open_client(f"http://127.0.0.1:{closed_port}").sms.send(NUMBER, TEXT).message_id == "m-1"
+        assert (
+            open_client(f"http://127.0.0.1:{closed_port}").sms.send(NUMBER, TEXT).message_id
+            == "m-1"
+        )
     finally:
         timer.join()
         started[0].__exit__()
@@ -443,9 +482,17 @@ def test_retries_can_be_switched_off(
 @many(*READS)
 @pytest.mark.parametrize(
     "answer",
-    [drop, reset, hang, cut(b"HTTP/1.1 200 OK\r\nConte"), *[reply(code) for code in (408, 429, 500, 502, 503, 504)]],
+    [
+        drop,
+        reset,
+        hang,
+        cut(b"HTTP/1.1 200 OK\r\nConte"),
+        *[reply(code) for code in (408, 429, 500, 502, 503, 504)],
+    ],
 )
-def test_reads_are_tried_again(open_client: OpenClient, pauses: list[float], action: Action, answer: Answer) -> None:
+def test_reads_are_tried_again(
+    open_client: OpenClient, pauses: list[float], action: Action, answer: Answer
+) -> None:
     with Server(answer, sent()) as server:
         action(open_client(server, timeout=(5, 0.15 if answer is hang else 5)))
         assert server.has_seen(2)
@@ -461,7 +508,9 @@ def test_reads_are_tried_again(open_client: OpenClient, pauses: list[float], act
 
 
 @many(status, list_status, get)
-@pytest.mark.parametrize("answer", [trouble.answer for trouble in AMBIGUOUS if trouble.name.startswith("cut in a")])
+@pytest.mark.parametrize(
+    "answer", [trouble.answer for trouble in AMBIGUOUS if trouble.name.startswith("cut in a")]
+)
 def test_reads_whose_answer_breaks_off_are_tried_again(
     open_client: OpenClient, pauses: list[float], action: Action, answer: Answer
 ) -> None:
@@ -478,7 +527,9 @@ def test_reads_whose_answer_breaks_off_are_tried_again(
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 409])
-def test_reads_that_are_refused_are_not_tried_again(open_client: OpenClient, pauses: list[float], code: int) -> None:
+def test_reads_that_are_refused_are_not_tried_again(
+    open_client: OpenClient, pauses: list[float], code: int
+) -> None:
     with Server(reply(code)) as server:
         for action in (status, list_status, stream, get):
             with pytest.raises(APIError) as caught:
@@ -501,7 +552,10 @@ def test_reads_that_are_refused_are_not_tried_again(open_client: OpenClient, pau
         reply(200, gzip.compress(GOOD), Content_Encoding="gzip"),
         CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD), GOOD),
         cut(b"HTTP/1.0 200 OK\r\nx-f24-request-id: %s\r\n\r\n%s" % (REQUEST_ID.encode(), GOOD)),
-        then(b"HTTP/1.1 100 Continue\r\n\r\n", lambda exchange: exchange.send(reply(200, {"messageId": "m-1"}))),
+        then(
+            b"HTTP/1.1 100 Continue\r\n\r\n",
+            lambda exchange: exchange.send(reply(200, {"messageId": "m-1"})),
+        ),
     ],
 )
 def test_what_can_be_read_is_read(open_client: OpenClient, answer: Answer) -> None:

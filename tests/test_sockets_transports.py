@@ -13,7 +13,13 @@ import pytest
 from _clients import NUMBER, TEXT, OpenClient
 from _servers import REQUEST_ID, Server, drop, reply, sent
 
-from ecall_facade import ECallError, InvalidConfiguration, NotSent, OutcomeUnknown, ServiceUnreachable
+from ecall_facade import (
+    ECallError,
+    InvalidConfiguration,
+    NotSent,
+    OutcomeUnknown,
+    ServiceUnreachable,
+)
 
 if TYPE_CHECKING:
     from ecall_facade import ECall
@@ -62,7 +68,9 @@ class AsyncDerived(httpx.AsyncHTTPTransport):
 
 
 @contextmanager
-def client(open_client: OpenClient, server: Server | str, change: Change, **options: Any) -> Iterator[ECall]:
+def client(
+    open_client: OpenClient, server: Server | str, change: Change, **options: Any
+) -> Iterator[ECall]:
     transport = AsyncWrapped(change) if open_client.is_async else Wrapped(change)
     yield open_client(server, transport=transport, **options)
 
@@ -115,7 +123,10 @@ def test_a_transport_derived_from_one_of_httpx_is_not_believed(
     open_client: OpenClient, pauses: list[float], closed_port: int
 ) -> None:
     """It may well do something else; the price is that a refused connection is an unknown outcome."""
-    for url, cause in ((f"http://127.0.0.1:{closed_port}", httpx.ConnectError), (None, httpx.RemoteProtocolError)):
+    for url, cause in (
+        (f"http://127.0.0.1:{closed_port}", httpx.ConnectError),
+        (None, httpx.RemoteProtocolError),
+    ):
         with Server(drop) as server:
             transport = AsyncDerived() if open_client.is_async else Derived()
             with pytest.raises(OutcomeUnknown) as caught:
@@ -125,7 +136,9 @@ def test_a_transport_derived_from_one_of_httpx_is_not_believed(
     assert pauses == []
 
 
-@pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("timed out")])
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("timed out")]
+)
 def test_httpx_own_transports_are_believed(
     open_client: OpenClient, pauses: list[float], error: Exception, closed_port: int
 ) -> None:
@@ -136,7 +149,9 @@ def test_httpx_own_transports_are_believed(
         raise error
 
     with pytest.raises(NotSent):
-        open_client("https://rest.ecall.example", transport=httpx.MockTransport(handle)).sms.send(NUMBER, TEXT)
+        open_client("https://rest.ecall.example", transport=httpx.MockTransport(handle)).sms.send(
+            NUMBER, TEXT
+        )
     assert len(calls) == 3
 
     transport = httpx.AsyncHTTPTransport() if open_client.is_async else httpx.HTTPTransport()
@@ -153,12 +168,16 @@ def made_anew(response: httpx.Response) -> httpx.Response:
 
 
 def from_json(_: httpx.Response) -> httpx.Response:
-    return httpx.Response(200, json={"messageId": "m-1", "mediaId": "f-1"}, headers={"x-f24-request-id": REQUEST_ID})
+    return httpx.Response(
+        200, json={"messageId": "m-1", "mediaId": "f-1"}, headers={"x-f24-request-id": REQUEST_ID}
+    )
 
 
 def zipped(_: httpx.Response) -> httpx.Response:
     content = gzip.compress(b'{"messageId": "m-1", "mediaId": "f-1"}')
-    return httpx.Response(200, content=content, headers={"content-encoding": "gzip", "x-f24-request-id": REQUEST_ID})
+    return httpx.Response(
+        200, content=content, headers={"content-encoding": "gzip", "x-f24-request-id": REQUEST_ID}
+    )
 
 
 @pytest.mark.parametrize("change", [as_it_is, made_anew, from_json, zipped])
@@ -172,13 +191,21 @@ def test_answers_of_other_transports(open_client: OpenClient, change: Change) ->
         assert ecall.media.upload(b"a file").media_id == "f-1"
         with ecall.media.stream("f-1") as chunks:
             assert b'"m-1"' in b"".join(chunks)
-    with Server(reply(429, retry_after="0"), sent()) as server, client(open_client, server, as_it_is) as ecall:
+    with (
+        Server(reply(429, retry_after="0"), sent()) as server,
+        client(open_client, server, as_it_is) as ecall,
+    ):
         assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
         assert len(server.requests) == 2
 
 
-def test_an_answer_is_believed_whoever_brings_it(open_client: OpenClient, pauses: list[float]) -> None:
-    with Server(reply(503, retry_after="0")) as server, client(open_client, server, as_it_is) as ecall:
+def test_an_answer_is_believed_whoever_brings_it(
+    open_client: OpenClient, pauses: list[float]
+) -> None:
+    with (
+        Server(reply(503, retry_after="0")) as server,
+        client(open_client, server, as_it_is) as ecall,
+    ):
         with pytest.raises(ECallError):
             ecall.sms.send(NUMBER, TEXT)
         assert len(server.requests) == 3

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from _clients import OpenClient
 
 PENDING, SENT, DELIVERED, FAILED = (
-    reply(200, {"messageId": "m-1", "state": state}) for state in ("Pending", "Sent", "Delivered", "Failed")
+    reply(200, {"messageId": "m-1", "state": state})
+    for state in ("Pending", "Sent", "Delivered", "Failed")
 )
 PASSING: dict[str, Answer] = {
     "not there yet": reply(404),
@@ -61,14 +62,20 @@ def test_until_it_is_delivered(open_client: OpenClient) -> None:
 
 def test_until_it_is_sent(open_client: OpenClient) -> None:
     with Server(PENDING, SENT, DELIVERED) as server:
-        assert open_client(server).messages.wait("m-1", timeout=20, until="sent").state is DeliveryState.SENT
+        assert (
+            open_client(server).messages.wait("m-1", timeout=20, until="sent").state
+            is DeliveryState.SENT
+        )
         assert len(server.requests) == 2
 
 
 def test_a_message_that_failed_is_given_back(open_client: OpenClient) -> None:
     with Server(PENDING, FAILED) as server:
         for until in ("final", "sent"):
-            assert open_client(server).messages.wait("m-1", timeout=20, until=until).state is DeliveryState.FAILED
+            assert (
+                open_client(server).messages.wait("m-1", timeout=20, until=until).state
+                is DeliveryState.FAILED
+            )
 
 
 @pytest.mark.parametrize("trouble", PASSING)
@@ -86,9 +93,12 @@ def test_a_service_that_is_away_for_a_while(open_client: OpenClient, closed_port
 
 
 @pytest.mark.parametrize(
-    ("code", "error"), [(400, BadRequest), (401, AuthenticationError), (403, PermissionDenied), (409, ECallError)]
+    ("code", "error"),
+    [(400, BadRequest), (401, AuthenticationError), (403, PermissionDenied), (409, ECallError)],
 )
-def test_what_will_not_pass_is_raised(open_client: OpenClient, code: int, error: type[ECallError]) -> None:
+def test_what_will_not_pass_is_raised(
+    open_client: OpenClient, code: int, error: type[ECallError]
+) -> None:
     with Server(PENDING, reply(code)) as server:
         with pytest.raises(error) as caught:
             open_client(server).messages.wait("m-1", timeout=20)
@@ -122,7 +132,9 @@ def test_a_404_that_stays(open_client: OpenClient, monkeypatch: pytest.MonkeyPat
     ],
     ids=["pending", "then hangs", "then drops", "hangs", "in headers", "in body", "404"],
 )
-def test_it_ends_in_time(open_client: OpenClient, script: list[Answer], state: DeliveryState | None) -> None:
+def test_it_ends_in_time(
+    open_client: OpenClient, script: list[Answer], state: DeliveryState | None
+) -> None:
     """The timeout is for the whole of it, whatever each read may take."""
     with Server(*script) as server:
         ecall = open_client(server, timeout=(30, 30))
@@ -138,7 +150,9 @@ def test_it_ends_in_time(open_client: OpenClient, script: list[Answer], state: D
 
 
 @pytest.mark.parametrize("code", [429, 503])
-def test_a_pause_that_the_service_asks_for_is_not_undercut(open_client: OpenClient, code: int) -> None:
+def test_a_pause_that_the_service_asks_for_is_not_undercut(
+    open_client: OpenClient, code: int
+) -> None:
     """Where it goes beyond the timeout, there is nothing to wait for."""
     with Server(PENDING, reply(code, retry_after="100")) as server:
         begun = time.monotonic()

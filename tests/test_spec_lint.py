@@ -28,7 +28,16 @@ def test_redocly_finds_nothing() -> None:
     if not REDOCLY.exists():
         pytest.skip("redocly is not installed: scripts/test does it where npm is on the PATH")
     result = subprocess.run(
-        [node, str(REDOCLY), "lint", f"../{SPEC.name}", "--config", "redocly.yaml", "--format", "json"],
+        [
+            node,
+            str(REDOCLY),
+            "lint",
+            f"../{SPEC.name}",
+            "--config",
+            "redocly.yaml",
+            "--format",
+            "json",
+        ],
         cwd=LINT,
         env={**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"},
         stdin=subprocess.DEVNULL,
@@ -39,6 +48,9 @@ def test_redocly_finds_nothing() -> None:
     )
     assert result.stdout.startswith("{"), result.stderr
     report = json.loads(result.stdout)
-    problems = [f"{problem['message']} ({problem['location'][0]['pointer']})" for problem in report["problems"]]
+    problems = [
+        f"{problem['message']} ({problem['location'][0]['pointer']})"
+        for problem in report["problems"]
+    ]
     assert problems == []
     assert (result.returncode, report["totals"]) == (0, {"errors": 0, "warnings": 0, "ignored": 0})

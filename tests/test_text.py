@@ -64,7 +64,12 @@ any_texts = st.one_of(gsm_texts, ucs_texts, st.text(max_size=300))
 def test_measure(text: str, encoding: str, units: int, pages: int, units_left: int) -> None:
     size = measure(text)
 
-    assert (size.encoding, size.units, size.pages, size.units_left) == (encoding, units, pages, units_left)
+    assert (size.encoding, size.units, size.pages, size.units_left) == (
+        encoding,
+        units,
+        pages,
+        units_left,
+    )
 
 
 @pytest.mark.parametrize("character", BASIC + EXTENSION)
@@ -88,7 +93,10 @@ def test_units_are_those_of_the_codec(text: str) -> None:
     except UnicodeEncodeError:
         septets = None
     if septets is None or ESC in text:
-        assert (size.encoding, size.units) == ("UCS-2", len(text.encode("utf-16-le", "surrogatepass")) // 2)
+        assert (size.encoding, size.units) == (
+            "UCS-2",
+            len(text.encode("utf-16-le", "surrogatepass")) // 2,
+        )
     else:
         assert (size.encoding, size.units) == ("GSM-7", len(septets))
 
@@ -157,7 +165,12 @@ def test_check_counts_no_pages_for_other_channels(text: str, channel: str) -> No
         ("hello \ud83d", "Sms", None, "Character 7 of the text is half a surrogate pair"),
         ("a" * 1531, "Sms", None, "needs 11 SMS pages (1531 units of GSM-7), page_limit is 10"),
         ("a" * 161, "Sms", 1, "needs 2 SMS pages (161 units of GSM-7), page_limit is 1"),
-        ("aç" * 336, "Sms", 10, "11 SMS pages (672 units of UCS-2, as character 2 is not in the GSM alphabet)"),
+        (
+            "aç" * 336,
+            "Sms",
+            10,
+            "11 SMS pages (672 units of UCS-2, as character 2 is not in the GSM alphabet)",
+        ),
         ("a" * 4097, "Whatsapp", None, "has 4097 characters, Whatsapp takes 4096"),
         ("a" * 1001, "Rcs", None, "has 1001 characters, Rcs takes 1000"),
     ],
@@ -171,7 +184,9 @@ def test_check_refuses(text: object, channel: str, page_limit: int | None, messa
 
 @pytest.mark.parametrize("page_limit", [0, 11, -1, True, 1.0, "3"])
 def test_check_refuses_a_page_limit_that_is_none(page_limit: int) -> None:
-    with pytest.raises(InvalidText, match=f"page_limit must be a whole number from 1 to {SMS_PAGE_LIMIT}"):
+    with pytest.raises(
+        InvalidText, match=f"page_limit must be a whole number from 1 to {SMS_PAGE_LIMIT}"
+    ):
         check_text("hello", "Sms", page_limit)
 
 

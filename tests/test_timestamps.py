@@ -125,7 +125,9 @@ def test_swiss_time(swiss: str, utc: str) -> None:
     day, clock = swiss.split("T")
 
     assert read_timestamp(swiss) == datetime.fromisoformat(utc + "Z")
-    assert read_timestamp(f"{'.'.join(reversed(day.split('-')))} {clock}") == datetime.fromisoformat(utc + "Z")
+    assert read_timestamp(
+        f"{'.'.join(reversed(day.split('-')))} {clock}"
+    ) == datetime.fromisoformat(utc + "Z")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +268,22 @@ PARTS = [
         "/",
         "(",
     ],
-    *[")", " ", "CET", "GMT", "EST", "PM", "h", "e", "/Date(", ")/", "\x00", "٢", "W48", "1795435200"],
+    *[
+        ")",
+        " ",
+        "CET",
+        "GMT",
+        "EST",
+        "PM",
+        "h",
+        "e",
+        "/Date(",
+        ")/",
+        "\x00",
+        "٢",
+        "W48",
+        "1795435200",
+    ],
 ]
 
 
@@ -302,7 +319,9 @@ zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 def test_what_programs_write_is_read(moment: datetime) -> None:
     assert read_timestamp(moment.isoformat()) == moment
     assert read_timestamp(moment.isoformat(" ")) == moment
-    assert read_timestamp(moment.isoformat(timespec="minutes")) == moment.replace(second=0, microsecond=0)
+    assert read_timestamp(moment.isoformat(timespec="minutes")) == moment.replace(
+        second=0, microsecond=0
+    )
     assert read_timestamp(email.utils.format_datetime(moment)) == moment.replace(microsecond=0)
 
 
@@ -318,7 +337,9 @@ def test_swiss_time_agrees_in_all_shapes(moment: datetime) -> None:
     assert read_timestamp(int(expected.timestamp())) == expected
 
 
-@pytest.mark.parametrize("value", ["2026-07-01T12:00", "2026-12-01T12:00", "2026-10-25T02:30", "2026-03-29T03:00"])
+@pytest.mark.parametrize(
+    "value", ["2026-07-01T12:00", "2026-12-01T12:00", "2026-10-25T02:30", "2026-03-29T03:00"]
+)
 def test_without_any_time_zone_data(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = read_timestamp(value)
     monkeypatch.setattr(tz, "gettz", lambda _: None)
@@ -333,13 +354,20 @@ def test_without_the_time_zone_data_of_the_system_and_far_from_switzerland() -> 
         "print(read('2026-07-01 12:00'), read('1.7.2026 12:00 CET'))"
     )
     environment = {**os.environ, "PYTHONTZPATH": "", "TZ": "CET-9"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
 
     assert done.stdout == "2026-07-01 10:00:00+00:00 2026-07-01 11:00:00+00:00\n"
 
 
 def test_many_threads() -> None:
-    values = ["2026-11-23T13:00:00", "23.11.2026 13:00", "Mon, 23 Nov 2026 12:00:00 GMT", "2026-11-23 13:00 MEZ"] * 100
+    values = [
+        "2026-11-23T13:00:00",
+        "23.11.2026 13:00",
+        "Mon, 23 Nov 2026 12:00:00 GMT",
+        "2026-11-23 13:00 MEZ",
+    ] * 100
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(read_timestamp, values)) == {NOON}
 

@@ -133,12 +133,22 @@ class TestRecipients:
             "(position 6): it is of a length that is not in use",
         )
         assert [problem.position for problem in error.problems] == [1, 2, 4, 6]
-        assert [problem.value for problem in error.problems] == ["Anna", "079 123 45", "", "+41 78 765 43 219 9"]
+        assert [problem.value for problem in error.problems] == [
+            "Anna",
+            "079 123 45",
+            "",
+            "+41 78 765 43 219 9",
+        ]
         assert isinstance(error.problems[0], NumberProblem)
         assert "079 123 45" not in repr(error.problems)
 
     def test_of_very_many_the_first_twenty_are_in_the_message(self, ecall: ECall) -> None:
-        error = refused(lambda: ecall.sms.broadcast(["x"] * 5000, TEXT), InvalidNumber, "5000 of 5000", "position 19")
+        error = refused(
+            lambda: ecall.sms.broadcast(["x"] * 5000, TEXT),
+            InvalidNumber,
+            "5000 of 5000",
+            "position 19",
+        )
         assert "position 20" not in str(error)
         assert len(error.problems) == 5000
 
@@ -158,8 +168,14 @@ class TestRecipients:
         refused(lambda: RawAddress(value), InvalidNumber, "1 to 64 printable characters")
 
     def test_are_read_in_the_region(self, ecall: ECall) -> None:
-        refused(lambda: ecall.with_options(region="AT").sms.send("12", TEXT), InvalidNumber, "too short")
-        refused(lambda: ecall.with_options(region="FR").sms.send("079 12", TEXT), InvalidNumber, "for FR")
+        refused(
+            lambda: ecall.with_options(region="AT").sms.send("12", TEXT), InvalidNumber, "too short"
+        )
+        refused(
+            lambda: ecall.with_options(region="FR").sms.send("079 12", TEXT),
+            InvalidNumber,
+            "for FR",
+        )
 
 
 class TestSender:
@@ -168,29 +184,57 @@ class TestSender:
     @pytest.mark.parametrize(
         ("use", "words"),
         [
-            (lambda ecall: ecall.sms.send(ONE, TEXT), "No sender for Sms: pass sender=…, give the client one"),
+            (
+                lambda ecall: ecall.sms.send(ONE, TEXT),
+                "No sender for Sms: pass sender=…, give the client one",
+            ),
             (lambda ecall: ecall.sms.compose(ONE, TEXT), "set ECALL_SENDER"),
             (lambda ecall: ecall.sms.broadcast([ONE], TEXT), "set ECALL_SENDER"),
-            (lambda ecall: ecall.whatsapp.send(ONE, TEXT), "No sender for Whatsapp: pass sender=…, give the client"),
+            (
+                lambda ecall: ecall.whatsapp.send(ONE, TEXT),
+                "No sender for Whatsapp: pass sender=…, give the client",
+            ),
             (lambda ecall: ecall.whatsapp.compose(ONE, TEXT), "set ECALL_SENDER_WHATSAPP"),
             (lambda ecall: ecall.whatsapp.broadcast([ONE], TEXT), "set ECALL_SENDER_WHATSAPP"),
-            (lambda ecall: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png"), "ECALL_SENDER_WHATSAPP"),
-            (lambda ecall: ecall.rcs.send(ONE, TEXT), "No sender for Rcs: pass sender=…, give the client one"),
+            (
+                lambda ecall: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png"),
+                "ECALL_SENDER_WHATSAPP",
+            ),
+            (
+                lambda ecall: ecall.rcs.send(ONE, TEXT),
+                "No sender for Rcs: pass sender=…, give the client one",
+            ),
             (lambda ecall: ecall.rcs.compose(ONE, TEXT), "set ECALL_SENDER_RCS"),
             (lambda ecall: ecall.rcs.broadcast([ONE], TEXT), "set ECALL_SENDER_RCS"),
         ],
     )
-    def test_is_missing(self, open_client: OpenClient, service: FakeService, use: Any, words: str) -> None:
+    def test_is_missing(
+        self, open_client: OpenClient, service: FakeService, use: Any, words: str
+    ) -> None:
         ecall = open_client("https://rest.ecall.ch", transport=service.transport, sender=None)
         refused(lambda: use(ecall), InvalidSender, words)
 
-    def test_as_a_string_is_for_sms_only(self, open_client: OpenClient, service: FakeService) -> None:
-        ecall = open_client("https://rest.ecall.ch", transport=service.transport, sender="+41791000001")
+    def test_as_a_string_is_for_sms_only(
+        self, open_client: OpenClient, service: FakeService
+    ) -> None:
+        ecall = open_client(
+            "https://rest.ecall.ch", transport=service.transport, sender="+41791000001"
+        )
         refused(lambda: ecall.whatsapp.send(ONE, TEXT), InvalidSender, "No sender for Whatsapp")
         refused(lambda: ecall.rcs.send(ONE, TEXT), InvalidSender, "No sender for Rcs")
 
     @pytest.mark.parametrize(
-        "sender", ["A" * 12, "ACME of Bern", "Zürich", "AC\nME", "1" * 17, "+4179123456789012", "+12", "\u200bACME"]
+        "sender",
+        [
+            "A" * 12,
+            "ACME of Bern",
+            "Zürich",
+            "AC\nME",
+            "1" * 17,
+            "+4179123456789012",
+            "+12",
+            "\u200bACME",
+        ],
     )
     def test_of_an_sms_is_over_the_limits(self, ecall: ECall, sender: str) -> None:
         words = "a number of at most 16 digits, or at most 11 characters of ASCII"
@@ -206,7 +250,11 @@ class TestSender:
     @pytest.mark.parametrize("sender", ["", "  ", 5, b"ACME"])
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
     def test_is_empty_or_no_text(self, ecall: ECall, channel: str, sender: Any) -> None:
-        refused(lambda: getattr(ecall, channel).send(ONE, TEXT, sender=sender), InvalidSender, "is empty, or not a str")
+        refused(
+            lambda: getattr(ecall, channel).send(ONE, TEXT, sender=sender),
+            InvalidSender,
+            "is empty, or not a str",
+        )
 
 
 class TestText:
@@ -223,19 +271,37 @@ class TestText:
 
     @pytest.mark.parametrize("text", [None, 5, b"bytes"])
     def test_that_is_none(self, ecall: ECall, text: Any) -> None:
-        refused(lambda: ecall.sms.send(ONE, text), UsageError, "content is a str, or one of the contents")
+        refused(
+            lambda: ecall.sms.send(ONE, text),
+            UsageError,
+            "content is a str, or one of the contents",
+        )
         refused(lambda: ecall.sms.send(ONE, TextContent(text)), InvalidText, "must be a str")
 
     @pytest.mark.parametrize(
         ("channel", "text", "words"),
         [
-            ("sms", "a" * 1531, ["11 SMS pages (1531 units of GSM-7)", "page_limit is 10: shorten or divide it"]),
-            ("sms", "ç" * 671, ["11 SMS pages (671 units of UCS-2, as character 1 is not in the GSM alphabet)"]),
-            ("whatsapp", "a" * 4097, ["The text has 4097 characters, Whatsapp takes 4096: shorten it"]),
+            (
+                "sms",
+                "a" * 1531,
+                ["11 SMS pages (1531 units of GSM-7)", "page_limit is 10: shorten or divide it"],
+            ),
+            (
+                "sms",
+                "ç" * 671,
+                ["11 SMS pages (671 units of UCS-2, as character 1 is not in the GSM alphabet)"],
+            ),
+            (
+                "whatsapp",
+                "a" * 4097,
+                ["The text has 4097 characters, Whatsapp takes 4096: shorten it"],
+            ),
             ("rcs", "a" * 1001, ["The text has 1001 characters, Rcs takes 1000: shorten it"]),
         ],
     )
-    def test_that_is_too_long(self, ecall: ECall, channel: str, text: str, words: list[str]) -> None:
+    def test_that_is_too_long(
+        self, ecall: ECall, channel: str, text: str, words: list[str]
+    ) -> None:
         client = getattr(ecall, channel)
         refused(lambda: client.send(ONE, text), InvalidText, *words)
         refused(lambda: client.compose(ONE, text), InvalidText, *words)
@@ -259,8 +325,16 @@ class TestText:
     @pytest.mark.parametrize("options", [None, {"pageLimit": 2}, 2])
     def test_with_options_of_another_shape(self, ecall: ECall, options: Any) -> None:
         content = TextContent(TEXT, options=options)
-        refused(lambda: ecall.sms.send(ONE, content), UsageError, "options of a TextContent is a TextOptions")
-        refused(lambda: ecall.rcs.send(ONE, content), UsageError, "options of a TextContent is a TextOptions")
+        refused(
+            lambda: ecall.sms.send(ONE, content),
+            UsageError,
+            "options of a TextContent is a TextOptions",
+        )
+        refused(
+            lambda: ecall.rcs.send(ONE, content),
+            UsageError,
+            "options of a TextContent is a TextOptions",
+        )
 
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
     def test_that_has_half_a_character(self, ecall: ECall, channel: str) -> None:
@@ -305,27 +379,39 @@ class TestContent:
 class TestIds:
     """An id is what the service gave."""
 
-    @pytest.mark.parametrize("value", ["", "  ", None, 5, b"m-1", "m\n1", "m\x001", ".", "..", "m\ud83d"])
+    @pytest.mark.parametrize(
+        "value", ["", "  ", None, 5, b"m-1", "m\n1", "m\x001", ".", "..", "m\ud83d"]
+    )
     def test_that_cannot_be_one(self, ecall: ECall, tmp_path: Path, value: Any) -> None:
         words = "is not an id that the service gave: a string that is not empty"
         refused(lambda: ecall.messages.status(value), UsageError, "message_id", words)
         refused(lambda: ecall.messages.wait(value, timeout=5), UsageError, "message_id", words)
         refused(lambda: ecall.messages.list_status(value), UsageError, "list_id", words)
-        refused(lambda: ecall.media.download(value, tmp_path / "copy"), UsageError, "media_id", words)
+        refused(
+            lambda: ecall.media.download(value, tmp_path / "copy"), UsageError, "media_id", words
+        )
         with pytest.raises(UsageError, match="media_id"), ecall.media.stream(value):
             pass
         assert list(tmp_path.iterdir()) == []
 
     def test_that_no_url_can_hold(self, ecall: ECall) -> None:
         refused(lambda: ecall.messages.status("m" * 70_000), UsageError, "too long for a URL")
-        refused(lambda: ecall.media.download("m" * 70_000, io.BytesIO()), UsageError, "too long for a URL")
+        refused(
+            lambda: ecall.media.download("m" * 70_000, io.BytesIO()),
+            UsageError,
+            "too long for a URL",
+        )
 
 
 class TestLists:
     """A list has messages, made by `compose`."""
 
     def test_without_any(self, ecall: ECall) -> None:
-        refused(lambda: ecall.messages.send_list([]), UsageError, "The list holds no message; compose(…) makes one")
+        refused(
+            lambda: ecall.messages.send_list([]),
+            UsageError,
+            "The list holds no message; compose(…) makes one",
+        )
         refused(lambda: ecall.messages.send_list(iter(())), UsageError, "holds no message")
 
     def test_with_what_compose_did_not_make(self, ecall: ECall) -> None:
@@ -336,11 +422,19 @@ class TestLists:
 
     @pytest.mark.parametrize("given", [None, 5])
     def test_that_is_none(self, ecall: ECall, given: Any) -> None:
-        refused(lambda: ecall.messages.send_list(given), UsageError, "a list of what was made by compose(…)")
+        refused(
+            lambda: ecall.messages.send_list(given),
+            UsageError,
+            "a list of what was made by compose(…)",
+        )
 
     def test_that_is_a_single_message(self, ecall: ECall) -> None:
         message: Any = ecall.sms.compose(ONE, TEXT)
-        refused(lambda: ecall.messages.send_list(message), UsageError, "a list of what was made by compose(…)")
+        refused(
+            lambda: ecall.messages.send_list(message),
+            UsageError,
+            "a list of what was made by compose(…)",
+        )
 
 
 class TestExtra:
@@ -351,7 +445,9 @@ class TestExtra:
         lambda ecall, extra: ecall.sms.compose(ONE, TEXT, extra=extra),
         lambda ecall, extra: ecall.sms.broadcast([ONE], TEXT, extra=extra),
         lambda ecall, extra: ecall.whatsapp.send(ONE, TEXT, extra=extra),
-        lambda ecall, extra: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png", extra=extra),
+        lambda ecall, extra: ecall.whatsapp.send_file(
+            ONE, b"x", content_type="image/png", extra=extra
+        ),
         lambda ecall, extra: ecall.rcs.compose(ONE, TEXT, extra=extra),
         lambda ecall, extra: ecall.messages.send_list([ecall.sms.compose(ONE, TEXT)], extra=extra),
     ]
@@ -375,7 +471,11 @@ class TestExtra:
         ],
     )
     def test_with_a_known_field(self, ecall: ECall, way: Any, extra: Any, named: str) -> None:
-        refused(lambda: way(ecall, extra), UsageError, f"extra holds what has a place of its own: {named}")
+        refused(
+            lambda: way(ecall, extra),
+            UsageError,
+            f"extra holds what has a place of its own: {named}",
+        )
 
     @pytest.mark.parametrize("way", WAYS)
     @pytest.mark.parametrize(
@@ -393,14 +493,24 @@ class TestExtra:
     def test_that_is_not_json(self, ecall: ECall, way: Any, extra: Any) -> None:
         refused(lambda: way(ecall, extra), UsageError, "extra cannot be written as JSON")
 
-    @pytest.mark.parametrize("extra", [[], "x", 5, {1: "a"}, {None: 1}, {"a": (1, 2)}, {"a": {2: "b"}}])
+    @pytest.mark.parametrize(
+        "extra", [[], "x", 5, {1: "a"}, {None: 1}, {"a": (1, 2)}, {"a": {2: "b"}}]
+    )
     def test_of_another_shape(self, ecall: ECall, extra: Any) -> None:
-        refused(lambda: ecall.sms.send(ONE, TEXT, extra=extra), UsageError, "extra is a dict of field names")
+        refused(
+            lambda: ecall.sms.send(ONE, TEXT, extra=extra),
+            UsageError,
+            "extra is a dict of field names",
+        )
 
     def test_that_has_no_end(self, ecall: ECall) -> None:
         extra: dict[str, Any] = {}
         extra["a"] = extra
-        refused(lambda: ecall.sms.send(ONE, TEXT, extra=extra), UsageError, "extra cannot be written as JSON")
+        refused(
+            lambda: ecall.sms.send(ONE, TEXT, extra=extra),
+            UsageError,
+            "extra cannot be written as JSON",
+        )
 
 
 class TestNotify:
@@ -409,8 +519,12 @@ class TestNotify:
     WAYS: list[Any] = [  # noqa: RUF012
         lambda ecall, notify: ecall.sms.send(ONE, TEXT, notify=notify),
         lambda ecall, notify: ecall.rcs.broadcast([ONE], TEXT, notify=notify),
-        lambda ecall, notify: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png", notify=notify),
-        lambda ecall, notify: ecall.messages.send_list([ecall.sms.compose(ONE, TEXT)], notify=notify),
+        lambda ecall, notify: ecall.whatsapp.send_file(
+            ONE, b"x", content_type="image/png", notify=notify
+        ),
+        lambda ecall, notify: ecall.messages.send_list(
+            [ecall.sms.compose(ONE, TEXT)], notify=notify
+        ),
     ]
 
     @pytest.mark.parametrize("way", WAYS)
@@ -427,14 +541,26 @@ class TestNotify:
             ("@acme.example", "not a valid e-mail address"),
             ("ops@", "not a valid e-mail address"),
             ("ops@acme.example\r\nBcc: x@y.example", "not a valid e-mail address"),
-            ("https://a.example/" + "x" * 82, "The addresses in notify have 100 characters together; at most 99"),
-            (["a" * 40 + "@acme.example"] * 2, "have 106 characters together; at most 99 are taken (observed)"),
+            (
+                "https://a.example/" + "x" * 82,
+                "The addresses in notify have 100 characters together; at most 99",
+            ),
+            (
+                ["a" * 40 + "@acme.example"] * 2,
+                "have 106 characters together; at most 99 are taken (observed)",
+            ),
             (5, "notify is a URL, an e-mail address, a number, several of them, or Notify"),
             ([5], "An address in notify is a str, or a NotificationAddress"),
             (b"a@b.example", "An address in notify is a str, or a NotificationAddress"),
             ([None], "An address in notify is a str, or a NotificationAddress"),
-            (Notify(NotificationAddress(NotificationAddressType.URL, "")), "An address in notify is empty"),
-            (Notify(NotificationAddress(NotificationAddressType.URL, None)), "An address in notify is"),  # type: ignore[arg-type]
+            (
+                Notify(NotificationAddress(NotificationAddressType.URL, "")),
+                "An address in notify is empty",
+            ),
+            (
+                Notify(NotificationAddress(NotificationAddressType.URL, None)),  # type: ignore[arg-type]
+                "An address in notify is",
+            ),
         ],
     )
     def test_that_cannot_be_told(self, ecall: ECall, way: Any, notify: Any, words: str) -> None:
@@ -465,7 +591,11 @@ class TestFiles:
     def test_that_is_missing(self, ecall: ECall, tmp_path: Path) -> None:
         for file in (tmp_path / "plan.pdf", str(tmp_path / "plan.pdf")):
             for way in self.ways(ecall, file):
-                error = refused(way, InvalidMedia, "The file 'plan.pdf' cannot be read: No such file or directory")
+                error = refused(
+                    way,
+                    InvalidMedia,
+                    "The file 'plan.pdf' cannot be read: No such file or directory",
+                )
                 assert str(tmp_path) not in str(error)
 
     def test_that_is_empty(self, ecall: ECall, tmp_path: Path) -> None:
@@ -490,7 +620,11 @@ class TestFiles:
 
     @pytest.mark.parametrize("file", [None, 5, object(), io.StringIO("text")])
     def test_that_is_none(self, ecall: ECall, file: Any) -> None:
-        words = "mode 'rb'" if isinstance(file, io.StringIO) else "a path, bytes, or an open binary file"
+        words = (
+            "mode 'rb'"
+            if isinstance(file, io.StringIO)
+            else "a path, bytes, or an open binary file"
+        )
         for way in self.ways(ecall, file):
             refused(way, InvalidMedia, words)
 
@@ -507,11 +641,19 @@ class TestFiles:
         refused(send(extra={"to": 1}), UsageError, "extra holds")
 
     def test_that_cannot_be_written(self, ecall: ECall, tmp_path: Path) -> None:
-        refused(lambda: ecall.media.download("f-1", tmp_path / "no" / "x"), InvalidMedia, "'x' cannot be written")
+        refused(
+            lambda: ecall.media.download("f-1", tmp_path / "no" / "x"),
+            InvalidMedia,
+            "'x' cannot be written",
+        )
         refused(lambda: ecall.media.download("f-1", tmp_path), InvalidMedia, "cannot be written")
         refused(lambda: ecall.media.download("f-1", ""), InvalidMedia, "cannot be written")
         text: Any = io.StringIO()
-        refused(lambda: ecall.media.download("f-1", text), InvalidMedia, "a file opened for writing with mode 'wb'")
+        refused(
+            lambda: ecall.media.download("f-1", text),
+            InvalidMedia,
+            "a file opened for writing with mode 'wb'",
+        )
 
 
 class TestWait:
@@ -524,7 +666,11 @@ class TestWait:
 
     @pytest.mark.parametrize("until", ["delivered", "", None, "Final"])
     def test_for_what_is_not_known(self, ecall: ECall, until: Any) -> None:
-        refused(lambda: ecall.messages.wait("m-1", timeout=5, until=until), UsageError, "until is 'final' or 'sent'")
+        refused(
+            lambda: ecall.messages.wait("m-1", timeout=5, until=until),
+            UsageError,
+            "until is 'final' or 'sent'",
+        )
 
 
 @pytest.mark.parametrize("client", [ECall, AsyncECall])
@@ -533,7 +679,11 @@ class TestClients:
 
     def test_over_plain_http(self, client: Any) -> None:
         words = "base_url has to begin with https://; plain http:// is for this machine only"
-        refused(lambda: client("jane", "pw", base_url="http://rest.ecall.ch"), InvalidConfiguration, words)
+        refused(
+            lambda: client("jane", "pw", base_url="http://rest.ecall.ch"),
+            InvalidConfiguration,
+            words,
+        )
 
     def test_without_credentials(self, client: Any) -> None:
         words = "No username and no password: pass it to the client, or set ECALL_USERNAME and ECALL_PASSWORD"
@@ -544,6 +694,12 @@ class TestClients:
 
 def test_a_closed_client_sends_nothing(ecall: ECall) -> None:
     ecall.close()
-    refused(lambda: ecall.sms.send(ONE, TEXT), InvalidConfiguration, "The client is closed; make a new one")
+    refused(
+        lambda: ecall.sms.send(ONE, TEXT),
+        InvalidConfiguration,
+        "The client is closed; make a new one",
+    )
     refused(lambda: ecall.messages.status("m-1"), InvalidConfiguration, "closed")
-    refused(lambda: ecall.with_options(retry=False).sms.send(ONE, TEXT), InvalidConfiguration, "closed")
+    refused(
+        lambda: ecall.with_options(retry=False).sms.send(ONE, TEXT), InvalidConfiguration, "closed"
+    )

@@ -31,7 +31,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def status(state: DeliveryState = DeliveryState.PENDING, *, is_final: bool = False) -> MessageStatus:
+def status(
+    state: DeliveryState = DeliveryState.PENDING, *, is_final: bool = False
+) -> MessageStatus:
     return MessageStatus("m-1", state, is_final, request_id="r-1")
 
 
@@ -51,7 +53,12 @@ def api_error(status_code: int, *, retry_after: float | None = None) -> errors.A
         429: errors.RateLimited,
     }
     cls = errors.ServerError if status_code >= 500 else kinds.get(status_code, errors.APIError)
-    return cls(f"answered {status_code}", status_code=status_code, retry_after=retry_after, request_id="r-9")
+    return cls(
+        f"answered {status_code}",
+        status_code=status_code,
+        retry_after=retry_after,
+        request_id="r-9",
+    )
 
 
 UNREACHABLE = errors.ServiceUnreachable("no answer", may_have_been_sent=True)
@@ -130,7 +137,9 @@ class TestPauses:
 
     @pytest.mark.parametrize("asked", [2.0, 15.0, 50.0])
     @pytest.mark.parametrize("status_code", [429, 503])
-    def test_honour_what_the_service_asks_for(self, clock: Clock, status_code: int, asked: float) -> None:
+    def test_honour_what_the_service_asks_for(
+        self, clock: Clock, status_code: int, asked: float
+    ) -> None:
         wait = Wait("m-1", 60, "final")
         assert wait.see(api_error(status_code, retry_after=asked)) is None
         assert wait.pause == asked
@@ -141,7 +150,9 @@ class TestPauses:
         assert wait.pause == 59.5
 
     @pytest.mark.parametrize("asked", [60.0, 3600.0])
-    def test_end_at_once_where_it_is_longer_than_what_is_left(self, clock: Clock, asked: float) -> None:
+    def test_end_at_once_where_it_is_longer_than_what_is_left(
+        self, clock: Clock, asked: float
+    ) -> None:
         wait = Wait("m-1", 60, "final")
         wait.see(SENT)
         with pytest.raises(errors.WaitTimeout, match=f"asks for a pause of {asked:g} s") as caught:
@@ -161,7 +172,11 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         "error",
-        [UNREACHABLE, UNREADABLE, *[api_error(status_code) for status_code in (408, 429, 500, 502, 503, 504, 520)]],
+        [
+            UNREACHABLE,
+            UNREADABLE,
+            *[api_error(status_code) for status_code in (408, 429, 500, 502, 503, 504, 520)],
+        ],
         ids=str,
     )
     def test_that_may_pass(self, clock: Clock, error: errors.ECallError) -> None:
@@ -222,7 +237,10 @@ class TestTimeout:
         with pytest.raises(errors.WaitTimeout) as caught:
             wait.see(UNREACHABLE)
         assert (caught.value.status, caught.value.request_id) == (None, None)
-        assert str(caught.value) == "The message m-1 was not sent within 0.5 s; its status could not be read"
+        assert (
+            str(caught.value)
+            == "The message m-1 was not sent within 0.5 s; its status could not be read"
+        )
 
     def test_a_final_status_at_the_last_moment_counts(self, clock: Clock) -> None:
         wait = Wait("m-1", 5, "final")
@@ -247,7 +265,9 @@ class TestArguments:
 class TestClients:
     """Both clients ask, pause, and ask again, with nothing retried underneath."""
 
-    def test_until_it_is_final(self, ecall: ECall, service: FakeService, pauses: list[float]) -> None:
+    def test_until_it_is_final(
+        self, ecall: ECall, service: FakeService, pauses: list[float]
+    ) -> None:
         for state in ("Pending", 1, "Sent"):
             service.answer({"state": state})
         service.answer({}, 500)
@@ -260,13 +280,17 @@ class TestClients:
         assert len(service.requests) == 6
         assert pauses == pytest.approx([0.5, 0.75, 1.125, 1.6875, 2.53125])
 
-    def test_until_it_is_sent(self, ecall: ECall, service: FakeService, pauses: list[float]) -> None:
+    def test_until_it_is_sent(
+        self, ecall: ECall, service: FakeService, pauses: list[float]
+    ) -> None:
         service.answer({"state": "Scheduled"})
         service.answer({"state": "Sent"})
         assert ecall.messages.wait("m-1", timeout=60, until="sent").state is DeliveryState.SENT
         assert len(pauses) == 1
 
-    def test_ends_with_what_stays(self, ecall: ECall, service: FakeService, pauses: list[float]) -> None:
+    def test_ends_with_what_stays(
+        self, ecall: ECall, service: FakeService, pauses: list[float]
+    ) -> None:
         service.answer({}, 401)
         with pytest.raises(errors.AuthenticationError):
             ecall.messages.wait("m-1", timeout=60)

@@ -42,8 +42,18 @@ INBOUND = "/ecall/api/webhooks/receivedmessage"
 SOURCE, PROXY, STRANGER = DOCUMENTED_SOURCES[0], "127.0.0.1", "203.0.113.9"
 FROM_SOURCE = {"X-Forwarded-For": SOURCE}
 SECRET = "long-and-random"
-DELIVERED = {"messageId": "m-1", "state": "Delivered", "to": E164, "timestamp": "2026-01-15T09:30:00Z"}
-REPLY = {"messageId": "i-1", "channel": "Sms", "from": E164, "content": {"type": "Text", "text": TEXT}}
+DELIVERED = {
+    "messageId": "m-1",
+    "state": "Delivered",
+    "to": E164,
+    "timestamp": "2026-01-15T09:30:00Z",
+}
+REPLY = {
+    "messageId": "i-1",
+    "channel": "Sms",
+    "from": E164,
+    "content": {"type": "Text", "text": TEXT},
+}
 
 
 class Answer(NamedTuple):
@@ -73,14 +83,20 @@ class Recipe:
         self.printed: Printed = module.print
         self._call = call
 
-    def post(self, body: object, path: str = "/ecall/", headers: dict[str, str] = FROM_SOURCE) -> Answer:
+    def post(
+        self, body: object, path: str = "/ecall/", headers: dict[str, str] = FROM_SOURCE
+    ) -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.call("POST", path, data, {"Content-Type": "application/json", **headers})
 
-    def call(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] = FROM_SOURCE) -> Answer:
+    def call(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] = FROM_SOURCE
+    ) -> Answer:
         answer = self._call(method, path, body, headers)
         assert len(answer.text) < 300
-        assert not [said for said in (TEXT, E164, SECRET, "m-1") if said in answer.text]  # nothing is repeated
+        assert not [
+            said for said in (TEXT, E164, SECRET, "m-1") if said in answer.text
+        ]  # nothing is repeated
         return answer
 
 
@@ -126,7 +142,9 @@ def inside(name: str, module: Any) -> Call:
 
         def call(method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
             client = TestClient(module.app, client=(PROXY, 50_000), raise_server_exceptions=False)
-            answer = client.request(method, path, content=body, headers=headers, follow_redirects=False)
+            answer = client.request(
+                method, path, content=body, headers=headers, follow_redirects=False
+            )
             return Answer(answer.status_code, answer.text.strip())
 
     return call
@@ -167,7 +185,9 @@ def serve_wsgi(server: Any) -> Iterator[str]:
 @contextlib.contextmanager
 def serve_asgi(app: Any, *, proxy_headers: bool = False) -> Iterator[str]:
     sock = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, proxy_headers=proxy_headers, log_config=None, ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, proxy_headers=proxy_headers, log_config=None, ws="none", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([sock],))
     thread.start()
@@ -196,7 +216,9 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def recipe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recipe]:
     name, how = request.param.split("-")
     monkeypatch.setenv("CALLBACK_PROXIES", PROXY)
-    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # an environment that says to believe everybody's headers
+    monkeypatch.setenv(
+        "FORWARDED_ALLOW_IPS", "*"
+    )  # an environment that says to believe everybody's headers
     module = load(name)
     if how == "client":
         yield Recipe(module, inside(name, module))
@@ -211,7 +233,10 @@ class TestSources:
     def test_the_documented_ones_are_heard_through_the_proxy(self, recipe: Recipe) -> None:
         vouched = [{"X-Forwarded-For": source} for source in DOCUMENTED_SOURCES]
         for number, headers in enumerate([*vouched, {"Forwarded": f'for="{SOURCE}:443"'}]):
-            assert recipe.post({**DELIVERED, "messageId": f"m-{number}"}, headers=headers).status == 200
+            assert (
+                recipe.post({**DELIVERED, "messageId": f"m-{number}"}, headers=headers).status
+                == 200
+            )
         assert recipe.printed == [f"Message m-{number} is Delivered" for number in range(4)]
 
     def test_forged_ones_are_refused(self, recipe: Recipe) -> None:
@@ -222,7 +247,12 @@ class TestSources:
             {"X-Forwarded-For": f"{SOURCE}, {STRANGER}"},
             {"X-Forwarded-For": f"{SOURCE}, {PROXY}, {STRANGER}, {PROXY}"},
             {"X-Forwarded-For": STRANGER, "Forwarded": f"for={SOURCE}"},
-            {"X-Forwarded-For": STRANGER, "X-Real-IP": SOURCE, "Client-IP": SOURCE, "True-Client-IP": SOURCE},
+            {
+                "X-Forwarded-For": STRANGER,
+                "X-Real-IP": SOURCE,
+                "Client-IP": SOURCE,
+                "True-Client-IP": SOURCE,
+            },
             {"X-Forwarded-For": f"{SOURCE},"},
             {"Remote-Addr": SOURCE, "REMOTE_ADDR": SOURCE},
         ):
@@ -237,7 +267,12 @@ class TestSources:
         with serve(name, load(name)) as url:
             for header in ("X_Forwarded_For", "X_FORWARDED-FOR"):
                 headers = {"X-Forwarded-For": STRANGER, header: SOURCE}
-                assert httpx.post(f"{url}/ecall/", json=DELIVERED, headers=headers, trust_env=False).status_code == 403
+                assert (
+                    httpx.post(
+                        f"{url}/ecall/", json=DELIVERED, headers=headers, trust_env=False
+                    ).status_code
+                    == 403
+                )
 
     @pytest.mark.usefixtures("_secret")
     def test_a_secret_belongs_into_the_path(self, recipe: Recipe) -> None:
@@ -253,12 +288,17 @@ class TestSources:
 class TestEvents:
     def test_all_kinds_are_told_apart(self, recipe: Recipe) -> None:
         assert recipe.post(REPLY).status == 200
-        assert recipe.post({**REPLY, "messageId": "i-2", "state": "what was this?"}, INBOUND).status == 200
+        assert (
+            recipe.post({**REPLY, "messageId": "i-2", "state": "what was this?"}, INBOUND).status
+            == 200
+        )
         assert recipe.post({"hello": "world"}).status == 200
         query = urlencode(DELIVERED)
         assert recipe.call("GET", f"/ecall/?{query}").status == 200
         form = {**FROM_SOURCE, "Content-Type": "application/x-www-form-urlencoded"}
-        assert recipe.call("POST", "/ecall/", query.replace("m-1", "m-2").encode(), form).status == 200
+        assert (
+            recipe.call("POST", "/ecall/", query.replace("m-1", "m-2").encode(), form).status == 200
+        )
         assert [re.sub(r"[0-9a-f]{32}", "…", line) for line in recipe.printed] == [
             "A reply by Sms has 34 characters",
             "A reply by Sms has 34 characters",
@@ -289,9 +329,19 @@ class TestEvents:
 
 class TestBadInput:
     def test_it_gets_a_status_of_its_own(self, recipe: Recipe) -> None:
-        for body in (b"", b"{", b'{"messageId": "m-1", ', b"\xff\xfe", b"just " + TEXT.encode(), b"[" * 40 + b"]" * 40):
+        for body in (
+            b"",
+            b"{",
+            b'{"messageId": "m-1", ',
+            b"\xff\xfe",
+            b"just " + TEXT.encode(),
+            b"[" * 40 + b"]" * 40,
+        ):
             assert recipe.post(body).status == 400, body
-        assert recipe.post(b"<xml/>", headers={**FROM_SOURCE, "Content-Type": "text/xml"}).status == 415
+        assert (
+            recipe.post(b"<xml/>", headers={**FROM_SOURCE, "Content-Type": "text/xml"}).status
+            == 415
+        )
         for size in (64 * 1024 + 1, 1_000_000):
             assert recipe.post(json.dumps(DELIVERED).encode().ljust(size)).status == 413
         assert recipe.post(json.dumps(DELIVERED).encode().ljust(64 * 1024)).status == 200
@@ -304,19 +354,32 @@ class TestBadInput:
 @pytest.mark.parametrize("name", ["fastapi", "starlette"])
 def test_the_command_of_an_asgi_recipe_keeps_forged_headers_out(name: str) -> None:
     """Started as its first lines say, in an environment that lets uvicorn believe everybody's headers."""
-    found = re.search(r"^    (uvicorn .*)$", (EXAMPLES / f"webhooks_{name}.py").read_text("utf-8"), re.MULTILINE)
+    found = re.search(
+        r"^    (uvicorn .*)$", (EXAMPLES / f"webhooks_{name}.py").read_text("utf-8"), re.MULTILINE
+    )
     assert found
-    environment = {**os.environ, "FORWARDED_ALLOW_IPS": "*", "CALLBACK_PROXIES": PROXY, "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "FORWARDED_ALLOW_IPS": "*",
+        "CALLBACK_PROXIES": PROXY,
+        "PYTHONUNBUFFERED": "1",
+    }
     command = [sys.executable, "-m", *found[1].split(), "--port", "0"]
-    with subprocess.Popen(command, cwd=EXAMPLES, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=EXAMPLES, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stderr
             lines = iter(process.stderr.readline, "")
-            url = next(match[0] for line in lines if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
+            url = next(
+                match[0] for line in lines if (match := re.search(r"http://127\.0\.0\.1:\d+", line))
+            )
             with httpx.Client(trust_env=False, base_url=url) as client:
                 headers = {"X-Forwarded-For": f"{SOURCE}, {STRANGER}"}
                 assert client.post("/ecall/", json=DELIVERED, headers=headers).status_code == 403
-                assert client.post("/ecall/", json=DELIVERED, headers=FROM_SOURCE).status_code == 200
+                assert (
+                    client.post("/ecall/", json=DELIVERED, headers=FROM_SOURCE).status_code == 200
+                )
         finally:
             process.terminate()
 
@@ -327,7 +390,10 @@ def test_without_that_option_a_forged_header_gets_in(monkeypatch: pytest.MonkeyP
     app = WebhookApp(lambda event: None)
     headers = {"X-Forwarded-For": f"{SOURCE}, {STRANGER}"}
     for proxy_headers, status in ((True, 200), (False, 403)):
-        with serve_asgi(app, proxy_headers=proxy_headers) as url, httpx.Client(trust_env=False) as client:
+        with (
+            serve_asgi(app, proxy_headers=proxy_headers) as url,
+            httpx.Client(trust_env=False) as client,
+        ):
             assert client.post(url, json=DELIVERED, headers=headers).status_code == status
 
 
@@ -353,15 +419,22 @@ class TestWithTheSandbox:
         module = load(name)
         with serve(name, module) as url, Sandbox(username=USERNAME, password=PASSWORD) as sandbox:
             ecall = open_client(sandbox.url)
-            sent = ecall.sms.send(NUMBER, TEXT, notify=Notify(f"{url}/ecall/", for_event="FinalOnly"))
+            sent = ecall.sms.send(
+                NUMBER, TEXT, notify=Notify(f"{url}/ecall/", for_event="FinalOnly")
+            )
             wait_until(lambda: len(sandbox.notifications) == 1)
             assert sandbox.reply("Thank you", url=url + INBOUND) == 200
         assert [each.status_code for each in sandbox.notifications] == [200]
-        assert module.print == [f"Message {sent.message_id} is Delivered", "A reply by Sms has 9 characters"]
+        assert module.print == [
+            f"Message {sent.message_id} is Delivered",
+            "A reply by Sms has 9 characters",
+        ]
 
     def test_send_delivered_callback_and_reply(self, open_client: OpenClient) -> None:
         events: list[Event] = []
-        receiver = Receiver(sources=[PROXY], path_secret=SECRET, basic_auth=("acme", "sesame, open"))
+        receiver = Receiver(
+            sources=[PROXY], path_secret=SECRET, basic_auth=("acme", "sesame, open")
+        )
         app = WebhookApp(events.append, receiver=receiver, seen=SeenKeys())
         with serve_asgi(app) as url:
             url = url.replace("//", "//acme:sesame%2C%20open@") + f"/{SECRET}"
@@ -374,14 +447,27 @@ class TestWithTheSandbox:
                 assert sandbox.reply("Merci! 🎁") == 200
                 media = ecall.media.upload(b"a picture", content_type="image/png")
                 channel = Channel.WHATSAPP
-                assert sandbox.reply(media_id=media.media_id, sender=E164, channel=channel, to="+41791000001") == 200
+                assert (
+                    sandbox.reply(
+                        media_id=media.media_id, sender=E164, channel=channel, to="+41791000001"
+                    )
+                    == 200
+                )
                 assert sandbox.reply("x" * 70_000, sender=E164) == 413
                 assert sandbox.reply("hi", url=inbound_url.replace("sesame", "simsim")) == 401
         at_work, delivered, reply, picture = events
         assert isinstance(at_work, StatusUpdate)
-        assert (at_work.message_id, at_work.state, at_work.is_final) == (sent.message_id, DeliveryState.SENT, False)
+        assert (at_work.message_id, at_work.state, at_work.is_final) == (
+            sent.message_id,
+            DeliveryState.SENT,
+            False,
+        )
         assert isinstance(delivered, StatusUpdate)
-        assert (delivered.message_id, delivered.recipient, delivered.error) == (sent.message_id, E164, None)
+        assert (delivered.message_id, delivered.recipient, delivered.error) == (
+            sent.message_id,
+            E164,
+            None,
+        )
         assert (delivered.state, delivered.is_final, delivered.updated_at) == (
             status.state,
             status.is_final,

@@ -27,7 +27,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ecall_facade.webhooks import ReceivedMessage, Receiver, SeenKeys, StatusUpdate, UnknownEvent, WebhookApp
+from ecall_facade.webhooks import (
+    ReceivedMessage,
+    Receiver,
+    SeenKeys,
+    StatusUpdate,
+    UnknownEvent,
+    WebhookApp,
+)
 from ecall_facade.webhooks._seen import Claim
 
 SERVICE = "193.93.208.200"
@@ -37,7 +44,9 @@ TEXT = "Der Code von Anna Muster ist 481 516"
 NUMBER = "+41791234567"
 INBOUND = "/api/webhooks/receivedmessage"
 STATUS = json.dumps({"messageId": "m-1", "state": "Delivered", "to": NUMBER}).encode()
-MESSAGE = json.dumps({"messageId": "i-1", "from": NUMBER, "content": {"type": "Text", "text": TEXT}}).encode()
+MESSAGE = json.dumps(
+    {"messageId": "i-1", "from": NUMBER, "content": {"type": "Text", "text": TEXT}}
+).encode()
 JSON = ("Content-Type", "application/json")
 
 AnyEvent: TypeAlias = StatusUpdate | ReceivedMessage | UnknownEvent
@@ -76,7 +85,11 @@ async def deliver_async(
         if current is None:
             return {"type": "http.disconnect"}
         answer.chunks_read += 1
-        return {"type": "http.request", "body": current, "more_body": following is not None or hangs_up}
+        return {
+            "type": "http.request",
+            "body": current,
+            "more_body": following is not None or hangs_up,
+        }
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -161,19 +174,28 @@ class TestStatus:
         app = WebhookApp(nothing, receiver=Receiver(basic_auth=("callbacks", "secret word")))
         right = "Basic " + base64.b64encode(b"callbacks:secret word").decode()
         for value in (None, "", "Basic x", right[:-4], right.replace("Basic", "Bearer")):
-            answer = deliver(app, headers=[JSON, *([] if value is None else [("Authorization", value)])])
+            answer = deliver(
+                app, headers=[JSON, *([] if value is None else [("Authorization", value)])]
+            )
             assert answer.status == 401
             assert answer.headers["www-authenticate"] == 'Basic realm="callbacks"'
             assert answer.chunks_read == 0
         assert deliver(app, headers=[JSON, ("Authorization", right)]).status == 200
 
-    @pytest.mark.parametrize("peer", [(STRANGER, 1), None, ("", 0), ("testclient", 50000), ("/run/app.sock", 0)])
+    @pytest.mark.parametrize(
+        "peer", [(STRANGER, 1), None, ("", 0), ("testclient", 50000), ("/run/app.sock", 0)]
+    )
     @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
     @pytest.mark.parametrize("path", ["/", INBOUND, "/elsewhere"])
     def test_403_tells_a_stranger_nothing_and_reads_nothing_of_them(
         self, peer: tuple[str, int] | None, method: str, path: str
     ) -> None:
-        headers = [JSON, ("X-Forwarded-For", SERVICE), ("Forwarded", f"for={SERVICE}"), ("Content-Length", "9" * 10)]
+        headers = [
+            JSON,
+            ("X-Forwarded-For", SERVICE),
+            ("Forwarded", f"for={SERVICE}"),
+            ("Content-Length", "9" * 10),
+        ]
         answer = deliver(WebhookApp(fail), peer=peer, method=method, path=path, headers=headers)
         assert answer.status == 403
         assert answer.chunks_read == 0
@@ -187,7 +209,13 @@ class TestStatus:
             async def send(message: Any) -> None:
                 statuses.append(message.get("status", 0))
 
-            scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""}
+            scope = {
+                "type": "http",
+                "method": "POST",
+                "path": "/",
+                "headers": [],
+                "query_string": b"",
+            }
             await WebhookApp(fail)(scope, asyncio.sleep, send)  # type: ignore[arg-type]
             return statuses
 
@@ -213,7 +241,9 @@ class TestStatus:
         assert answer.status == 404
         assert answer.chunks_read == 0
 
-    @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "post", "PROPFIND", ""])
+    @pytest.mark.parametrize(
+        "method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "post", "PROPFIND", ""]
+    )
     @pytest.mark.parametrize("path", ["/", INBOUND])
     def test_405_says_what_is_allowed(self, method: str, path: str) -> None:
         answer = deliver(WebhookApp(fail), method=method, path=path)
@@ -250,7 +280,9 @@ class TestStatus:
             assert sent == 12  # the driver looks one ahead
 
     def test_413_for_a_long_query(self) -> None:
-        assert deliver(WebhookApp(fail), b"", method="GET", query=b"a=" + b"1" * 70_000).status == 413
+        assert (
+            deliver(WebhookApp(fail), b"", method="GET", query=b"a=" + b"1" * 70_000).status == 413
+        )
 
     def test_what_just_fits_is_taken_in_any_pieces(self) -> None:
         handler = Handler()
@@ -262,13 +294,16 @@ class TestStatus:
                 assert deliver(app, chunks=[*more, *chunks, *more], headers=headers).status == 200
         assert set(handler.keys) == {"status:m-1:Delivered"}
 
-    @pytest.mark.parametrize("content_type", ["text/xml", "multipart/form-data; boundary=x", "image/png"])
+    @pytest.mark.parametrize(
+        "content_type", ["text/xml", "multipart/form-data; boundary=x", "image/png"]
+    )
     def test_415(self, content_type: str) -> None:
         answer = deliver(WebhookApp(fail), b"<message/>", headers=[("Content-Type", content_type)])
         assert answer.status == 415
 
     @pytest.mark.parametrize(
-        "error", [ValueError(TEXT), OSError(5, TEXT), ExceptionGroup("x", [ValueError()]), RuntimeError()]
+        "error",
+        [ValueError(TEXT), OSError(5, TEXT), ExceptionGroup("x", [ValueError()]), RuntimeError()],
     )
     def test_500_when_the_handler_failed(self, error: Exception) -> None:
         for handler in (Handler(error), async_of(Handler(error))):
@@ -325,7 +360,9 @@ class TestPaths:
 
     @pytest.mark.parametrize("spell", [str, str.upper, str.title, str.swapcase])
     @pytest.mark.parametrize("end", ["", "/"])
-    def test_the_documented_path_of_inbound_messages(self, spell: Callable[[str], str], end: str) -> None:
+    def test_the_documented_path_of_inbound_messages(
+        self, spell: Callable[[str], str], end: str
+    ) -> None:
         handler = Handler()
         app = WebhookApp(handler)
         for body in (MESSAGE, b'{"somethingNew": 1}', b'{"messageId": "i-1"}'):
@@ -338,14 +375,20 @@ class TestPaths:
         query = b"messageId=m-1&state=Delivered"
         for path in ("/", INBOUND):
             assert deliver(app, b"", method="GET", path=path, query=query, headers=[]).status == 200
-            assert deliver(app, b"", method="POST", path=path, query=query, headers=[]).status == 200
+            assert (
+                deliver(app, b"", method="POST", path=path, query=query, headers=[]).status == 200
+            )
         assert handler.keys == ["status:m-1:Delivered"] * 2 + ["message:m-1"] * 2
 
-    @pytest.mark.parametrize("mount", ["/hooks", "/a/b/ecall", "/api/webhooks", f"/{SECRET}", f"/hooks/{SECRET}"])
+    @pytest.mark.parametrize(
+        "mount", ["/hooks", "/a/b/ecall", "/api/webhooks", f"/{SECRET}", f"/hooks/{SECRET}"]
+    )
     @pytest.mark.parametrize("secret", [None, SECRET])
     def test_mounted_in_starlette(self, mount: str, secret: str | None) -> None:
         handler = Handler()
-        app = Starlette(routes=[Mount(mount, WebhookApp(handler, receiver=Receiver(path_secret=secret)))])
+        app = Starlette(
+            routes=[Mount(mount, WebhookApp(handler, receiver=Receiver(path_secret=secret)))]
+        )
         below = "" if secret is None or SECRET in mount else f"/{SECRET}"
         for path in (mount + below, f"{mount}{below}/"):
             if path != mount:  # starlette redirects to the one with a slash, or does not know it
@@ -355,7 +398,11 @@ class TestPaths:
         assert deliver(app, path=f"{mount}{below}/x").status == 404
         assert {type(event) for event in handler.events} == {StatusUpdate, ReceivedMessage}
         if below:
-            assert deliver(app, path=f"{mount}/").status == deliver(app, path=mount + INBOUND).status == 403
+            assert (
+                deliver(app, path=f"{mount}/").status
+                == deliver(app, path=mount + INBOUND).status
+                == 403
+            )
 
     @pytest.mark.parametrize("has_prefix", [True, False])
     def test_below_a_root_path(self, has_prefix: bool) -> None:
@@ -370,7 +417,10 @@ class TestPaths:
 
     def test_a_root_path_is_taken_off_in_whole_segments(self) -> None:
         assert deliver(WebhookApp(nothing), path="/hooks/", root_path="/hook").status == 404
-        assert deliver(WebhookApp(nothing), path=f"/hook{INBOUND[1:]}", root_path="/hook").status == 404
+        assert (
+            deliver(WebhookApp(nothing), path=f"/hook{INBOUND[1:]}", root_path="/hook").status
+            == 404
+        )
         assert deliver(WebhookApp(nothing), path="/hook", root_path="/hook").status == 200
         # A prefix that looks like the documented path is no reason to lose that.
         assert deliver(WebhookApp(nothing), path=f"/api{INBOUND}", root_path="/api").status == 200
@@ -407,7 +457,9 @@ class TestHandlers:
 
         def note(name: str, is_async: bool) -> None:
             called.append(name)
-            assert (threading.get_ident() == loop) is is_async  # what may block gets a thread of its own
+            assert (
+                threading.get_ident() == loop
+            ) is is_async  # what may block gets a thread of its own
 
         def plain(event: AnyEvent) -> str:
             note("plain", is_async=False)
@@ -569,7 +621,9 @@ class TestSeen:
     def test_a_memory_that_breaks_is_a_failure_and_no_more(
         self, breaks_at: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        app = WebhookApp(Handler(*([ValueError()] if breaks_at == "fail" else [])), seen=Memory(breaks_at))
+        app = WebhookApp(
+            Handler(*([ValueError()] if breaks_at == "fail" else [])), seen=Memory(breaks_at)
+        )
         assert deliver(app).status == 500
         assert TEXT not in caplog.text
         assert "OSError" in caplog.text
@@ -595,7 +649,9 @@ class TestLog:
                 raise ValueError(f"cannot store {event.raw} {TEXT} {NUMBER}") from error
 
         caplog.set_level(logging.DEBUG)
-        app = WebhookApp(async_of(handle) if is_async else handle, receiver=Receiver(path_secret=SECRET))
+        app = WebhookApp(
+            async_of(handle) if is_async else handle, receiver=Receiver(path_secret=SECRET)
+        )
         assert deliver(app, MESSAGE, path=f"/{SECRET}").status == 500
         (record,) = [record for record in caplog.records if record.name.startswith("ecall_facade")]
         assert (record.name, record.levelno) == ("ecall_facade.webhooks", logging.ERROR)
@@ -610,7 +666,10 @@ class TestLog:
 
     def test_an_id_that_is_none_is_not_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         for message_id in (f"{TEXT}\nINFO forged", NUMBER, "\x1b[31m"):
-            deliver(WebhookApp(Handler(ValueError())), json.dumps({"messageId": message_id, "state": TEXT}).encode())
+            deliver(
+                WebhookApp(Handler(ValueError())),
+                json.dumps({"messageId": message_id, "state": TEXT}).encode(),
+            )
         assert len(caplog.records) == 3
         for secret in ("Muster", "forged", NUMBER, "\x1b"):
             assert secret not in caplog.text
@@ -618,7 +677,15 @@ class TestLog:
     def test_nothing_else_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG, "ecall_facade")
         app = WebhookApp(nothing, seen=SeenKeys())
-        for more in ({}, {}, {"body": b"{"}, {"path": "/x"}, {"method": "PUT"}, {"peer": None}, {"hangs_up": True}):
+        for more in (
+            {},
+            {},
+            {"body": b"{"},
+            {"path": "/x"},
+            {"method": "PUT"},
+            {"peer": None},
+            {"hangs_up": True},
+        ):
             deliver(app, **more)
         assert [record for record in caplog.records if record.name.startswith("ecall_facade")] == []
 
@@ -670,7 +737,9 @@ class TestProtocol:
         async def never(*_: Any) -> Any:
             pytest.fail("was used")
 
-        asyncio.run(WebhookApp(fail)({"type": "websocket", "path": "/", "headers": []}, never, never))
+        asyncio.run(
+            WebhookApp(fail)({"type": "websocket", "path": "/", "headers": []}, never, never)
+        )
 
     def test_trusted_proxies_and_header_lines(self) -> None:
         app = WebhookApp(nothing, receiver=Receiver(trusted_proxies=["10.0.0.1"]))
@@ -690,12 +759,22 @@ class TestProtocol:
     )
     @settings(max_examples=200)
     def test_any_call_gets_an_answer(
-        self, body: bytes, header: str, path: str, query: bytes, method: str, peer: tuple[str, int] | None
+        self,
+        body: bytes,
+        header: str,
+        path: str,
+        query: bytes,
+        method: str,
+        peer: tuple[str, int] | None,
     ) -> None:
         headers = [("Content-Type", header), ("Content-Length", header), ("Forwarded", header)]
         handler = Handler()
-        app = WebhookApp(handler, receiver=Receiver(trusted_proxies=[STRANGER], max_body=60), seen=SeenKeys())
-        status = deliver(app, body, path=path, headers=headers, query=query, method=method, peer=peer).status
+        app = WebhookApp(
+            handler, receiver=Receiver(trusted_proxies=[STRANGER], max_body=60), seen=SeenKeys()
+        )
+        status = deliver(
+            app, body, path=path, headers=headers, query=query, method=method, peer=peer
+        ).status
         assert status in {200, 400, 403, 404, 405, 413, 415}
         assert len(handler.events) == (status == 200)
 
@@ -723,10 +802,22 @@ def serve(app: ASGIApp, **options: Any) -> Iterator[int]:
 
 
 def request(
-    body: bytes, *, path: str = "/", headers: Sequence[tuple[str, str]] = (JSON,), method: str = "POST"
+    body: bytes,
+    *,
+    path: str = "/",
+    headers: Sequence[tuple[str, str]] = (JSON,),
+    method: str = "POST",
 ) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: a.test", "Connection: close", f"Content-Length: {len(body)}"]
-    return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers), "", ""]).encode() + body
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: a.test",
+        "Connection: close",
+        f"Content-Length: {len(body)}",
+    ]
+    return (
+        "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers), "", ""]).encode()
+        + body
+    )
 
 
 async def call(port: int, *parts: bytes, pause: float = 0) -> tuple[int, bytes]:
@@ -766,7 +857,10 @@ def test_two_hundred_deliveries_at_once(is_async: bool) -> None:
         note(event)
 
     async def main(port: int) -> list[tuple[int, bytes]]:
-        bodies = [json.dumps({"messageId": f"m-{number}", "state": "Delivered"}).encode() for number in range(200)]
+        bodies = [
+            json.dumps({"messageId": f"m-{number}", "state": "Delivered"}).encode()
+            for number in range(200)
+        ]
         # Some come in two pieces, so that deliveries overlap in all their parts.
         return await asyncio.gather(
             *(
@@ -861,14 +955,24 @@ class TestForwardedAllowIps:
 
     @pytest.mark.parametrize(
         "headers",
-        [[], [FORGED], [("X-Forwarded-For", f"{SERVICE}, {STRANGER}")], [FORGED, ("Forwarded", f"for={SERVICE}")]],
+        [
+            [],
+            [FORGED],
+            [("X-Forwarded-For", f"{SERVICE}, {STRANGER}")],
+            [FORGED, ("Forwarded", f"for={SERVICE}")],
+        ],
     )
-    def test_without_proxy_headers_a_forgery_is_refused(self, headers: list[tuple[str, str]]) -> None:
+    def test_without_proxy_headers_a_forgery_is_refused(
+        self, headers: list[tuple[str, str]]
+    ) -> None:
         clients: list[str] = []
         with serve(self.watched(WebhookApp(fail), clients), proxy_headers=False) as port:
             status, body = asyncio.run(call(port, request(STATUS, headers=[JSON, *headers])))
         assert clients == ["127.0.0.1"]
-        assert (status, body) == (403, b"The callback does not come from an address of the service\n")
+        assert (status, body) == (
+            403,
+            b"The callback does not come from an address of the service\n",
+        )
 
     def test_with_proxy_headers_the_same_forgery_is_believed(self) -> None:
         """This is what uvicorn does by default; no app can tell the difference, so the flag has to be there."""
@@ -885,8 +989,14 @@ class TestForwardedAllowIps:
     def test_a_named_proxy_is_believed_by_the_receiver_alone(self) -> None:
         app = WebhookApp(nothing, receiver=Receiver(trusted_proxies=["127.0.0.1"]))
         with serve(app, proxy_headers=False) as port:
-            for value, status in ((SERVICE, 200), (f"{STRANGER}, {SERVICE}", 200), (f"{SERVICE}, {STRANGER}", 403)):
-                answer = asyncio.run(call(port, request(STATUS, headers=[JSON, ("X-Forwarded-For", value)])))
+            for value, status in (
+                (SERVICE, 200),
+                (f"{STRANGER}, {SERVICE}", 200),
+                (f"{SERVICE}, {STRANGER}", 403),
+            ):
+                answer = asyncio.run(
+                    call(port, request(STATUS, headers=[JSON, ("X-Forwarded-For", value)]))
+                )
                 assert answer[0] == status
 
 
@@ -896,9 +1006,16 @@ def test_beside_other_routes_on_a_real_socket() -> None:
 
     handler = Handler()
     receiver = Receiver(sources=["127.0.0.1"], path_secret=SECRET)
-    app = Starlette(routes=[Route("/", hello), Mount("/ecall", WebhookApp(handler, receiver=receiver))])
+    app = Starlette(
+        routes=[Route("/", hello), Mount("/ecall", WebhookApp(handler, receiver=receiver))]
+    )
     with serve(app, proxy_headers=False, root_path="/v1") as port:
-        paths = [f"/ecall/{SECRET}", f"/ecall/{SECRET.replace('n', '%6E')}{INBOUND}", "/ecall/", f"/ecall/{SECRET}/x"]
+        paths = [
+            f"/ecall/{SECRET}",
+            f"/ecall/{SECRET.replace('n', '%6E')}{INBOUND}",
+            "/ecall/",
+            f"/ecall/{SECRET}/x",
+        ]
         answers = [asyncio.run(call(port, request(MESSAGE, path=path)))[0] for path in paths]
         assert asyncio.run(call(port, request(b"", method="GET"))) == (200, b"hello")
     assert answers == [200, 200, 403, 404]

@@ -19,7 +19,14 @@ from strategies import garbage, json_objects, json_values
 
 from ecall_client.models import Channel
 from ecall_facade import DeliveryState, ErrorDetail, Problem
-from ecall_facade.webhooks import Event, MalformedEvent, ReceivedMessage, Receiver, StatusUpdate, UnknownEvent
+from ecall_facade.webhooks import (
+    Event,
+    MalformedEvent,
+    ReceivedMessage,
+    Receiver,
+    StatusUpdate,
+    UnknownEvent,
+)
 
 PEER = "193.93.208.200"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -59,8 +66,20 @@ MESSAGE = {
     "timestamp": "2026-11-23T12:00:00Z",
 }
 # Of eCall's sibling interfaces: a reply, and a delivery report.
-REPLY = {"AddressTo": OTHER, "AddressFrom": NUMBER, "Message": TEXT, "TimeStamp": "23.11.2026 13:00:00", "JobID": "j-1"}
-REPORT = {"ResultCode": "0", "ResultText": TEXT, "Number": NUMBER, "TimeStamp": "23.11.2026 13:00:00", "JobID": "j-1"}
+REPLY = {
+    "AddressTo": OTHER,
+    "AddressFrom": NUMBER,
+    "Message": TEXT,
+    "TimeStamp": "23.11.2026 13:00:00",
+    "JobID": "j-1",
+}
+REPORT = {
+    "ResultCode": "0",
+    "ResultText": TEXT,
+    "Number": NUMBER,
+    "TimeStamp": "23.11.2026 13:00:00",
+    "JobID": "j-1",
+}
 
 STATUS_EVENT = StatusUpdate(
     "m-1",
@@ -105,7 +124,9 @@ def pascal(name: str) -> str:
 
 def fields(event: Event) -> dict[str, object]:
     """All that an event says, but for its raw data."""
-    return {name: value for name, value in attrs.asdict(event, recurse=False).items() if name != "raw"}
+    return {
+        name: value for name, value in attrs.asdict(event, recurse=False).items() if name != "raw"
+    }
 
 
 class TestShapes:
@@ -145,20 +166,46 @@ class TestShapes:
             assert event.key.count(":") == 1
 
     def test_a_status_answer_of_the_sibling_interfaces(self) -> None:
-        data = {"JobID": 4711, "Address": NUMBER, "SendState": 8, "ErrorState": 0, "FinishDate": "23.11.2026 13:00:00"}
+        data = {
+            "JobID": 4711,
+            "Address": NUMBER,
+            "SendState": 8,
+            "ErrorState": 0,
+            "FinishDate": "23.11.2026 13:00:00",
+        }
         event = receive(data)
         assert isinstance(event, StatusUpdate)
-        assert (event.message_id, event.state, event.is_final) == ("4711", DeliveryState.DELIVERED, True)
+        assert (event.message_id, event.state, event.is_final) == (
+            "4711",
+            DeliveryState.DELIVERED,
+            True,
+        )
         assert (event.updated_at, event.key) == (NOON, "status:4711:8")
 
     def test_the_specs_own_names_win(self) -> None:
         event = receive(
-            {"JobID": "j-1", "messageId": "m-1", "state": 8, "Status": "Failed", "Number": "x", "to": NUMBER}
+            {
+                "JobID": "j-1",
+                "messageId": "m-1",
+                "state": 8,
+                "Status": "Failed",
+                "Number": "x",
+                "to": NUMBER,
+            }
         )
-        assert (event.message_id, event.state, event.recipient) == ("m-1", DeliveryState.DELIVERED, NUMBER)
+        assert (event.message_id, event.state, event.recipient) == (
+            "m-1",
+            DeliveryState.DELIVERED,
+            NUMBER,
+        )
 
     def test_a_text_in_each_place(self) -> None:
-        for data in ({"content": TEXT}, {"content": {"text": TEXT}}, {"text": TEXT}, {"Message": TEXT}):
+        for data in (
+            {"content": TEXT},
+            {"content": {"text": TEXT}},
+            {"text": TEXT},
+            {"Message": TEXT},
+        ):
             event = receive({**data, "from": NUMBER})
             assert isinstance(event, ReceivedMessage)
             assert (event.text, event.sender) == (TEXT, NUMBER)
@@ -171,7 +218,14 @@ class TestShapes:
         assert isinstance(receive({"state": "Sent", "text": TEXT}), StatusUpdate)
 
     def test_at_a_url_for_messages_all_is_a_message(self) -> None:
-        bodies: list[object] = [{}, [], None, "x", {"somethingNew": TEXT}, {"messageId": "i-1", "state": "Delivered"}]
+        bodies: list[object] = [
+            {},
+            [],
+            None,
+            "x",
+            {"somethingNew": TEXT},
+            {"messageId": "i-1", "state": "Delivered"},
+        ]
         for data in bodies:
             event = receive(data, expected="message")
             assert isinstance(event, ReceivedMessage)
@@ -253,7 +307,11 @@ class TestShapes:
 
     def test_ids_and_numbers_may_be_numbers(self) -> None:
         event = receive({"messageId": 4711, "state": 8, "to": 41791234567})
-        assert (event.message_id, event.recipient, event.key) == ("4711", "41791234567", "status:4711:8")
+        assert (event.message_id, event.recipient, event.key) == (
+            "4711",
+            "41791234567",
+            "status:4711:8",
+        )
 
     @pytest.mark.parametrize(
         ("said", "problem"),
@@ -311,7 +369,9 @@ class TestEncodings:
         with pytest.raises(MalformedEvent):
             receive(b"text=Gr%FCezi", FORM)
 
-    @pytest.mark.parametrize("content_type", [FORM, f"{FORM}; charset=utf-8", FORM.upper(), "text/plain", None, ""])
+    @pytest.mark.parametrize(
+        "content_type", [FORM, f"{FORM}; charset=utf-8", FORM.upper(), "text/plain", None, ""]
+    )
     def test_forms(self, content_type: str | None) -> None:
         event = receive(urlencode(REPLY).encode(), content_type)
         assert (event.text, event.sender, event.received_at) == (TEXT, NUMBER, NOON)
@@ -330,7 +390,11 @@ class TestEncodings:
         for each in (query, query.encode()):
             for body in (b"", b" \r\n", b"\xef\xbb\xbf"):
                 event = receive(body, None, query=each)
-                assert (event.message_id, event.state, event.recipient) == ("m-1", DeliveryState.DELIVERED, NUMBER)
+                assert (event.message_id, event.state, event.recipient) == (
+                    "m-1",
+                    DeliveryState.DELIVERED,
+                    NUMBER,
+                )
         assert receive(b"", JSON, query=query).message_id == "m-1"
         assert receive(b'{"state": 8}', JSON, query=query).message_id is None  # the body counts
 
@@ -347,13 +411,17 @@ class TestEncodings:
             (b"", None, "&".join(["a=1"] * 201)),
         ],
     )  # fmt: skip
-    def test_what_cannot_be_read(self, body: bytes, content_type: str | None, query: bytes | str) -> None:
+    def test_what_cannot_be_read(
+        self, body: bytes, content_type: str | None, query: bytes | str
+    ) -> None:
         with pytest.raises(MalformedEvent) as caught:
             receive(body, content_type, query=query)
         assert caught.value.status_code == 400
         assert caught.value.__cause__ is None
 
-    @pytest.mark.parametrize("content_type", ["application/xml", "multipart/form-data; boundary=x", "image/png", "?"])
+    @pytest.mark.parametrize(
+        "content_type", ["application/xml", "multipart/form-data; boundary=x", "image/png", "?"]
+    )
     def test_what_is_something_else(self, content_type: str) -> None:
         with pytest.raises(MalformedEvent) as caught:
             receive(b"<message/>", content_type)
@@ -377,14 +445,22 @@ class TestKeys:
             (json.dumps(reverse(flat)).encode(), JSON, b""),
             (json.dumps(respell(flat, pascal)).encode(), JSON, b""),
             (json.dumps(respell(flat, str.upper)).encode(), JSON, b""),
-            (json.dumps({**flat, "somethingNew": 1, "timestamp": "2026-11-23T13:00:00+01:00"}).encode(), JSON, b""),
+            (
+                json.dumps(
+                    {**flat, "somethingNew": 1, "timestamp": "2026-11-23T13:00:00+01:00"}
+                ).encode(),
+                JSON,
+                b"",
+            ),
             (b"\xef\xbb\xbf" + json.dumps(flat).encode(), "text/plain", b""),
             (json.dumps(flat).encode("utf-16-le"), JSON, b""),
             (urlencode(flat).encode(), FORM, b""),
             (urlencode(respell(flat, pascal)).encode(), FORM, b""),  # type: ignore[arg-type]
             (b"", "", urlencode(flat).encode()),
         ]
-        assert {receive(body, kind, query=query).key for body, kind, query in bodies} == {"status:m-1:Delivered"}
+        assert {receive(body, kind, query=query).key for body, kind, query in bodies} == {
+            "status:m-1:Delivered"
+        }
         states = [
             b'{"messageId": "m-1", "state": 8}',
             b'{"messageId": "m-1", "state": "8"}',
@@ -440,7 +516,20 @@ class TestKeys:
         assert (first.key == second.key) is same
 
     @pytest.mark.parametrize(
-        "message_id", [NUMBER, "079 123 45 67", TEXT, "a\nb", "m" * 81, "ä", "\ud800", "a/b", "<b>", "%0a", "m-1\n"]
+        "message_id",
+        [
+            NUMBER,
+            "079 123 45 67",
+            TEXT,
+            "a\nb",
+            "m" * 81,
+            "ä",
+            "\ud800",
+            "a/b",
+            "<b>",
+            "%0a",
+            "m-1\n",
+        ],
     )
     def test_a_key_is_fit_for_a_log(self, message_id: str) -> None:
         for data in (
@@ -465,7 +554,9 @@ class TestPrivacy:
             digits = "".join(filter(str.isdigit, secret))
             assert len(digits) < 7 or digits[-7:] not in "".join(words.split())
 
-    @pytest.mark.parametrize("number", [NUMBER, "0041791234567", "0791234567", "079 123 45 67", "+41 (79) 123-45-67"])
+    @pytest.mark.parametrize(
+        "number", [NUMBER, "0041791234567", "0791234567", "079 123 45 67", "+41 (79) 123-45-67"]
+    )
     @pytest.mark.parametrize("spelling", [str, pascal, str.lower, str.upper])
     def test_events(self, number: str, spelling: Callable[[str], str]) -> None:
         texts = {"text": TEXT, "from": number, "to": number}
@@ -512,8 +603,15 @@ class TestPrivacy:
 
     @given(st.text(min_size=4).filter(lambda text: not text.isascii() or " " in text))
     def test_any_text(self, text: str) -> None:
-        for data in ({**MESSAGE, "content": text}, {**MESSAGE, "content": {"text": text}}, {**REPLY, "Message": text}):
-            with_text, without = receive(data), receive(json.loads(json.dumps(data).replace(json.dumps(text), '"x y"')))
+        for data in (
+            {**MESSAGE, "content": text},
+            {**MESSAGE, "content": {"text": text}},
+            {**REPLY, "Message": text},
+        ):
+            with_text, without = (
+                receive(data),
+                receive(json.loads(json.dumps(data).replace(json.dumps(text), '"x y"'))),
+            )
             assert repr(with_text) == repr(without)
         assert text not in receive({"somethingNew": text}).key
 
@@ -545,7 +643,11 @@ def outcome(body: bytes, content_type: str, query: bytes | str = b"", expected: 
     """The event, or None where the callback cannot be read; any other exception fails the test."""
     try:
         event = RECEIVER.receive(
-            body, remote_addr=PEER, headers={"Content-Type": content_type}, query=query, expected=expected
+            body,
+            remote_addr=PEER,
+            headers={"Content-Type": content_type},
+            query=query,
+            expected=expected,
         )
     except MalformedEvent as error:
         refused = error
@@ -561,7 +663,10 @@ def check(event: Event) -> None:
     """Each field is of its type, whatever was sent."""
     assert type(event) in KINDS
     assert len(event.key) <= 200
-    assert all(character.isascii() and (character.isalnum() or character in "_.:-") for character in event.key)
+    assert all(
+        character.isascii() and (character.isalnum() or character in "_.:-")
+        for character in event.key
+    )
     if isinstance(event, StatusUpdate):
         assert isinstance(event.state, DeliveryState)
         assert event.updated_at is None or event.updated_at.tzinfo is UTC
@@ -575,7 +680,17 @@ def check(event: Event) -> None:
 
 
 _content_types = st.one_of(
-    st.sampled_from([JSON, FORM, "", "text/plain", "text/xml", "application/problem+json", "multipart/form-data"]),
+    st.sampled_from(
+        [
+            JSON,
+            FORM,
+            "",
+            "text/plain",
+            "text/xml",
+            "application/problem+json",
+            "multipart/form-data",
+        ]
+    ),
     st.text(max_size=20),
 )
 _expected = st.sampled_from(["any", "message"])
@@ -584,7 +699,9 @@ _sibling_names = st.sampled_from([
     "ResultText", "TimeStamp", "ErrorState",
 ])  # fmt: skip
 _objects = st.builds(
-    lambda one, two: {**one, **two}, json_objects, st.dictionaries(_sibling_names, json_values, max_size=4)
+    lambda one, two: {**one, **two},
+    json_objects,
+    st.dictionaries(_sibling_names, json_values, max_size=4),
 )
 
 
@@ -599,12 +716,19 @@ def test_any_json_gives_an_event(data: object, content_type: str, expected: str)
     outcome(json.dumps(data).encode(), content_type, expected=expected)
 
 
-@given(st.one_of(st.binary(max_size=200), garbage), _content_types, st.binary(max_size=40), _expected)
+@given(
+    st.one_of(st.binary(max_size=200), garbage), _content_types, st.binary(max_size=40), _expected
+)
 def test_any_bytes(body: bytes, content_type: str, query: bytes, expected: str) -> None:
     outcome(body, content_type, query, expected)
 
 
-@given(st.dictionaries(st.one_of(_sibling_names, st.text(max_size=8)), st.text(max_size=20), max_size=8), _expected)
+@given(
+    st.dictionaries(
+        st.one_of(_sibling_names, st.text(max_size=8)), st.text(max_size=20), max_size=8
+    ),
+    _expected,
+)
 def test_any_form_gives_what_the_query_gives(data: dict[str, str], expected: str) -> None:
     form = urlencode(data, errors="surrogatepass").encode()
     event = outcome(form, FORM, expected=expected)
@@ -622,7 +746,13 @@ def test_any_query(query: str, content_type: str) -> None:
 SEEDS: list[tuple[bytes, str]] = [
     *[
         (json.dumps(data).encode(), JSON)
-        for data in (STATUS, MESSAGE, REPLY, REPORT, {"somethingNew": [STATUS, {"a": [1.5, None, True]}]})
+        for data in (
+            STATUS,
+            MESSAGE,
+            REPLY,
+            REPORT,
+            {"somethingNew": [STATUS, {"a": [1.5, None, True]}]},
+        )
     ],
     (json.dumps(respell(MESSAGE, pascal), ensure_ascii=False, indent=2).encode(), "text/plain"),
     (urlencode(REPLY).encode(), FORM),
@@ -660,7 +790,11 @@ def mutate(random_: random.Random, seed: bytes, other: bytes) -> bytes:
                 body[at : at + 5] = random_.choice(SPLINTERS)
             case 7:  # nested
                 depth = random_.choice([1, 2, 31, 32, 33, 200])
-                body[:] = b"[" * depth + body + b"]" * depth if random_.random() < 0.5 else b'{"content":' + body + b"}"
+                body[:] = (
+                    b"[" * depth + body + b"]" * depth
+                    if random_.random() < 0.5
+                    else b'{"content":' + body + b"}"
+                )
             case _:  # a value of another type
                 places = [place for place, byte in enumerate(body) if byte == ord(":")]
                 if places:
@@ -706,7 +840,9 @@ class TestLimits:
         "known names": lambda size: b"{" + b",".join([b'"STATE":8,"Text":"x"'] * size) + b"}",
         "a list": lambda size: json.dumps(list(range(size))).encode(),
         "lists in lists": lambda size: json.dumps([[[]] * 10] * (size // 10)).encode(),
-        "nested and wide": lambda size: b'{"a":' * 30 + json.dumps([{}] * size).encode() + b"}" * 30,
+        "nested and wide": lambda size: (
+            b'{"a":' * 30 + json.dumps([{}] * size).encode() + b"}" * 30
+        ),
         "many errors": lambda size: json.dumps(
             {"state": 2, "error": {"errorDetails": {"errors": [{"messages": ["x"] * 3}] * size}}}
         ).encode(),
@@ -731,7 +867,14 @@ class TestLimits:
         assert twice <= 2 * once + 50
 
     @pytest.mark.parametrize(
-        "body", [b"[" * 65_536, b"[" * 100_000, b'{"a":' * 20_000, b"[" * 100_000 + b"]" * 100_000, b'[{"a":' * 10_000]
+        "body",
+        [
+            b"[" * 65_536,
+            b"[" * 100_000,
+            b'{"a":' * 20_000,
+            b"[" * 100_000 + b"]" * 100_000,
+            b'[{"a":' * 10_000,
+        ],
     )
     def test_deep_nesting_is_refused(self, body: bytes) -> None:
         receiver = Receiver(max_body=10**6)
@@ -743,10 +886,16 @@ class TestLimits:
 
         assert self.steps(refuse) < 200
 
-    @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")])
+    @pytest.mark.parametrize(
+        ("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")]
+    )
     def test_how_deep_it_may_be(self, opening: bytes, closing: bytes) -> None:
         levels = 32 // len(closing)
-        for inner in (b"1", b'"[[[[{{{{"', json.dumps(["["] * 3).encode()[1:-1] if opening == b"[" else b"null"):
+        for inner in (
+            b"1",
+            b'"[[[[{{{{"',
+            json.dumps(["["] * 3).encode()[1:-1] if opening == b"[" else b"null",
+        ):
             receive(opening * levels + inner + closing * levels)
         with pytest.raises(MalformedEvent, match="more than 32 levels"):
             receive(opening * levels + b"[]" + closing * levels)

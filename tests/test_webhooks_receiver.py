@@ -23,7 +23,14 @@ from hypothesis import strategies as st
 
 from ecall_facade import errors, webhooks
 from ecall_facade.errors import ECallError, InvalidConfiguration, WebhookError
-from ecall_facade.webhooks import MalformedEvent, ReceivedMessage, Receiver, StatusUpdate, UnknownEvent, UntrustedSource
+from ecall_facade.webhooks import (
+    MalformedEvent,
+    ReceivedMessage,
+    Receiver,
+    StatusUpdate,
+    UnknownEvent,
+    UntrustedSource,
+)
 
 PEER = "193.93.208.200"
 BODY = b'{"messageId": "m-1", "state": "Delivered"}'
@@ -79,12 +86,24 @@ class TestPathSecret:
     def test_it_is_in_the_path_and_nowhere_else(self) -> None:
         assert status_of(WITH_PATH) == 403
         assert (
-            status_of(WITH_PATH, query=SECRET, headers={"X-Original-URL": f"/{SECRET}", "Referer": f"/{SECRET}"}) == 403
+            status_of(
+                WITH_PATH,
+                query=SECRET,
+                headers={"X-Original-URL": f"/{SECRET}", "Referer": f"/{SECRET}"},
+            )
+            == 403
         )
 
     @pytest.mark.parametrize(
         "secret",
-        ["grüezi mitenand", "%41%42%43%44", "with spaces", "..........", "\ud800 surrogate", "💙💙💙💙💙💙💙💙"],
+        [
+            "grüezi mitenand",
+            "%41%42%43%44",
+            "with spaces",
+            "..........",
+            "\ud800 surrogate",
+            "💙💙💙💙💙💙💙💙",
+        ],
     )
     def test_any_secret(self, secret: str) -> None:
         receiver = Receiver(path_secret=secret)
@@ -101,7 +120,9 @@ class TestPathSecret:
 
     @pytest.mark.parametrize("wrong", ["", "short", "1234567", "with/slash", "////////"])
     def test_what_is_no_secret(self, wrong: str) -> None:
-        with pytest.raises(InvalidConfiguration, match="path_secret has at least 8 characters and no slash"):
+        with pytest.raises(
+            InvalidConfiguration, match="path_secret has at least 8 characters and no slash"
+        ):
             Receiver(path_secret=wrong)
 
 
@@ -136,17 +157,28 @@ class TestBasicAuth:
     def test_missing(self) -> None:
         assert status_of(WITH_BASIC) == 401
         assert (
-            status_of(WITH_BASIC, headers={"Proxy-Authorization": basic(*BASIC), "X-Authorization": basic(*BASIC)})
+            status_of(
+                WITH_BASIC,
+                headers={"Proxy-Authorization": basic(*BASIC), "X-Authorization": basic(*BASIC)},
+            )
             == 401
         )
 
     def test_of_several_the_first_counts(self) -> None:
-        right, wrong = ("Authorization", basic(*BASIC)), ("authorization", basic("callbacks", "wrong"))
+        right, wrong = (
+            ("Authorization", basic(*BASIC)),
+            ("authorization", basic("callbacks", "wrong")),
+        )
         assert status_of(WITH_BASIC, headers=[right, wrong]) == 200
         assert status_of(WITH_BASIC, headers=[wrong, right]) == 401
 
     def test_a_stranger_is_not_asked_for_a_password(self) -> None:
-        assert status_of(WITH_BASIC, headers={"Authorization": basic(*BASIC)}, remote_addr="198.51.100.66") == 403
+        assert (
+            status_of(
+                WITH_BASIC, headers={"Authorization": basic(*BASIC)}, remote_addr="198.51.100.66"
+            )
+            == 403
+        )
         assert status_of(WITH_BASIC, remote_addr="198.51.100.66") == 403
 
     @given(st.text(max_size=30), st.text(max_size=30))
@@ -155,9 +187,13 @@ class TestBasicAuth:
         expected = 200 if f"{name}:{password}" == ":".join(BASIC) else 401
         assert status_of(WITH_BASIC, headers={"Authorization": f"Basic {token}"}) == expected
 
-    @pytest.mark.parametrize("wrong", [("", "password"), ("name", ""), ("", ""), ("na:me", "password")])
+    @pytest.mark.parametrize(
+        "wrong", [("", "password"), ("name", ""), ("", ""), ("na:me", "password")]
+    )
     def test_what_are_no_credentials(self, wrong: tuple[str, str]) -> None:
-        with pytest.raises(InvalidConfiguration, match="basic_auth is a name without a colon, and a password"):
+        with pytest.raises(
+            InvalidConfiguration, match="basic_auth is a name without a colon, and a password"
+        ):
             Receiver(basic_auth=wrong)
 
 
@@ -182,9 +218,16 @@ class TestComparing:
             status_of(WITH_PATH, path=path)
             assert compared == [(segment.encode(), SECRET.encode()) for segment in path.split("/")]
 
-    def test_credentials_are_compared_even_if_there_are_none(self, compared: list[tuple[bytes, bytes]]) -> None:
+    def test_credentials_are_compared_even_if_there_are_none(
+        self, compared: list[tuple[bytes, bytes]]
+    ) -> None:
         credentials = ":".join(BASIC).encode()
-        for value, sent in (("", b""), ("Basic !", b""), (basic("a", "b"), b"a:b"), (basic(*BASIC), credentials)):
+        for value, sent in (
+            ("", b""),
+            ("Basic !", b""),
+            (basic("a", "b"), b"a:b"),
+            (basic(*BASIC), credentials),
+        ):
             del compared[:]
             status_of(WITH_BASIC, headers={"Authorization": value})
             assert compared == [(sent, credentials)]
@@ -194,7 +237,9 @@ class TestComparing:
             monkeypatch.setattr(hmac, "compare_digest", lambda *_, verdict=verdict: verdict)
             assert status_of(WITH_PATH, path=f"/{SECRET}") == (200 if verdict else 403)
             assert status_of(WITH_PATH, path="/wrong") == (200 if verdict else 403)
-            assert status_of(WITH_BASIC, headers={"Authorization": basic(*BASIC)}) == (200 if verdict else 401)
+            assert status_of(WITH_BASIC, headers={"Authorization": basic(*BASIC)}) == (
+                200 if verdict else 401
+            )
 
 
 def test_both_secrets_and_no_sources() -> None:
@@ -214,7 +259,11 @@ class TestLimits:
         receiver.receive(b"1" + b" " * (limit - 1), remote_addr=PEER, headers=headers)
         if limit > 1:
             receiver.receive(b"", query=b"a=" + b"1" * (limit - 2), remote_addr=PEER)
-        for body, query in ((b"1" + b" " * limit, ""), (b"1", "a" * (limit + 1)), (b"", b"a=" + b"1" * limit)):
+        for body, query in (
+            (b"1" + b" " * limit, ""),
+            (b"1", "a" * (limit + 1)),
+            (b"", b"a=" + b"1" * limit),
+        ):
             with pytest.raises(MalformedEvent, match=f"more than {limit} bytes") as caught:
                 receiver.receive(body, query=query, remote_addr=PEER)
             assert caught.value.status_code == 413
@@ -258,13 +307,17 @@ class TestHeaders:
         st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20)), max_size=5),
         st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), max_size=5),
     )
-    def test_any_headers(self, raw: list[tuple[bytes, bytes]], texts: list[tuple[str, str]]) -> None:
+    def test_any_headers(
+        self, raw: list[tuple[bytes, bytes]], texts: list[tuple[str, str]]
+    ) -> None:
         by_password = Receiver(sources=None, basic_auth=BASIC)
         for receiver in (Receiver(), Receiver(trusted_proxies=["10.0.0.1"]), by_password):
             for headers in (raw, texts, dict(texts)):
                 may_be_refused = [UntrustedSource] if receiver is by_password else []
                 with contextlib.suppress(*may_be_refused):
-                    assert isinstance(receiver.receive(BODY, remote_addr=PEER, headers=headers), StatusUpdate)
+                    assert isinstance(
+                        receiver.receive(BODY, remote_addr=PEER, headers=headers), StatusUpdate
+                    )
 
 
 def test_all_at_once_and_any_order_of_trouble() -> None:
@@ -294,15 +347,27 @@ def test_all_at_once_and_any_order_of_trouble() -> None:
 def test_only_events_and_our_two_errors(
     peer: str | None, body: bytes, query: str | bytes, path: str, expected: Any
 ) -> None:
-    for receiver in (Receiver(), WITH_PATH, WITH_BASIC, WITH_BOTH, Receiver(sources=None, max_body=10)):
+    for receiver in (
+        Receiver(),
+        WITH_PATH,
+        WITH_BASIC,
+        WITH_BOTH,
+        Receiver(sources=None, max_body=10),
+    ):
         with contextlib.suppress(UntrustedSource, MalformedEvent):
-            event = receiver.receive(body, remote_addr=peer, query=query, path=path, expected=expected)
+            event = receiver.receive(
+                body, remote_addr=peer, query=query, path=path, expected=expected
+            )
             assert isinstance(event, StatusUpdate | ReceivedMessage | UnknownEvent)
 
 
 class TestErrors:
     def test_the_tree(self) -> None:
-        assert UntrustedSource.__mro__[1:3] == MalformedEvent.__mro__[1:3] == (WebhookError, ECallError)
+        assert (
+            UntrustedSource.__mro__[1:3]
+            == MalformedEvent.__mro__[1:3]
+            == (WebhookError, ECallError)
+        )
         assert (UntrustedSource("x").status_code, MalformedEvent("x").status_code) == (403, 400)
         assert webhooks.UntrustedSource is errors.UntrustedSource
 
@@ -324,7 +389,11 @@ class TestErrors:
         error = caught.value
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is type(error)
-        assert (again.status_code, str(again)) == (error.status_code, str(error)) == (status, error.explanation)
+        assert (
+            (again.status_code, str(again))
+            == (error.status_code, str(error))
+            == (status, error.explanation)
+        )
         assert again.request_id is None
         assert not again.may_have_been_sent
         assert str(error).isprintable()
@@ -347,10 +416,16 @@ def test_one_receiver_serves_many_threads() -> None:
     def work(number: int) -> list[str | None]:
         start.wait()
         ids = [f"m-{number}-{at}" for at in range(50)]
-        bodies = [json.dumps({"messageId": each, "state": "Sent", "timestamp": "23.11.2026 13:00"}) for each in ids]
+        bodies = [
+            json.dumps({"messageId": each, "state": "Sent", "timestamp": "23.11.2026 13:00"})
+            for each in ids
+        ]
         events = [
             receiver.receive(
-                body.encode(), remote_addr="10.1.1.1", headers={"X-Forwarded-For": PEER}, path=f"/{SECRET}"
+                body.encode(),
+                remote_addr="10.1.1.1",
+                headers={"X-Forwarded-For": PEER},
+                path=f"/{SECRET}",
             )
             for body in bodies
         ]
@@ -363,17 +438,19 @@ def test_one_receiver_serves_many_threads() -> None:
 
 
 def run(code: str) -> str:
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def test_the_core_needs_no_framework() -> None:
-    without = (
-        "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None; "  # so that they cannot be imported
-    )
+    # so that they cannot be imported
+    without = "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None; "
     call = (
-        f"from ecall_facade.webhooks import *; print(type(Receiver().receive({BODY!r}, remote_addr={PEER!r})).__name__)"
+        "from ecall_facade.webhooks import *; "
+        f"print(type(Receiver().receive({BODY!r}, remote_addr={PEER!r})).__name__)"
     )
     with pytest.raises(AssertionError, match=r'pip install "ecall-facade\[webhooks\]"'):
         run(without + call)  # a star asks for the app, too

@@ -31,7 +31,9 @@ class InDatabase:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._open() as database:
-            database.execute("CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, done INTEGER NOT NULL)")
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, done INTEGER NOT NULL)"
+            )
 
     def claim(self, key: str) -> Claim:
         with self._open() as database:
@@ -257,7 +259,11 @@ def test_what_was_never_claimed_can_be_let_go(seen: Seen) -> None:
 
 def test_busy_says_what_to_do() -> None:
     seen = SeenKeys()
-    with once(seen, KEY), pytest.raises(Busy, match="The same event is being handled"), once(seen, KEY):
+    with (
+        once(seen, KEY),
+        pytest.raises(Busy, match="The same event is being handled"),
+        once(seen, KEY),
+    ):
         pass
 
 

@@ -210,7 +210,11 @@ def as_bytes(pairs: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
-FORMS: list[Callable[[list[tuple[str, str]]], Mapping[str, str] | Iterable[tuple[str, str]]]] = [as_dict, list, iter]
+FORMS: list[Callable[[list[tuple[str, str]]], Mapping[str, str] | Iterable[tuple[str, str]]]] = [
+    as_dict,
+    list,
+    iter,
+]
 SPELLINGS: list[Callable[[str], str]] = [str, str.lower, str.upper, str.swapcase]
 
 
@@ -227,7 +231,9 @@ def is_let_in(
         assert isinstance(event, StatusUpdate)
         return True
     assert refused.status_code == 403
-    assert not any(character.isdigit() for character in str(refused))  # no address, neither theirs nor ours
+    assert not any(
+        character.isdigit() for character in str(refused)
+    )  # no address, neither theirs nor ours
     return False
 
 
@@ -240,7 +246,10 @@ def test_verdicts(
     what: str, receiver: Receiver, peer: str | None, headers: list[tuple[str, str]], verdict: bool
 ) -> None:
     for spell in SPELLINGS:
-        spelled = [("Content-Type", "application/json"), *((spell(name), value) for name, value in headers)]
+        spelled = [
+            ("Content-Type", "application/json"),
+            *((spell(name), value) for name, value in headers),
+        ]
         for form in FORMS:
             assert is_let_in(receiver, peer, form(spelled)) is verdict
         assert is_let_in(receiver, peer, as_bytes(spelled)) is verdict
@@ -267,7 +276,18 @@ def test_one_address_does_for_a_list() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [["localhost"], ["10.0.0.1/8"], ["193.093.208.200"], ["10.0.0.0/33"], [""], "", [None], [b"10.0.0.1"], 10, [10]],
+    [
+        ["localhost"],
+        ["10.0.0.1/8"],
+        ["193.093.208.200"],
+        ["10.0.0.0/33"],
+        [""],
+        "",
+        [None],
+        [b"10.0.0.1"],
+        10,
+        [10],
+    ],
 )
 @pytest.mark.parametrize("name", ["sources", "trusted_proxies"])
 def test_what_is_no_address_is_refused_at_once(name: str, wrong: object) -> None:
@@ -283,7 +303,25 @@ _addresses = st.sampled_from([
 ])  # fmt: skip
 _pieces = st.one_of(
     _addresses,
-    st.sampled_from([",", ", ", ";", '"', "\\", '\\"', "=", "for=", "For=", 'for="', 'x="', "by=", "host=", " ", "\t"]),
+    st.sampled_from(
+        [
+            ",",
+            ", ",
+            ";",
+            '"',
+            "\\",
+            '\\"',
+            "=",
+            "for=",
+            "For=",
+            'for="',
+            'x="',
+            "by=",
+            "host=",
+            " ",
+            "\t",
+        ]
+    ),
     st.text(st.characters(max_codepoint=255), max_size=4),
 )
 _values = st.lists(_pieces, max_size=12).map("".join)
@@ -298,10 +336,16 @@ _names = st.one_of(
 _lines = st.lists(st.tuples(_names, _values), max_size=6)
 # What somebody would try who knows how the headers are read.
 _forged = st.sampled_from([SERVICE, f"for={SERVICE}", f'for="{SERVICE}"', ""])
-_openings = st.sampled_from([", ", ";", ', x="', ';x="', ', for="', '"', "\\", f"x={SERVICE}", "[", "]"])
+_openings = st.sampled_from(
+    [", ", ";", ', x="', ';x="', ', for="', '"', "\\", f"x={SERVICE}", "[", "]"]
+)
 _tricks = st.builds("{}{}".format, _forged, st.lists(_openings, max_size=3).map("".join))
-_forgeries = st.one_of(_lines, st.lists(st.tuples(st.sampled_from([X, F]), _tricks), min_size=1, max_size=2))
-_strangers = st.sampled_from([STRANGER, "203.0.113.9", "193.93.208.201", "2001:db8::66", "::ffff:198.51.100.66"])
+_forgeries = st.one_of(
+    _lines, st.lists(st.tuples(st.sampled_from([X, F]), _tricks), min_size=1, max_size=2)
+)
+_strangers = st.sampled_from(
+    [STRANGER, "203.0.113.9", "193.93.208.201", "2001:db8::66", "::ffff:198.51.100.66"]
+)
 _hosts = st.lists(_pieces, max_size=8).map("".join)
 
 
@@ -314,7 +358,9 @@ def test_a_stranger_gets_in_with_no_header(peer: str, lines: list[tuple[str, str
 
 
 @given(st.text(max_size=30), _lines)
-def test_a_peer_that_cannot_be_read_gets_in_with_no_header(peer: str, lines: list[tuple[str, str]]) -> None:
+def test_a_peer_that_cannot_be_read_gets_in_with_no_header(
+    peer: str, lines: list[tuple[str, str]]
+) -> None:
     if "193.93.208" not in peer:
         assert not is_let_in(BEHIND_MANY, peer, lines)
 
@@ -337,7 +383,11 @@ def add(lines: list[tuple[str, str]], name: str, value: str, how: str) -> list[t
 
 
 def pass_on(
-    lines: list[tuple[str, str]], callers: list[str], writes: list[str], how: str, host: str = "a.test"
+    lines: list[tuple[str, str]],
+    callers: list[str],
+    writes: list[str],
+    how: str,
+    host: str = "a.test",
 ) -> list[tuple[str, str]]:
     """The headers after a proxy for each caller, the farthest first."""
     for caller in callers:
@@ -345,14 +395,18 @@ def pass_on(
             lines = add(lines, X, caller, how)
         if F in writes:
             more = (
-                "" if "bare" in how else ';proto=https;host="{}"'.format(host.replace("\\", "\\\\").replace('"', '\\"'))
+                ""
+                if "bare" in how
+                else ';proto=https;host="{}"'.format(host.replace("\\", "\\\\").replace('"', '\\"'))
             )
             lines = add(lines, F, node(caller, how) + more, how)
     return lines
 
 
 _writes = st.sampled_from([[X], [F], [X, F]])
-_hows = st.sampled_from(["bare", "bare port", "bare line", "bare port line", "", "port", "line", "port line"])
+_hows = st.sampled_from(
+    ["bare", "bare port", "bare line", "bare port line", "", "port", "line", "port line"]
+)
 _ways = st.sampled_from([[], ["172.16.0.9"], ["10.0.0.8", "2001:db8:1::5"]])
 
 
@@ -360,7 +414,12 @@ _ways = st.sampled_from([[], ["172.16.0.9"], ["10.0.0.8", "2001:db8:1::5"]])
 @pytest.mark.slow
 @settings(max_examples=400)
 def test_a_stranger_behind_named_proxies_gets_in_with_no_header(
-    stranger: str, lines: list[tuple[str, str]], writes: list[str], how: str, way: list[str], host: str
+    stranger: str,
+    lines: list[tuple[str, str]],
+    writes: list[str],
+    how: str,
+    way: list[str],
+    host: str,
 ) -> None:
     arrived = pass_on(lines, [stranger, *way], writes, how, host)
     assert not is_let_in(BEHIND_MANY, "10.0.0.7", arrived)
@@ -371,9 +430,15 @@ def test_a_stranger_behind_named_proxies_gets_in_with_no_header(
 def test_the_service_behind_named_proxies_gets_in(
     lines: list[tuple[str, str]], how: str, way: list[str], host: str
 ) -> None:
-    others = [(name, value) for name, value in lines if name.lower() not in {"forwarded", "x-forwarded-for"}]
+    others = [
+        (name, value)
+        for name, value in lines
+        if name.lower() not in {"forwarded", "x-forwarded-for"}
+    ]
     for writes in ([X], [F], [X, F]):
-        assert is_let_in(BEHIND_MANY, "10.0.0.7", pass_on(others, [SERVICE, *way], writes, how, host))
+        assert is_let_in(
+            BEHIND_MANY, "10.0.0.7", pass_on(others, [SERVICE, *way], writes, how, host)
+        )
     # What came before is no matter, as long as it can be told where that ends.
     before = [(name, value) for name, value in lines if name.lower() != "forwarded"]
     assert is_let_in(BEHIND_MANY, "10.0.0.7", pass_on(before, [SERVICE, *way], [X], how))

@@ -51,14 +51,20 @@ class Connections(Generic[T]):
             raise
         except Exception as error:  # noqa: BLE001  # a proxy or certificates that the environment names and that cannot be used
             kind = type(error).__name__
-            raise InvalidConfiguration(f"No connection can be made with the environment's settings ({kind})") from None
+            raise InvalidConfiguration(
+                f"No connection can be made with the environment's settings ({kind})"
+            ) from None
         if isinstance(pool, httpx.AsyncBaseTransport):
             self._keepers[place] = keeper = self._keep(place, pool)
-            with contextlib.suppress(StopIteration):  # it gets to its yield without waiting for anything
+            with contextlib.suppress(
+                StopIteration
+            ):  # it gets to its yield without waiting for anything
                 keeper.__anext__().send(None)
         return pool
 
-    async def _keep(self, place: object, pool: httpx.AsyncBaseTransport) -> AsyncGenerator[None, None]:
+    async def _keep(
+        self, place: object, pool: httpx.AsyncBaseTransport
+    ) -> AsyncGenerator[None, None]:
         """Close a pool when its event loop ends: asyncio and trio both finish the async generators begun in them."""
         try:
             yield
@@ -99,7 +105,9 @@ def event_loop() -> object:
 
 
 def _is_closed_loop(place: object) -> bool:
-    return bool(getattr(place, "is_closed", bool)())  # of asyncio's loops; not of trio's, nor of processes
+    return bool(
+        getattr(place, "is_closed", bool)()
+    )  # of asyncio's loops; not of trio's, nor of processes
 
 
 def sync_pool(account: Account, *, fast: bool = False) -> Lanes:

@@ -34,7 +34,9 @@ _CHUNK = 64 * 1024
 class Line(httpx.BaseTransport):
     """One connection, made when it is needed and kept for the next request; `plain` gives the transport for files."""
 
-    def __init__(self, base_url: str, tls: ssl.SSLContext, plain: Callable[[], httpx.HTTPTransport]) -> None:
+    def __init__(
+        self, base_url: str, tls: ssl.SSLContext, plain: Callable[[], httpx.HTTPTransport]
+    ) -> None:
         self._host, self._port, self._tls = _address(base_url, tls)
         self._make_plain = plain
         self._plain: httpx.HTTPTransport | None = None
@@ -117,20 +119,25 @@ class _Body(httpx.SyncByteStream):
 class AsyncLine(httpx.AsyncBaseTransport):
     """`Line` for async clients, in asyncio."""
 
-    def __init__(self, base_url: str, tls: ssl.SSLContext, plain: Callable[[], httpx.AsyncHTTPTransport]) -> None:
+    def __init__(
+        self, base_url: str, tls: ssl.SSLContext, plain: Callable[[], httpx.AsyncHTTPTransport]
+    ) -> None:
         self._host, self._port, self._tls = _address(base_url, tls)
         self._make_plain = plain
         self._plain: httpx.AsyncHTTPTransport | None = None
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
-            raise InvalidConfiguration("transport='fast' is for asyncio; leave it out where trio runs") from None
+            raise InvalidConfiguration(
+                "transport='fast' is for asyncio; leave it out where trio runs"
+            ) from None
         self._wire: _Wire | None = None
         self._http = _Http()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if not _is_small(request) or _is_replaced(
-            httpx.AsyncHTTPTransport.handle_async_request, httpcore.AsyncConnectionPool.handle_async_request
+            httpx.AsyncHTTPTransport.handle_async_request,
+            httpcore.AsyncConnectionPool.handle_async_request,
         ):
             self._plain = self._plain or self._make_plain()
             return await self._plain.handle_async_request(request)
@@ -139,7 +146,9 @@ class AsyncLine(httpx.AsyncBaseTransport):
             wire = await self._connected(seconds["connect"])
             with _translated(httpx.ReadTimeout):
                 wire.timeout = seconds["read"]
-                wire.transport.write(self._http.write(request))  # what is not taken at once goes out meanwhile
+                wire.transport.write(
+                    self._http.write(request)
+                )  # what is not taken at once goes out meanwhile
                 while (head := _head(await self.event())) is None:
                     pass
         except BaseException:
@@ -158,7 +167,11 @@ class AsyncLine(httpx.AsyncBaseTransport):
                 if self._tls is not None:
                     # Not by create_connection, which does not close a connection that is cancelled just then.
                     plain = wire.transport
-                    wire.begin(await self._loop.start_tls(plain, wire, self._tls, server_hostname=self._host))
+                    wire.begin(
+                        await self._loop.start_tls(
+                            plain, wire, self._tls, server_hostname=self._host
+                        )
+                    )
         except TimeoutError as error:
             raise httpx.ConnectTimeout(str(error)) from error
         except Exception as error:
@@ -252,7 +265,9 @@ class _Wire(asyncio.Protocol):
     def is_quiet(self) -> bool:
         if self._parts or self._has_ended or self.transport.is_closing():
             return False
-        return _is_quiet(self.transport.get_extra_info("socket"))  # what the event loop has not seen yet counts, too
+        return _is_quiet(
+            self.transport.get_extra_info("socket")
+        )  # what the event loop has not seen yet counts, too
 
     async def read(self) -> bytes:
         if not self._parts and not self._has_ended:
@@ -270,12 +285,16 @@ class _Http:
     """The state of one connection in HTTP/1.1; without I/O."""
 
     def __init__(self) -> None:
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=100 * 1024)  # as httpcore has it
+        self._h11 = h11.Connection(
+            h11.CLIENT, max_incomplete_event_size=100 * 1024
+        )  # as httpcore has it
         self._done_at = 0.0
         self.next_event = self._h11.next_event
 
     def write(self, request: httpx.Request) -> bytes:
-        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+        head = h11.Request(
+            method=request.method, target=request.url.raw_path, headers=request.headers.raw
+        )
         events = (head, h11.Data(data=request.content), h11.EndOfMessage())
         return b"".join(part for event in events if (part := self._h11.send(event)))
 
@@ -328,7 +347,9 @@ def _is_small(request: httpx.Request) -> bool:
 def _is_replaced(*functions: Callable[..., object]) -> bool:
     """Tell whether somebody stands in for httpx, and expects to see all requests."""
     # By its type, as a wrapper such as wrapt's claims to have the code of what it wraps.
-    return any(type(one) is not FunctionType or one.__code__.co_filename not in _HOMES for one in functions)
+    return any(
+        type(one) is not FunctionType or one.__code__.co_filename not in _HOMES for one in functions
+    )
 
 
 _REPLACEABLE = (httpx.HTTPTransport, httpcore.ConnectionPool, httpcore.AsyncConnectionPool)

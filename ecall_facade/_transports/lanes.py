@@ -43,7 +43,9 @@ class _Pool(Generic[T]):
     def _leave(self, lane: T | None, *, is_good: bool) -> None:
         if lane is not None and is_good:
             self._free.append((time.monotonic(), lane))
-        elif lane is not None:  # to be closed by the next request: httpcore may keep a connection that was cancelled
+        elif (
+            lane is not None
+        ):  # to be closed by the next request: httpcore may keep a connection that was cancelled
             self._free.appendleft((-KEEPALIVE, lane))
         self._release()
 
@@ -147,7 +149,9 @@ class AsyncLanes(_Pool[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport):
 
 
 def no_room() -> httpx.PoolTimeout:
-    return httpx.PoolTimeout(f"{MAX_REQUESTS} requests are under way, and none of them ended in time")
+    return httpx.PoolTimeout(
+        f"{MAX_REQUESTS} requests are under way, and none of them ended in time"
+    )
 
 
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):

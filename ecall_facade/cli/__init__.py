@@ -14,7 +14,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in _EXTRA:
             raise
-        sys.stderr.write('ecall: the command needs cyclopts and rich: pip install "ecall-facade[cli]"\n')
+        sys.stderr.write(
+            'ecall: the command needs cyclopts and rich: pip install "ecall-facade[cli]"\n'
+        )
         raise SystemExit(2) from None
     except KeyboardInterrupt:  # while that loads; later ones are told by the command
         sys.stderr.write("ecall: Interrupted\n")

@@ -64,12 +64,16 @@ def run(arguments: Sequence[str]) -> int:
         if getattr(sys, name) is None:  # it was closed, by somebody who wants to hear nothing
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # it lives as long as the process
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a sign that a terminal cannot show must not look like a failure
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a sign that a terminal cannot show must not look like a failure
             stream.reconfigure(errors="backslashreplace")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = [STDIN if argument == "-" else argument for argument in arguments[:end]]
     try:
-        code = cast("Exit | None", _make_app()([*options, *arguments[end:]]))  # help and version give None
+        code = cast(
+            "Exit | None", _make_app()([*options, *arguments[end:]])
+        )  # help and version give None
     except KeyboardInterrupt:
         failure = Failure(Exit.INTERRUPTED, "Interrupted", "Interrupted")
     except CycloptsError as error:

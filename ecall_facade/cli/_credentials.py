@@ -48,7 +48,9 @@ def find_settings(named: Path | None) -> Settings:
     if os.environ.get("ECALL_BASE_URL"):
         settings.pop("base_url", None)
     senders = settings.get("sender", {})
-    settings["sender"] = {name: value for name, value in senders.items() if not os.environ.get(SENDER_VARIABLES[name])}
+    settings["sender"] = {
+        name: value for name, value in senders.items() if not os.environ.get(SENDER_VARIABLES[name])
+    }
     return settings
 
 
@@ -73,7 +75,9 @@ def read_file(path: Path) -> Settings:
         place = re.search(r"at (?:line \d+, column \d+|end of document)", str(error))
         raise usage(f"{path} is not TOML{f' ({place[0]})' if place else ''}") from None
     if unknown := sorted(data.keys() - set(_KEYS)):
-        raise usage(f"{path} has unknown keys: {', '.join(unknown)}; it may have {', '.join(_KEYS)}")
+        raise usage(
+            f"{path} has unknown keys: {', '.join(unknown)}; it may have {', '.join(_KEYS)}"
+        )
     if bad := [key for key in _KEYS if key != "sender" and not isinstance(data.get(key, ""), str)]:
         raise usage(f"{path}: {' and '.join(bad)} must be in quotes")
     if missing := [key for key in ("username", "password") if not data.get(key)]:
@@ -85,8 +89,12 @@ def read_file(path: Path) -> Settings:
 
 def _read_senders(path: Path, given: object) -> dict[str, str]:
     senders = cast("dict[str, object]", given if isinstance(given, dict) else {"sms": given})
-    if not senders.keys() <= set(CHANNELS) or not all(isinstance(value, str) for value in senders.values()):
-        raise usage(f"{path}: sender is a text (for SMS), or a table with a text for {', '.join(CHANNELS)}")
+    if not senders.keys() <= set(CHANNELS) or not all(
+        isinstance(value, str) for value in senders.values()
+    ):
+        raise usage(
+            f"{path}: sender is a text (for SMS), or a table with a text for {', '.join(CHANNELS)}"
+        )
     return cast("dict[str, str]", senders)
 
 
@@ -105,4 +113,6 @@ def _read_own(path: Path) -> bytes:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for somebody to write
+    return os.open(
+        path, flags | getattr(os, "O_NONBLOCK", 0)
+    )  # a pipe would wait for somebody to write

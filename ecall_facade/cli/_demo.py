@@ -26,7 +26,12 @@ Examples:
 
 
 @app.default
-def demo(*, json: Annotated[bool, Parameter(help="One object with whether it worked, and the lines.")] = False) -> Exit:
+def demo(
+    *,
+    json: Annotated[
+        bool, Parameter(help="One object with whether it worked, and the lines.")
+    ] = False,
+) -> Exit:
     """Watch messages being sent, followed and reported back, in a simulation."""
     load_sandbox()  # or say what it needs
     from ecall_facade.sandbox.demo import run

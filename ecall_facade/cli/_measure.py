@@ -36,7 +36,9 @@ def measure_text(
     /,
     *,
     text_file: TextFile = None,
-    channel: Annotated[Literal["sms", "whatsapp", "rcs"], Parameter(help="How it is to be sent; default sms.")] = "sms",
+    channel: Annotated[
+        Literal["sms", "whatsapp", "rcs"], Parameter(help="How it is to be sent; default sms.")
+    ] = "sms",
     json: Annotated[bool, Parameter(help="JSON instead of words; errors too, on stdout.")] = False,
 ) -> Exit:
     """Measure a text before it is sent."""
@@ -56,12 +58,20 @@ def measure_text(
     }
     if channel == "sms":
         size = measure(words)
-        facts |= {"encoding": size.encoding, "units": size.units, "pages": size.pages, "units_left": size.units_left}
+        facts |= {
+            "encoding": size.encoding,
+            "units": size.units,
+            "pages": size.pages,
+            "units_left": size.units_left,
+        }
         line = (
-            f"{size.encoding}, {size.units} units, {size.pages} of {SMS_PAGE_LIMIT} pages, {size.units_left} units left"
+            f"{size.encoding}, {size.units} units, {size.pages} of {SMS_PAGE_LIMIT} pages,"
+            f" {size.units_left} units left"
         )
     else:
         left = LENGTH_LIMITS[channel.capitalize()] - len(words)
-        line = f"{len(words)} of {facts['limit']} characters" + (f", {left} left" if left >= 0 else "")
+        line = f"{len(words)} of {facts['limit']} characters" + (
+            f", {left} left" if left >= 0 else ""
+        )
     Output(json).show(facts, (line, *((f". {problem}", "red") for problem in [problem] if problem)))
     return Exit.DONE

@@ -36,7 +36,10 @@ Examples:
 """
 )
 def upload(
-    file: Annotated[Path, Parameter(help="What is uploaded.", validator=not_stdin)], /, *, options: Options = DEFAULTS
+    file: Annotated[Path, Parameter(help="What is uploaded.", validator=not_stdin)],
+    /,
+    *,
+    options: Options = DEFAULTS,
 ) -> Exit:
     """Upload a file, and give the id that messages name it by."""
     with open_client(options) as ecall, progress(file.name) as on_progress:
@@ -71,7 +74,9 @@ def download(
         raise usage(f"{to.name} is there already: --force replaces it")
     with open_client(options) as ecall, progress(to.name) as on_progress:
         media = ecall.media.download(media_id, to, on_progress=on_progress)
-    Output(options.json).show({**_facts_of(media, options), "file": str(to)}, f"Downloaded {_size(media)} to {to.name}")
+    Output(options.json).show(
+        {**_facts_of(media, options), "file": str(to)}, f"Downloaded {_size(media)} to {to.name}"
+    )
     return Exit.DONE
 
 

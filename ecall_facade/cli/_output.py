@@ -83,7 +83,11 @@ def failure_of(error: Exception, *, is_send: bool = False) -> Failure | None:
         return None
     more: dict[str, JSON] = {}
     if isinstance(error, APIError):
-        more = {"status_code": error.status_code, "code": error.code, "retry_after": error.retry_after}
+        more = {
+            "status_code": error.status_code,
+            "code": error.code,
+            "retry_after": error.retry_after,
+        }
     return Failure(
         _code_of(error, is_send),
         type(error).__name__,
@@ -130,7 +134,10 @@ def write_json(facts: Mapping[str, JSON]) -> None:
 
 def say(line: Line) -> None:
     """Write a line for people, on a terminal with its colours."""
-    parts = [(part, "") if isinstance(part, str) else part for part in ((line,) if isinstance(line, str) else line)]
+    parts = [
+        (part, "") if isinstance(part, str) else part
+        for part in ((line,) if isinstance(line, str) else line)
+    ]
     parts = [(_printable(text), style) for text, style in parts]
     if sys.stdout.isatty():
         from rich.console import Console

@@ -45,19 +45,33 @@ Examples:
 @app.default
 def run_sandbox(
     *,
-    port: Annotated[int, Parameter(help="Where it listens; default 8398; 0 takes a free one.")] = 8398,
-    host: Annotated[str, Parameter(help="Name or address it listens on; default 127.0.0.1.")] = "127.0.0.1",
-    open_page: Annotated[bool, Parameter(name="--open", help="Open its inbox in a browser.")] = False,
-    callback_url: Annotated[str | None, Parameter(help="Is told of every change of every message.")] = None,
-    inbound_url: Annotated[str | None, Parameter(help="Is told what people answer in the inbox.")] = None,
+    port: Annotated[
+        int, Parameter(help="Where it listens; default 8398; 0 takes a free one.")
+    ] = 8398,
+    host: Annotated[
+        str, Parameter(help="Name or address it listens on; default 127.0.0.1.")
+    ] = "127.0.0.1",
+    open_page: Annotated[
+        bool, Parameter(name="--open", help="Open its inbox in a browser.")
+    ] = False,
+    callback_url: Annotated[
+        str | None, Parameter(help="Is told of every change of every message.")
+    ] = None,
+    inbound_url: Annotated[
+        str | None, Parameter(help="Is told what people answer in the inbox.")
+    ] = None,
     credentials: Annotated[
-        Path | None, Parameter(help="TOML file with the exact username and password.", validator=not_stdin)
+        Path | None,
+        Parameter(help="TOML file with the exact username and password.", validator=not_stdin),
     ] = None,
     json: Annotated[bool, Parameter(help="One object with its address, once it is ready.")] = False,
 ) -> Exit:
     """Run an eCall on this machine, to build and test against."""
     exact = _exact_credentials(credentials)
-    with _signals() as stopping, running(_make(host, port, callback_url, inbound_url, exact)) as sandbox:
+    with (
+        _signals() as stopping,
+        running(_make(host, port, callback_url, inbound_url, exact)) as sandbox,
+    ):
         if json:
             write_json({"url": sandbox.url, "any_credentials": exact is None, "simulated": True})
         else:
@@ -73,16 +87,24 @@ def _exact_credentials(file: Path | None) -> tuple[str, str] | None:
     if file is not None:
         settings = read_file(file)
         return settings.get("username", ""), settings.get("password", "")
-    username, password = (os.environ.get(f"ECALL_SANDBOX_{name}") for name in ("USERNAME", "PASSWORD"))
+    username, password = (
+        os.environ.get(f"ECALL_SANDBOX_{name}") for name in ("USERNAME", "PASSWORD")
+    )
     if not username and not password:
         return None
     if not username or not password:
-        raise usage("ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD go together: one of them is not set")
+        raise usage(
+            "ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD go together: one of them is not set"
+        )
     return username, password
 
 
 def _make(
-    host: str, port: int, callback_url: str | None, inbound_url: str | None, exact: tuple[str, str] | None
+    host: str,
+    port: int,
+    callback_url: str | None,
+    inbound_url: str | None,
+    exact: tuple[str, str] | None,
 ) -> Sandbox:
     load_sandbox()  # or say what it needs
     from ecall_facade.sandbox import Sandbox
@@ -130,7 +152,13 @@ def _signals() -> Generator[threading.Event, None, None]:
 
 def _introduce(sandbox: Sandbox, accepts_any: bool) -> None:
     credentials = sandbox.credentials
-    say(("A ", ("SIMULATION", "bold yellow"), " of eCall, partly on inferred facts. Nobody is texted."))
+    say(
+        (
+            "A ",
+            ("SIMULATION", "bold yellow"),
+            " of eCall, partly on inferred facts. Nobody is texted.",
+        )
+    )
     say("")
     say(f"Inbox     {sandbox.url}/")
     say("Accepts   any credentials" if accepts_any else "Accepts   the given credentials only")
@@ -139,10 +167,14 @@ def _introduce(sandbox: Sandbox, accepts_any: bool) -> None:
     say("")
     say(f"export ECALL_BASE_URL={sandbox.url}")
     if accepts_any:
-        say(f"export ECALL_USERNAME={credentials['username']} ECALL_PASSWORD={credentials['password']}")
+        say(
+            f"export ECALL_USERNAME={credentials['username']} ECALL_PASSWORD={credentials['password']}"
+        )
     else:
         say("export ECALL_USERNAME=… ECALL_PASSWORD=…    # the given ones")
-    senders = (f"{SENDER_VARIABLES[name]}={sender}" for name, sender in credentials["sender"].items())
+    senders = (
+        f"{SENDER_VARIABLES[name]}={sender}" for name, sender in credentials["sender"].items()
+    )
     say(f"export {' '.join(senders)}")
     say("")
     say("Ctrl-C ends it, and what it holds is gone.")

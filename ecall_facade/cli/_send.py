@@ -48,14 +48,23 @@ def send(
     *,
     text_file: TextFile = None,
     file: Annotated[
-        Path | None, Parameter(help="Send this file instead of a text; not by SMS.", validator=not_stdin)
+        Path | None,
+        Parameter(help="Send this file instead of a text; not by SMS.", validator=not_stdin),
     ] = None,
-    content_type: Annotated[str | None, Parameter(help="Kind of the file, where its name does not tell.")] = None,
+    content_type: Annotated[
+        str | None, Parameter(help="Kind of the file, where its name does not tell.")
+    ] = None,
     channel: Annotated[ChannelName, Parameter(help="How it is sent; default sms.")] = "sms",
     sender: Annotated[str | None, Parameter(help="Who it is from.")] = None,
-    page_limit: Annotated[int | None, Parameter(help="Most pages that an SMS may have, 1 to 10.")] = None,
-    region: Annotated[str, Parameter(help="Country of numbers that do not name theirs; default CH.")] = "CH",
-    raw: Annotated[bool, Parameter(help="TO is a short code or a pager's address, sent as it is.")] = False,
+    page_limit: Annotated[
+        int | None, Parameter(help="Most pages that an SMS may have, 1 to 10.")
+    ] = None,
+    region: Annotated[
+        str, Parameter(help="Country of numbers that do not name theirs; default CH.")
+    ] = "CH",
+    raw: Annotated[
+        bool, Parameter(help="TO is a short code or a pager's address, sent as it is.")
+    ] = False,
     wait: Annotated[bool, Parameter(help="Follow it until it is delivered or has failed.")] = False,
     timeout: Annotated[float, Parameter(help="Seconds to follow it for; default 60.")] = 60,
     options: Options = DEFAULTS,
@@ -73,7 +82,9 @@ def send(
         try:
             recipient = mask(normalize(address, region))
         except InvalidNumber as error:
-            error.add_note("On the command line that is --raw")  # a RawAddress, which the error names
+            error.add_note(
+                "On the command line that is --raw"
+            )  # a RawAddress, which the error names
             raise
         try:
             if file is not None:
@@ -89,20 +100,37 @@ def send(
         facts = _facts_of(sent, channel, recipient, options)
         try:
             if not wait or not options.json:
-                pages = "" if sent.pages is None else f", {sent.pages} page{'s' if sent.pages > 1 else ''}"
-                Output(options.json).show(facts, f"Accepted for {recipient}{pages}: message {sent.message_id}")
-            return _follow(ecall, sent.message_id, timeout, facts, options.json) if wait else Exit.DONE
+                pages = (
+                    ""
+                    if sent.pages is None
+                    else f", {sent.pages} page{'s' if sent.pages > 1 else ''}"
+                )
+                Output(options.json).show(
+                    facts, f"Accepted for {recipient}{pages}: message {sent.message_id}"
+                )
+            return (
+                _follow(ecall, sent.message_id, timeout, facts, options.json) if wait else Exit.DONE
+            )
         except OSError as error:
             words = f"The message was accepted as {sent.message_id}, which cannot be written: {error.strerror}"
-            raise Failure(Exit.FAILED, type(error).__name__, words, may_have_been_sent=True) from None
+            raise Failure(
+                Exit.FAILED, type(error).__name__, words, may_have_been_sent=True
+            ) from None
 
 
 def _send_file(
-    ecall: ECall, channel: ChannelName, to: str | RawAddress, file: Path, content_type: str | None, sender: str | None
+    ecall: ECall,
+    channel: ChannelName,
+    to: str | RawAddress,
+    file: Path,
+    content_type: str | None,
+    sender: str | None,
 ) -> SentMessage:
     chat = ecall.whatsapp if channel == "whatsapp" else ecall.rcs
     with progress(file.name) as on_progress:
-        return chat.send_file(to, file, content_type=content_type, sender=sender, on_progress=on_progress)
+        return chat.send_file(
+            to, file, content_type=content_type, sender=sender, on_progress=on_progress
+        )
 
 
 def _interrupted() -> Failure:
@@ -110,7 +138,9 @@ def _interrupted() -> Failure:
     return Failure(Exit.UNKNOWN, "Interrupted", words, may_have_been_sent=True)
 
 
-def _facts_of(sent: SentMessage, channel: ChannelName, recipient: str, options: Options) -> dict[str, JSON]:
+def _facts_of(
+    sent: SentMessage, channel: ChannelName, recipient: str, options: Options
+) -> dict[str, JSON]:
     return {
         "message_id": sent.message_id,
         "channel": channel,
@@ -122,7 +152,9 @@ def _facts_of(sent: SentMessage, channel: ChannelName, recipient: str, options: 
     }
 
 
-def _follow(ecall: ECall, message_id: str, timeout: float, facts: dict[str, JSON], as_json: bool) -> Exit:
+def _follow(
+    ecall: ECall, message_id: str, timeout: float, facts: dict[str, JSON], as_json: bool
+) -> Exit:
     """Follow a message that was accepted. Its id is said whatever happens, to programs with how it ended."""
     code = Exit.DONE
     failure: Failure | None = None
@@ -130,7 +162,11 @@ def _follow(ecall: ECall, message_id: str, timeout: float, facts: dict[str, JSON
         for _, seen in watch(ecall, [message_id], timeout):
             if isinstance(seen, ECallError):
                 raise seen
-            facts |= {"state": str(seen.state), "is_final": seen.is_final, "error": facts_of(seen)["error"]}
+            facts |= {
+                "state": str(seen.state),
+                "is_final": seen.is_final,
+                "error": facts_of(seen)["error"],
+            }
             code = exit_of(seen)
             if not as_json:
                 Output(as_json).show({}, line_of(seen))

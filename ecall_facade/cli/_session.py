@@ -31,9 +31,14 @@ class Options:
     sandbox: Annotated[bool, Parameter(help="Use a sandbox of its own; nobody is texted.")] = False
     credentials: Annotated[
         Path | None,
-        Parameter(help="TOML file with username and password (also sender, base_url); chmod 600.", validator=not_stdin),
+        Parameter(
+            help="TOML file with username and password (also sender, base_url); chmod 600.",
+            validator=not_stdin,
+        ),
     ] = None
-    api_version: Annotated[ApiVersion | None, Parameter(help="Version of the service's interface; default v2.")] = None
+    api_version: Annotated[
+        ApiVersion | None, Parameter(help="Version of the service's interface; default v2.")
+    ] = None
 
 
 DEFAULTS = Options()
@@ -43,7 +48,9 @@ DEFAULTS = Options()
 def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, None]:
     """Open a client as the options say."""
     if not options.sandbox:
-        with ECall(**find_settings(options.credentials), api_version=options.api_version, region=region) as ecall:
+        with ECall(
+            **find_settings(options.credentials), api_version=options.api_version, region=region
+        ) as ecall:
             yield ecall
         return
     if options.credentials is not None:

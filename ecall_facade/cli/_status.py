@@ -48,7 +48,9 @@ def status(
     failed: list[Exit] = []
     try:
         with open_client(options) as ecall:
-            for seen in _look(ecall, list(dict.fromkeys(message_ids)), timeout if watch else None, options):
+            for seen in _look(
+                ecall, list(dict.fromkeys(message_ids)), timeout if watch else None, options
+            ):
                 if isinstance(seen, ECallError):
                     explain(seen, options)
                     if (failure := failure_of(seen)) is not None:
@@ -58,7 +60,9 @@ def status(
                     if watch and exit_of(seen):
                         failed.append(exit_of(seen))
     except KeyboardInterrupt:  # messages with an id are out, as every error of a status says
-        raise Failure(Exit.INTERRUPTED, "Interrupted", "Interrupted", may_have_been_sent=True) from None
+        raise Failure(
+            Exit.INTERRUPTED, "Interrupted", "Interrupted", may_have_been_sent=True
+        ) from None
     return failed[0] if failed else Exit.DONE
 
 

@@ -39,7 +39,9 @@ def read_text(text: str | None, file: Path | None) -> str:
         return text
     # Only one that was asked for by name is waited for at a terminal.
     if sys.stdin is None or (text is None and file is None and sys.stdin.isatty()):
-        raise usage('There is no text: give it as an argument, with --text-file, or on stdin with "-"')
+        raise usage(
+            'There is no text: give it as an argument, with --text-file, or on stdin with "-"'
+        )
     return _decode(sys.stdin.buffer.read(), "stdin")
 
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _BAD = {DeliveryState.FAILED, DeliveryState.UNDELIVERED}
 
 
-def watch(ecall: ECall, message_ids: Sequence[str], timeout: float) -> Iterator[tuple[str, MessageStatus | ECallError]]:
+def watch(
+    ecall: ECall, message_ids: Sequence[str], timeout: float
+) -> Iterator[tuple[str, MessageStatus | ECallError]]:
     """Give each change of each message as it comes, until all are final; an error ends the watch of its message.
 
     Looks as rarely, and bears with as much, as `messages.wait`.
@@ -33,7 +35,10 @@ def watch(ecall: ECall, message_ids: Sequence[str], timeout: float) -> Iterator[
         time.sleep(max(0.0, due[message_id] - time.monotonic()))
         wait = waits[message_id]
         seen = _look(ecall, message_id, wait.deadline - time.monotonic())
-        if not isinstance(seen, ECallError) and known.get(message_id) != (seen.state, seen.is_final):
+        if not isinstance(seen, ECallError) and known.get(message_id) != (
+            seen.state,
+            seen.is_final,
+        ):
             known[message_id] = (seen.state, seen.is_final)
             yield message_id, seen
         try:
@@ -49,7 +54,9 @@ def watch(ecall: ECall, message_ids: Sequence[str], timeout: float) -> Iterator[
 def _look(ecall: ECall, message_id: str, left: float) -> MessageStatus | ECallError:
     left = max(left, 0.05)
     try:
-        return ecall.with_options(retry=False, timeout=(min(left, 5), min(left, 30))).messages.status(message_id)
+        return ecall.with_options(
+            retry=False, timeout=(min(left, 5), min(left, 30))
+        ).messages.status(message_id)
     except ECallError as error:
         return error
 
@@ -62,7 +69,9 @@ def facts_of(status: MessageStatus) -> dict[str, JSON]:
         "state": str(status.state),
         "is_final": status.is_final,
         "updated_at": status.updated_at.isoformat() if status.updated_at else None,
-        "error": {"code": problem.code, "message": mask_numbers_in(problem.message or "")} if problem else None,
+        "error": {"code": problem.code, "message": mask_numbers_in(problem.message or "")}
+        if problem
+        else None,
         "request_id": status.request_id,
     }
 
@@ -71,7 +80,13 @@ def line_of(status: MessageStatus) -> Line:
     """Give a status for people, in their time."""
     at = f"{status.updated_at.astimezone():%Y-%m-%d %H:%M:%S}" if status.updated_at else ""
     words = [status.error.code, mask_numbers_in(status.error.message or "")] if status.error else []
-    style = "red" if status.state in _BAD else "green" if status.state is DeliveryState.DELIVERED else "yellow"
+    style = (
+        "red"
+        if status.state in _BAD
+        else "green"
+        if status.state is DeliveryState.DELIVERED
+        else "yellow"
+    )
     rest = "  ".join(word for word in (at, *words) if word)
     return (status.message_id, "  ", (f"{status.state}", style), f"  {rest}" if rest else "")
 

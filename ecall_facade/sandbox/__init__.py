@@ -126,7 +126,12 @@ class Sandbox:
         self._password = password if password is not None else secrets.token_urlsafe(18)
         if not self._username or not self._password or ":" in self._username:
             raise ValueError("username and password must not be empty, and a username has no colon")
-        if not 0 <= sent_after <= (sent_after if delivered_after is None else delivered_after) <= _LONGEST:
+        if (
+            not 0
+            <= sent_after
+            <= (sent_after if delivered_after is None else delivered_after)
+            <= _LONGEST
+        ):
             raise ValueError(
                 "sent_after must not be negative, and delivered_after not less than sent_after; both at most 1e9. "
                 "delivered_after=None means that no report ever comes"
@@ -146,12 +151,16 @@ class Sandbox:
         )  # fmt: skip
         credentials = f"{self._username}:{self._password}" if self._checks_credentials else None
         self._app = App(self._store, credentials, max_media_size)
-        self._callbacks = Callbacks(frozenset(host.lower() for host in hosts), write_time, max_messages, callback_url)
+        self._callbacks = Callbacks(
+            frozenset(host.lower() for host in hosts), write_time, max_messages, callback_url
+        )
         for url in (inbound_url, callback_url):
             if url is not None:
                 self._callbacks.check(url)
         self._replies = Replies(self._store, self._callbacks, inbound_url)
-        self._inbox = Inbox(self._store, self._callbacks, self._replies, self.clear, not self._checks_credentials)
+        self._inbox = Inbox(
+            self._store, self._callbacks, self._replies, self.clear, not self._checks_credentials
+        )
         self._host = host
         self._port = port
         self._server: ServerThread | None = None
@@ -162,7 +171,8 @@ class Sandbox:
             raise RuntimeError("The sandbox is running already")
         if not is_loopback_host(self._host):
             warnings.warn(
-                f"The sandbox listens on {self._host}: other machines can read and write what it holds", stacklevel=2
+                f"The sandbox listens on {self._host}: other machines can read and write what it holds",
+                stacklevel=2,
             )
         door = Door(self._app, self._inbox, self._host)
         self._server = ServerThread(
@@ -181,7 +191,10 @@ class Sandbox:
         return self.start()
 
     def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -193,7 +206,9 @@ class Sandbox:
     def url(self) -> str:
         """Its address, to be used as `base_url`."""
         if self._server is None:
-            raise RuntimeError("The sandbox is not running: use it in a with block, or call start()")
+            raise RuntimeError(
+                "The sandbox is not running: use it in a with block, or call start()"
+            )
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - it is turned away
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
@@ -202,7 +217,12 @@ class Sandbox:
         """What a client needs, invented unless given: `ECall(**sandbox.credentials)`."""
         return cast(
             "Credentials",
-            _Credentials(username=self._username, password=self._password, base_url=self.url, sender=dict(SENDERS)),
+            _Credentials(
+                username=self._username,
+                password=self._password,
+                base_url=self.url,
+                sender=dict(SENDERS),
+            ),
         )
 
     @property
@@ -283,7 +303,10 @@ class Sandbox:
             raise ValueError("status must be from 200 to 599, and times at least 1")
         if body is None:
             code = code or CODES.get(status, "SandboxFailure")
-            payload = {"errorCode": code, "errorMessage": message or "This failure was planned with fail_next()."}
+            payload = {
+                "errorCode": code,
+                "errorMessage": message or "This failure was planned with fail_next().",
+            }
             body, content_type = json.dumps(payload), "application/json"
         elif code is not None or message is not None:
             raise ValueError("code and message are for an answer without a body of your own")
@@ -292,10 +315,17 @@ class Sandbox:
         named: dict[str, str | None] = {"content-type": content_type}
         for name, value in (headers or {}).items():
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value or ""):
-                raise ValueError(f"The header {name!r} must be a name, and a value in ASCII without blanks around it")
+                raise ValueError(
+                    f"The header {name!r} must be a name, and a value in ASCII without blanks around it"
+                )
             named[name.lower()] = value
         note = f"planned: {status}" if message is None else f"planned: {status}, {message}"
-        trouble = Trouble(note, status=status, body=body.encode() if isinstance(body, str) else body, headers=named)
+        trouble = Trouble(
+            note,
+            status=status,
+            body=body.encode() if isinstance(body, str) else body,
+            headers=named,
+        )
         self._app.plan(trouble, times)
 
     def clear(self) -> None:

@@ -44,7 +44,9 @@ UNREAD_TIMEOUT = 0.5  # seconds for the body of a request that is refused whatev
 OCTETS = "application/octet-stream"
 SIGN = "simulated; not the service, and partly inferred"
 
-_PATH = re.compile(r"/api(?:/v(\d[^/]*))?/(message|messagelist|media)(?:/([^/]+))?/?", re.IGNORECASE)
+_PATH = re.compile(
+    r"/api(?:/v(\d[^/]*))?/(message|messagelist|media)(?:/([^/]+))?/?", re.IGNORECASE
+)
 _VERSIONS = {"1": 1, "1.0": 1, "2": 2, "2.0": 2}
 _SWISS = tz.gettz("Europe/Zurich")
 _log = logging.getLogger("ecall_facade.sandbox")
@@ -77,7 +79,9 @@ class Call:
     body: bytes | None = attrs.field(default=None, repr=False)  # None until it was read
     is_cut: bool = False  # whether there was more of it
     trouble: Trouble | None = None
-    refused: list[tuple[int, JSON, dict[str, JSON]]] = attrs.field(factory=list, repr=False)  # messages of a list
+    refused: list[tuple[int, JSON, dict[str, JSON]]] = attrs.field(
+        factory=list, repr=False
+    )  # messages of a list
 
 
 class _StoppedError(Exception):
@@ -92,12 +96,20 @@ class _File(Response):
     """A file in chunks; the server says by waiting when it has enough for the moment."""
 
     def __init__(self, file: BinaryIO) -> None:
-        super().__init__(headers={"content-length": str(os.fstat(file.fileno()).st_size)}, media_type=OCTETS)
+        super().__init__(
+            headers={"content-length": str(os.fstat(file.fileno()).st_size)}, media_type=OCTETS
+        )
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         with self._file:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
             while chunk := self._file.read(CHUNK):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
@@ -152,7 +164,9 @@ class App:
     async def _respond(self, call: Call) -> Response:
         try:
             self._authenticate(call.request)
-            with contextlib.suppress(IndexError):  # not `if`: another thread may clear it in between
+            with contextlib.suppress(
+                IndexError
+            ):  # not `if`: another thread may clear it in between
                 call.trouble = self._planned.popleft()
             if call.trouble is not None and not call.trouble.accepts:
                 return call.trouble.answer(None)
@@ -166,12 +180,17 @@ class App:
             raise
         except Exception:  # noqa: BLE001 - the last resort of a server
             _log.exception("The sandbox failed")
-            return _json({"errorCode": "SandboxFailure", "errorMessage": "The sandbox failed; see its log."}, 500)
+            return _json(
+                {"errorCode": "SandboxFailure", "errorMessage": "The sandbox failed; see its log."},
+                500,
+            )
 
     def _authenticate(self, request: Request) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         try:
-            given = base64.b64decode(token.strip(), validate=True) if scheme.lower() == "basic" else b""
+            given = (
+                base64.b64decode(token.strip(), validate=True) if scheme.lower() == "basic" else b""
+            )
         except ValueError:
             given = b""
         if self._credentials is None and b":" in given:
@@ -208,7 +227,10 @@ class App:
         raw, request = rules.parse(await _read_json(call))
         items, notify = rules.check_list(request)
         checked = [_check_item(item, self._store.has_media) for item in items]
-        self._meet_trouble(call, [to for draft in checked if isinstance(draft, rules.Draft) for to in draft.recipients])
+        self._meet_trouble(
+            call,
+            [to for draft in checked if isinstance(draft, rules.Draft) for to in draft.recipients],
+        )
         list_id = self._store.new_id("list")
         records: list[Record] = []
         entries: list[JSON] = []
@@ -234,7 +256,12 @@ class App:
                 raise _StoppedError(call.trouble)
 
     def _records(
-        self, draft: rules.Draft, notify: Notify, body: bytes, call: Call, list_id: str | None = None
+        self,
+        draft: rules.Draft,
+        notify: Notify,
+        body: bytes,
+        call: Call,
+        list_id: str | None = None,
     ) -> list[Record]:
         new, (channel, sender, recipients, _) = self._store.new_id, draft
         channel, sender = sys.intern(channel), sys.intern(sender)  # the same in very many messages
@@ -258,7 +285,12 @@ class App:
         records = self._store.list_status(call.id)
         if records is None:
             raise _refused(404, "There is no list with this id, or it is older than seven days.")
-        return _json({"messageListId": call.id, "messages": [_status(record, call.version) for record in records]})
+        return _json(
+            {
+                "messageListId": call.id,
+                "messages": [_status(record, call.version) for record in records],
+            }
+        )
 
     async def _upload(self, call: Call) -> Response:
         _require_type(call.request, OCTETS)
@@ -315,7 +347,9 @@ def _version(in_path: str | None, in_header: list[str]) -> int:
 def _require_type(request: Request, expected: str) -> None:
     given, _, parameters = request.headers.get("Content-Type", "").partition(";")
     charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
-    if given.strip().lower() != expected or (charset and charset[1].lower() not in {"utf-8", "utf8"}):
+    if given.strip().lower() != expected or (
+        charset and charset[1].lower() not in {"utf-8", "utf8"}
+    ):
         raise _refused(415, f"The content type must be {expected}.")
 
 
@@ -357,7 +391,9 @@ async def _note(call: Call, response: Response) -> Exchange:
         reason = trouble.note if trouble else reason_of(json.loads(bytes(response.body)))
         status = None if trouble and trouble.drop else response.status_code
         refused = refused_whole(call.request_id, asked, status, reason)
-    return Exchange.of(call.request, call.request_id, call.at, body, call.is_cut, response, trouble, refused)
+    return Exchange.of(
+        call.request, call.request_id, call.at, body, call.is_cut, response, trouble, refused
+    )
 
 
 def _check_item(item: JSON, has_media: Callable[[str], bool]) -> rules.Draft | RefusedError:
@@ -368,11 +404,16 @@ def _check_item(item: JSON, has_media: Callable[[str], bool]) -> rules.Draft | R
 
 
 def _raw_messages(raw: dict[str, JSON]) -> list[JSON]:
-    found = raw.get("messages") or [value for name, value in raw.items() if name.lower() == "messages"][-1]
+    found = (
+        raw.get("messages")
+        or [value for name, value in raw.items() if name.lower() == "messages"][-1]
+    )
     return cast("list[JSON]", found)
 
 
-def _json(payload: Mapping[str, JSON], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def _json(
+    payload: Mapping[str, JSON], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     return Response(json.dumps(payload).encode(), status, headers, media_type="application/json")
 
 

@@ -61,7 +61,11 @@ class Callbacks:
     """Takes changes in the server's event loop; tells those of one message one after the other, others side by side."""
 
     def __init__(
-        self, hosts: frozenset[str], write_time: Callable[[datetime], str], limit: int, always: str | None = None
+        self,
+        hosts: frozenset[str],
+        write_time: Callable[[datetime], str],
+        limit: int,
+        always: str | None = None,
     ) -> None:
         self._hosts = hosts
         self._always: tuple[Address, ...] = () if always is None else (("UrlPost", always),)
@@ -103,7 +107,9 @@ class Callbacks:
             url = httpx.URL()
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError("The URL of a receiver must be http://… or https://…")
-        if url.port is not None and not 0 < url.port < 65536:  # the system would take a larger one for another port
+        if (
+            url.port is not None and not 0 < url.port < 65536
+        ):  # the system would take a larger one for another port
             raise ValueError("The URL of a receiver must have a port from 1 to 65535")
         if reason := self._reason_against(url):
             raise ValueError(reason)
@@ -192,7 +198,9 @@ class Callbacks:
                 request = _request("POST", url, json=body)
             status_code = await asyncio.wait_for(self._call(request), TIMEOUT)
         except Exception as error:  # noqa: BLE001 - whatever a receiver does, the sandbox goes on
-            return attrs.evolve(attempt, outcome="failed", reason=f"{type(error).__name__}: {error}".rstrip(": "))
+            return attrs.evolve(
+                attempt, outcome="failed", reason=f"{type(error).__name__}: {error}".rstrip(": ")
+            )
         return attrs.evolve(attempt, outcome="answered", status_code=status_code)
 
     async def _call(self, request: httpx.Request) -> int:
@@ -219,5 +227,11 @@ def _beginning(response: httpx.Response) -> str:
 
 def _request(method: str, url: httpx.URL, json: Mapping[str, JSON] | None = None) -> httpx.Request:
     """Make a request for a bare transport. A name and password in the URL are sent as Basic credentials (inferred)."""
-    request = httpx.Request(method, url, json=json, extensions={"timeout": httpx.Timeout(TIMEOUT).as_dict()})
-    return next(httpx.BasicAuth(url.username, url.password).auth_flow(request)) if url.userinfo else request
+    request = httpx.Request(
+        method, url, json=json, extensions={"timeout": httpx.Timeout(TIMEOUT).as_dict()}
+    )
+    return (
+        next(httpx.BasicAuth(url.username, url.password).auth_flow(request))
+        if url.userinfo
+        else request
+    )

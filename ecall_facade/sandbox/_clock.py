@@ -32,7 +32,12 @@ class Clock:
         return f"<Clock {self().isoformat(timespec='milliseconds')}{', frozen' if self._frozen_at else ''}>"
 
     def advance(
-        self, by: float | timedelta = 0.0, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0
+        self,
+        by: float | timedelta = 0.0,
+        *,
+        seconds: float = 0.0,
+        minutes: float = 0.0,
+        hours: float = 0.0,
     ) -> None:
         """Turn it forward, by seconds or a `timedelta`; `ValueError` for a step back."""
         step = by if isinstance(by, timedelta) else timedelta(seconds=by)

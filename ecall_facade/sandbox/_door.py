@@ -37,7 +37,9 @@ class Door:
             refusal = {"error": problem, "errorCode": "SandboxForeignSite", "errorMessage": problem}
             headers = {"x-ecall-sandbox": SIGN}
             if not self._inbox.takes(scope["path"]):
-                headers[REQUEST_ID] = str(uuid.uuid4())  # not one of the store's, which may be counted
+                headers[REQUEST_ID] = str(
+                    uuid.uuid4()
+                )  # not one of the store's, which may be counted
             await JSONResponse(refusal, 403, headers)(scope, receive, send)
         elif self._inbox.takes(scope["path"]):
             await self._inbox(scope, receive, send)

@@ -84,7 +84,9 @@ class Exchange:
     @property
     def weight(self) -> int:
         """Tell how many bytes it takes, roughly."""
-        headers = sum(len(name) + len(value) + 200 for name, value in (*self.headers, *self.answer_headers))
+        headers = sum(
+            len(name) + len(value) + 200 for name, value in (*self.headers, *self.answer_headers)
+        )
         refused = sum(1000 + len(json.dumps(each["content"])) for each in self.refused)
         return len(self.path) + len(self.body) + len(self.answer) + headers + refused
 
@@ -101,20 +103,32 @@ class Exchange:
             if name in {"content-type", "x-api-version"}:
                 parts += ["--header", shlex.quote(f"{name}: {value}")]
         # Not --data, for which a body that begins with @ is the name of a file.
-        return " ".join([*parts, "--data-raw", shlex.quote(body), shlex.quote(base_url + self.path)])
+        return " ".join(
+            [*parts, "--data-raw", shlex.quote(body), shlex.quote(base_url + self.path)]
+        )
 
 
-def refused_whole(request_id: str, asked: dict[str, JSON], status: int | None, reason: str) -> list[Refused]:
+def refused_whole(
+    request_id: str, asked: dict[str, JSON], status: int | None, reason: str
+) -> list[Refused]:
     """Give what is shown of a request that was refused: its first message."""
     messages = as_list(asked.get("messages"))
     first = as_dict(messages[0]) if messages else as_dict(asked)
-    return [_refused(f"refused:{request_id}", request_id, first, status, reason, max(len(messages) - 1, 0))]
+    return [
+        _refused(
+            f"refused:{request_id}", request_id, first, status, reason, max(len(messages) - 1, 0)
+        )
+    ]
 
 
-def refused_entries(request_id: str, entries: Sequence[tuple[int, JSON, dict[str, JSON]]]) -> list[Refused]:
+def refused_entries(
+    request_id: str, entries: Sequence[tuple[int, JSON, dict[str, JSON]]]
+) -> list[Refused]:
     """Give what is shown of the refused messages of an accepted list; `entries` are place, message and error."""
     shown = [
-        _refused(f"refused:{request_id}:{place}", request_id, as_dict(asked), None, reason_of(error), 0)
+        _refused(
+            f"refused:{request_id}:{place}", request_id, as_dict(asked), None, reason_of(error), 0
+        )
         for place, asked, error in entries[:MAX_REFUSED]
     ]
     if len(entries) > MAX_REFUSED:
@@ -125,7 +139,10 @@ def refused_entries(request_id: str, entries: Sequence[tuple[int, JSON, dict[str
 def _refused(
     key: str, request_id: str, asked: dict[str, object], status: int | None, reason: str, more: int
 ) -> Refused:
-    addresses = [asked.get("to"), *(as_dict(item).get("address") for item in as_list(asked.get("toList")))]
+    addresses = [
+        asked.get("to"),
+        *(as_dict(item).get("address") for item in as_list(asked.get("toList"))),
+    ]
     recipients = [address for address in addresses if isinstance(address, str)]
     channel, sender = asked.get("channel"), asked.get("from")
     content = as_dict(asked.get("content"))
@@ -149,7 +166,9 @@ def reason_of(error: object) -> str:
     words = [str(named[name]) for name in ("errorCode", "errorMessage") if named.get(name)]
     for problem in as_list(as_dict(named.get("errorDetails")).get("errors")):
         about = as_dict(problem)
-        words.append(f"{about.get('parameter')}: {' '.join(map(str, as_list(about.get('messages'))))}")
+        words.append(
+            f"{about.get('parameter')}: {' '.join(map(str, as_list(about.get('messages'))))}"
+        )
     return " · ".join(words)
 
 

@@ -72,7 +72,12 @@ class Inbox:
     """Shows what the store has. `clear` forgets everything the sandbox remembers."""
 
     def __init__(
-        self, store: Store, callbacks: Callbacks, replies: Replies, clear: Callable[[], None], any_credentials: bool
+        self,
+        store: Store,
+        callbacks: Callbacks,
+        replies: Replies,
+        clear: Callable[[], None],
+        any_credentials: bool,
     ) -> None:
         self._store = store
         self._callbacks = callbacks
@@ -115,7 +120,9 @@ class Inbox:
             _log.exception("The sandbox's inbox failed")
             if begun:
                 raise
-            await _json({"error": "The sandbox failed; see its log."}, 500)(scope, receive, send_safely)
+            await _json({"error": "The sandbox failed; see its log."}, 500)(
+                scope, receive, send_safely
+            )
 
     def stop(self) -> None:
         """End the streams, which would go on for ever."""
@@ -130,21 +137,34 @@ class Inbox:
     async def _items(self, request: Request) -> Response:  # noqa: ARG002
         version, entries = self._store.newest_of_all(SHOWN)
         items = [item for entry in entries for item in self._shown(entry)]
-        items.sort(key=lambda item: cast("str", item["at"]))  # stable, so those of one moment stay in their order
+        items.sort(
+            key=lambda item: cast("str", item["at"])
+        )  # stable, so those of one moment stay in their order
         return _json({"version": version, "items": items[-SHOWN:], "status": self._status()})
 
     async def _detail(self, request: Request) -> Response:
         key: str = request.path_params["key"]
         kind, _, name = key.partition(":")
         entry = self._store.get(f"exchange:{name.partition(':')[0]}" if kind == "refused" else key)
-        item = next((item for item in self._shown(entry) if item["key"] == key), None) if entry else None
+        item = (
+            next((item for item in self._shown(entry) if item["key"] == key), None)
+            if entry
+            else None
+        )
         if entry is None or item is None:
-            return _json({"error": "This is gone: older messages make room for newer ones, or it was cleared."}, 404)
+            return _json(
+                {
+                    "error": "This is gone: older messages make room for newer ones, or it was cleared."
+                },
+                404,
+            )
         detail: dict[str, JSON] = {"item": item, "history": [], "notifications": []}
         exchange: object = entry
         if isinstance(entry, Message):
             exchange = self._store.get(f"exchange:{entry.request_id}")
-            detail["history"] = [{"state": state, "at": write_time(at)} for state, at in entry.history]
+            detail["history"] = [
+                {"state": state, "at": write_time(at)} for state, at in entry.history
+            ]
             detail["notifications"] = [
                 {
                     "type": told.type, "address": _without_password(told.address), "state": told.state,
@@ -154,7 +174,9 @@ class Inbox:
                 for told in self._callbacks.snapshot() if told.message_id == entry.id
             ]  # fmt: skip
         base_url = f"{request.url.scheme}://{request.url.netloc}"
-        return _json({**detail, **_behind(exchange if isinstance(exchange, Exchange) else None, base_url)})
+        return _json(
+            {**detail, **_behind(exchange if isinstance(exchange, Exchange) else None, base_url)}
+        )
 
     async def _events(self, request: Request) -> Response:
         given = request.headers.get("last-event-id") or request.query_params.get("since", "")
@@ -170,8 +192,15 @@ class Inbox:
             if keys is None or len(keys) > SHOWN:
                 yield _event("reset", version, {})
             elif keys:
-                items = [item for key in keys if (entry := self._store.get(key)) for item in self._shown(entry)]
-                yield _event("items", version, {"version": version, "items": items, "status": self._status()})
+                items = [
+                    item
+                    for key in keys
+                    if (entry := self._store.get(key))
+                    for item in self._shown(entry)
+                ]
+                yield _event(
+                    "items", version, {"version": version, "items": items, "status": self._status()}
+                )
             elif quiet >= HEARTBEAT:
                 quiet = 0.0
                 yield ": still here\n\n"
@@ -190,13 +219,19 @@ class Inbox:
         asked = await _read(request)
         if asked is None:
             return _json({"error": _NO_OBJECT}, 415)
-        values = {name: asked.get(name) for name in ("text", "number", "to", "channel", "media_id", "url")}
+        values = {
+            name: asked.get(name) for name in ("text", "number", "to", "channel", "media_id", "url")
+        }
         if not all(value is None or isinstance(value, str) for value in values.values()):
             return _json({"error": "All fields of a reply are strings."}, 400)
         # What is left empty on a page is not said.
-        text, number, to, channel, media_id, url = (cast("str | None", value) or None for value in values.values())
+        text, number, to, channel, media_id, url = (
+            cast("str | None", value) or None for value in values.values()
+        )
         try:
-            inbound = await run_in_threadpool(self._replies.post, text, number, to, channel or "Sms", media_id, url)
+            inbound = await run_in_threadpool(
+                self._replies.post, text, number, to, channel or "Sms", media_id, url
+            )
         except ValueError as error:
             return _json({"error": f"{error}."}, 400)
         return _json({"key": f"inbound:{inbound.id}", **_answer(inbound)})
@@ -242,7 +277,11 @@ class Inbox:
         if isinstance(entry, Exchange):
             at = write_time(entry.at)
             return [
-                {**refused, "at": at, **self._measured(cast("str", refused["channel"]), as_dict(refused["content"]))}
+                {
+                    **refused,
+                    "at": at,
+                    **self._measured(cast("str", refused["channel"]), as_dict(refused["content"])),
+                }
                 for refused in entry.refused
             ]
         message = entry.json
@@ -257,7 +296,9 @@ class Inbox:
             }
         ]  # fmt: skip
 
-    def _measured(self, channel: str, content: dict[str, object] | dict[str, JSON]) -> dict[str, JSON]:
+    def _measured(
+        self, channel: str, content: dict[str, object] | dict[str, JSON]
+    ) -> dict[str, JSON]:
         text = content.get("text")
         size = measure(text) if channel == "Sms" and isinstance(text, str) else None
         return {
@@ -308,7 +349,9 @@ def _json(payload: object, status: int = 200) -> Response:
 
 
 def _event(name: str, version: int, data: object) -> str:
-    return f"event: {name}\nid: {version}\ndata: {_dump(data)}\n\n"  # JSON in ASCII has no line breaks
+    return (
+        f"event: {name}\nid: {version}\ndata: {_dump(data)}\n\n"  # JSON in ASCII has no line breaks
+    )
 
 
 def _dump(data: object) -> str:
@@ -323,7 +366,9 @@ def _cut(data: object, depth: int) -> object:
     if isinstance(data, (dict, list)) and not depth:
         return "…"
     if isinstance(data, dict):
-        return {name: _cut(value, depth - 1) for name, value in cast("dict[str, object]", data).items()}
+        return {
+            name: _cut(value, depth - 1) for name, value in cast("dict[str, object]", data).items()
+        }
     if isinstance(data, list):
         return [_cut(value, depth - 1) for value in cast("list[object]", data)]
     return str(data) if isinstance(data, float) and not math.isfinite(data) else data
@@ -338,7 +383,10 @@ def _content(message: Message) -> dict[str, JSON]:
 
 async def _read(request: Request) -> dict[str, object] | None:
     """Read what the page wants written; None where it is no JSON object, as a form of another site would be."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if (
+        request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        != "application/json"
+    ):
         return None
     body = b""
     async for chunk in request.stream():

@@ -97,7 +97,9 @@ def _plan(*steps: tuple[float, State], error: dict[str, JSON] | None = None) -> 
 def _refusal(status: int, code: str, message: str, **headers: str) -> Trouble:
     body = json.dumps({"errorCode": code, "errorMessage": message}).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Trouble(message, status=status, body=body, headers={"content-type": "application/json", **named})
+    return Trouble(
+        message, status=status, body=body, headers={"content-type": "application/json", **named}
+    )
 
 
 def _in_other_case(body: bytes) -> bytes:
@@ -109,7 +111,9 @@ def _in_other_case(body: bytes) -> bytes:
 
 def _with_unknown(body: bytes) -> bytes:
     answer = cast("dict[str, JSON]", json.loads(body))
-    return json.dumps({"sandboxNote": {"nobody": ["knows", 1, None]}, **answer, "sandboxPrice": 0.05}).encode()
+    return json.dumps(
+        {"sandboxNote": {"nobody": ["knows", 1, None]}, **answer, "sandboxPrice": 0.05}
+    ).encode()
 
 
 def _failed(code: int, words: str) -> Magic:
@@ -118,15 +122,23 @@ def _failed(code: int, words: str) -> Magic:
     return Magic(f"fails with the SMS error state {code}: {words}", plan=steps)
 
 
-_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+_HTML = (
+    b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+)
 _DONE = "the message was accepted"
 
 _BY_DIGITS: dict[str, Magic] = {
     # what becomes of a message
     "0001": Magic("delivered at once", plan=_plan((0, "Pending"), (0, "Sent"), (0, "Delivered"))),
-    "0002": Magic("delivered late, after 30 seconds", plan=_plan((0, "Pending"), (0.05, "Sent"), (30, "Delivered"))),
+    "0002": Magic(
+        "delivered late, after 30 seconds",
+        plan=_plan((0, "Pending"), (0.05, "Sent"), (30, "Delivered")),
+    ),
     "0003": Magic("never a report: it stays Sent", plan=_plan((0, "Pending"), (0.05, "Sent"))),
-    "0004": Magic("not delivered: Undelivered", plan=_plan((0, "Pending"), (0.05, "Sent"), (0.15, "Undelivered"))),
+    "0004": Magic(
+        "not delivered: Undelivered",
+        plan=_plan((0, "Pending"), (0.05, "Sent"), (0.15, "Undelivered")),
+    ),
     "0005": Magic(
         "scheduled, for in 60 seconds; delivered then",
         plan=_plan((0, "Scheduled"), (60, "Pending"), (60.05, "Sent"), (60.15, "Delivered")),
@@ -137,19 +149,34 @@ _BY_DIGITS: dict[str, Magic] = {
     "0401": Magic(
         "401, as for wrong credentials",
         trouble=_refusal(
-            401, "AccNoUser", "The sandbox's number for 401.", www_authenticate='Basic realm="eCall sandbox"'
+            401,
+            "AccNoUser",
+            "The sandbox's number for 401.",
+            www_authenticate='Basic realm="eCall sandbox"',
         ),
     ),
-    "0403": Magic("403: no credit", trouble=_refusal(403, "AccNoUnits", "Not enough credit (the sandbox's number).")),
+    "0403": Magic(
+        "403: no credit",
+        trouble=_refusal(403, "AccNoUnits", "Not enough credit (the sandbox's number)."),
+    ),
     "0429": Magic(
         f"429 with `Retry-After: {RETRY_AFTER}`",
-        trouble=_refusal(429, "SandboxTooManyRequests", "Too many requests.", retry_after=str(RETRY_AFTER)),
+        trouble=_refusal(
+            429, "SandboxTooManyRequests", "Too many requests.", retry_after=str(RETRY_AFTER)
+        ),
     ),
-    "0500": Magic("500; not accepted, which a client cannot know", trouble=_refusal(500, "SandboxFailure", "Failed.")),
+    "0500": Magic(
+        "500; not accepted, which a client cannot know",
+        trouble=_refusal(500, "SandboxFailure", "Failed."),
+    ),
     "0502": Magic(
         "502 with a page in HTML and without a request id, as from a proxy; accepted all the same",
         trouble=Trouble(
-            f"a proxy in front failed; {_DONE}", True, 502, _HTML, {"content-type": "text/html", REQUEST_ID: None}
+            f"a proxy in front failed; {_DONE}",
+            True,
+            502,
+            _HTML,
+            {"content-type": "text/html", REQUEST_ID: None},
         ),
     ),
     "0503": Magic(
@@ -159,28 +186,36 @@ _BY_DIGITS: dict[str, Magic] = {
     ),
     # what can happen on the way
     "0901": Magic(
-        "the connection is dropped, and nothing accepted", trouble=Trouble("the connection was dropped", drop=True)
+        "the connection is dropped, and nothing accepted",
+        trouble=Trouble("the connection was dropped", drop=True),
     ),
     "0902": Magic(
         "accepted, then the connection is dropped",
         trouble=Trouble(f"the connection was dropped; {_DONE}", accepts=True, drop=True),
     ),
     "0903": Magic(
-        "accepted, and answered after 3 seconds", trouble=Trouble(f"a slow answer; {_DONE}", accepts=True, delay=3)
+        "accepted, and answered after 3 seconds",
+        trouble=Trouble(f"a slow answer; {_DONE}", accepts=True, delay=3),
     ),
     "0904": Magic(
-        "accepted, and never answered", trouble=Trouble(f"no answer; {_DONE}", accepts=True, delay=FOREVER, drop=True)
+        "accepted, and never answered",
+        trouble=Trouble(f"no answer; {_DONE}", accepts=True, delay=FOREVER, drop=True),
     ),
     "0905": Magic(
-        "accepted; half of the answer comes", trouble=Trouble(f"half an answer; {_DONE}", accepts=True, cut=True)
+        "accepted; half of the answer comes",
+        trouble=Trouble(f"half an answer; {_DONE}", accepts=True, cut=True),
     ),
     "0906": Magic(
         "accepted, with an empty answer",
-        trouble=Trouble(f"an empty answer; {_DONE}", True, 200, b"", {"content-type": "application/json"}),
+        trouble=Trouble(
+            f"an empty answer; {_DONE}", True, 200, b"", {"content-type": "application/json"}
+        ),
     ),
     "0907": Magic(
         "accepted, with an answer that is not JSON",
-        trouble=Trouble(f"an answer that is not JSON; {_DONE}", True, 200, b"OK", {"content-type": "text/plain"}),
+        trouble=Trouble(
+            f"an answer that is not JSON; {_DONE}", True, 200, b"OK", {"content-type": "text/plain"}
+        ),
     ),
     "0908": Magic(
         "accepted, with names in another letter case",

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from ecall_facade.sandbox._callbacks import Callbacks
     from ecall_facade.sandbox._store import Store
 
-SENDERS: Mapping[ChannelName, str] = {"sms": "Sandbox", "whatsapp": "+41791234567", "rcs": "sandbox-agent"}
+SENDERS: Mapping[ChannelName, str] = {
+    "sms": "Sandbox",
+    "whatsapp": "+41791234567",
+    "rcs": "sandbox-agent",
+}
 
 
 class Replies:
@@ -31,7 +35,13 @@ class Replies:
         self.url = url
 
     def post(
-        self, text: str | None, sender: str | None, to: str | None, channel: str, media_id: str | None, url: str | None
+        self,
+        text: str | None,
+        sender: str | None,
+        to: str | None,
+        channel: str,
+        media_id: str | None,
+        url: str | None,
     ) -> Inbound:
         """Post one and give it with its answer, or with the reason why there is none; `ValueError` for a bad one."""
         target = url if url is not None else self.url
@@ -50,7 +60,9 @@ class Replies:
         if sender is None:
             newest = self._store.newest(channel)
             if newest is None:
-                raise ValueError(f"Nobody was sent anything by {channel} yet: reply(…, sender=…) says who writes")
+                raise ValueError(
+                    f"Nobody was sent anything by {channel} yet: reply(…, sender=…) says who writes"
+                )
             sender = newest.recipient
         # What the kind of a file is called is not known; that it is one is what the media id says.
         kind = "Text" if media_id is None else "Document"

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from ecall_facade.sandbox._store import Address
 
 CHANNELS = ("Sms", "Whatsapp", "Rcs")  # documented
-CONTENT_TYPES = ("Text", "Image", "Document", "Audio", "Video", "Sticker")  # all but Text and Sticker inferred
+CONTENT_TYPES = (
+    "Text",
+    "Image",
+    "Document",
+    "Audio",
+    "Video",
+    "Sticker",
+)  # all but Text and Sticker inferred
 ADDRESS_TYPES = ("Email", "Sms", "Url", "UrlPost")  # observed
 EVENTS = ("SuccessOnly", "FinalOnly", "All", "ErrorOnly")  # observed
 
@@ -53,7 +60,9 @@ class RefusedError(Exception):
         self.headers = headers
         self.json: dict[str, JSON] = {"errorCode": code, "errorMessage": message}
         if problems:
-            errors: list[JSON] = [{"parameter": name, "messages": [*texts]} for name, texts in problems.items()]
+            errors: list[JSON] = [
+                {"parameter": name, "messages": [*texts]} for name, texts in problems.items()
+            ]
             self.json["errorDetails"] = {"errors": errors}
 
 
@@ -88,7 +97,9 @@ class _Problems(dict[str, list[str]]):
             return value
         return None
 
-    def choice(self, parent: Mapping[str, JSON], name: str, parameter: str, choices: tuple[str, ...]) -> str | None:
+    def choice(
+        self, parent: Mapping[str, JSON], name: str, parameter: str, choices: tuple[str, ...]
+    ) -> str | None:
         value = self.text(parent, name, parameter)
         if value is None or value in choices:
             return value
@@ -116,7 +127,9 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(name)  # NaN and Infinity are Python's, not JSON's
 
 
-def check_message(request: dict[str, JSON], has_media: Callable[[str], bool]) -> tuple[Draft, Notify]:
+def check_message(
+    request: dict[str, JSON], has_media: Callable[[str], bool]
+) -> tuple[Draft, Notify]:
     """Give what a request comes to and who is to be told, or raise `RefusedError` with all its problems."""
     problems = _Problems()
     draft = _check_message(request, has_media, problems)
@@ -131,7 +144,10 @@ def check_list(request: dict[str, JSON]) -> tuple[list[JSON], Notify]:
     problems = _Problems()
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages:
-        problems.add("Messages", "It is required." if messages is None else "It must be an array that is not empty.")
+        problems.add(
+            "Messages",
+            "It is required." if messages is None else "It must be an array that is not empty.",
+        )
     notify = _check_notification(request, problems)
     if problems or not isinstance(messages, list):
         raise invalid(problems)
@@ -149,11 +165,15 @@ def check_list_item(item: JSON, has_media: Callable[[str], bool]) -> Draft:
     return draft
 
 
-def _check_message(request: dict[str, JSON], has_media: Callable[[str], bool], problems: _Problems) -> Draft | None:
+def _check_message(
+    request: dict[str, JSON], has_media: Callable[[str], bool], problems: _Problems
+) -> Draft | None:
     channel = problems.choice(request, "channel", "Channel", CHANNELS)
     sender = problems.text(request, "from", "From")
     if sender and channel == "Sms" and not _SMS_SENDER.fullmatch(sender):
-        problems.add("From", "It must have at most 16 digits, or at most 11 characters of ASCII 32-126.")
+        problems.add(
+            "From", "It must have at most 16 digits, or at most 11 characters of ASCII 32-126."
+        )
     elif sender and channel == "Whatsapp" and (reason := _why_no_number(sender)):
         problems.add("From", f"It must be the registered business number: {reason}.")
     recipients = _check_recipients(request, problems)
@@ -172,7 +192,10 @@ def _why_no_number(value: str) -> str | None:
     except phonenumbers.NumberParseException:
         return "no country has this code"
     result = phonenumbers.is_possible_number_with_reason(number)
-    if result in {phonenumbers.ValidationResult.IS_POSSIBLE, phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY}:
+    if result in {
+        phonenumbers.ValidationResult.IS_POSSIBLE,
+        phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY,
+    }:
         return None
     return _REASONS.get(result, "its length is none of a number there")
 
@@ -180,7 +203,10 @@ def _why_no_number(value: str) -> str | None:
 def _check_recipient(value: str, parameter: str, problems: _Problems) -> None:
     magic = find(value)
     if magic is not None and magic.is_invalid:
-        problems.add(parameter, f"The number {value} is an invalid receiver: it is the sandbox's number for that.")
+        problems.add(
+            parameter,
+            f"The number {value} is an invalid receiver: it is the sandbox's number for that.",
+        )
     elif not _SHORT.fullmatch(value) and (reason := _why_no_number(value)):
         problems.add(parameter, f"The number {value[:40]} is an invalid receiver: {reason}.")
 
@@ -216,7 +242,10 @@ def _check_recipients(request: dict[str, JSON], problems: _Problems) -> list[str
 
 
 def _check_content(
-    request: dict[str, JSON], channel: str | None, has_media: Callable[[str], bool], problems: _Problems
+    request: dict[str, JSON],
+    channel: str | None,
+    has_media: Callable[[str], bool],
+    problems: _Problems,
 ) -> None:
     content = request.get("content")
     if not isinstance(content, dict):
@@ -244,7 +273,9 @@ def _check_page_limit(content: dict[str, JSON], problems: _Problems) -> int:
         return SMS_PAGE_LIMIT
     limit = options.get("pageLimit", SMS_PAGE_LIMIT)
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= SMS_PAGE_LIMIT:
-        problems.add("Content.Options.PageLimit", f"It must be a whole number from 1 to {SMS_PAGE_LIMIT}.")
+        problems.add(
+            "Content.Options.PageLimit", f"It must be a whole number from 1 to {SMS_PAGE_LIMIT}."
+        )
         return SMS_PAGE_LIMIT
     return limit
 
@@ -253,9 +284,14 @@ def _check_length(text: str, channel: str | None, page_limit: int, problems: _Pr
     if channel == "Sms":
         size = measure(text)
         if size.pages > page_limit:
-            problems.add("Content.Text", f"It has {size.pages} pages ({size.encoding}), the limit is {page_limit}.")
+            problems.add(
+                "Content.Text",
+                f"It has {size.pages} pages ({size.encoding}), the limit is {page_limit}.",
+            )
     elif channel is not None and len(text) > LENGTH_LIMITS[channel]:
-        problems.add("Content.Text", f"It has {len(text)} characters, the limit is {LENGTH_LIMITS[channel]}.")
+        problems.add(
+            "Content.Text", f"It has {len(text)} characters, the limit is {LENGTH_LIMITS[channel]}."
+        )
 
 
 def _check_notification(request: dict[str, JSON], problems: _Problems) -> Notify:
@@ -292,7 +328,9 @@ def _check_notification(request: dict[str, JSON], problems: _Problems) -> Notify
 def _why_no_address(kind: str, address: str) -> str | None:
     """Tell what is wrong with a notification address (all inferred)."""
     if kind == "Email":
-        return None if re.fullmatch(r"[^@\s]+@[^@\s]+", address) else "It must be an e-mail address."
+        return (
+            None if re.fullmatch(r"[^@\s]+@[^@\s]+", address) else "It must be an e-mail address."
+        )
     if kind == "Sms":
         reason = _why_no_number(address)
         return f"It must be a number: {reason}." if reason else None
@@ -301,4 +339,6 @@ def _why_no_address(kind: str, address: str) -> str | None:
         ok = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         ok = False
-    return None if ok and not re.search(r"\s", address) else "It must be a URL, http://… or https://…"
+    return (
+        None if ok and not re.search(r"\s", address) else "It must be a URL, http://… or https://…"
+    )

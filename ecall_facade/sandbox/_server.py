@@ -74,7 +74,9 @@ class ServerThread:
             timeout_keep_alive=24 * 3600,
         )
         started: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run, args=(started,), name="ecall-sandbox", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(started,), name="ecall-sandbox", daemon=True
+        )
         self._thread.start()
         started.result()
         atexit.register(self.stop)
@@ -100,7 +102,9 @@ class ServerThread:
         self._config.load()
         state = ServerState()
         server = await self._loop.create_server(
-            lambda: _Protocol(config=self._config, server_state=state, app_state={}, _loop=self._loop),
+            lambda: _Protocol(
+                config=self._config, server_state=state, app_state={}, _loop=self._loop
+            ),
             sock=self._socket,
         )
         background = asyncio.create_task(self._background())
@@ -134,14 +138,20 @@ def _bind(host: str, port: int) -> socket.socket:
         )[0]
         sock = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise OSError(error.errno, f"The sandbox cannot listen on {host}: {error.strerror}") from None
+        raise OSError(
+            error.errno, f"The sandbox cannot listen on {host}: {error.strerror}"
+        ) from None
     except ValueError:  # what cannot be a name at all, UnicodeError for one
-        raise OSError(errno.EINVAL, f"The sandbox cannot listen on {host!r}: it is no name or address") from None
+        raise OSError(
+            errno.EINVAL, f"The sandbox cannot listen on {host!r}: it is no name or address"
+        ) from None
     try:
         if os.name == "posix":  # elsewhere it would let two programs have one port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
     except OSError as error:
         sock.close()
-        raise OSError(error.errno, f"The sandbox cannot listen on {host}:{port}: {error.strerror}") from None
+        raise OSError(
+            error.errno, f"The sandbox cannot listen on {host}:{port}: {error.strerror}"
+        ) from None
     return sock

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from ecall_facade.sandbox._clock import Now
 
 T = TypeVar("T")
-State: TypeAlias = Literal["Pending", "Scheduled", "Sent", "Delivered", "Undelivered", "Failed", "Unknown"]
+State: TypeAlias = Literal[
+    "Pending", "Scheduled", "Sent", "Delivered", "Undelivered", "Failed", "Unknown"
+]
 Address: TypeAlias = tuple[str, str]  # its type, itself
 
 KEPT_FOR = timedelta(days=7)
@@ -125,7 +127,17 @@ class Message:
         r, (_, state, error) = record, record.plan[done]
         steps = r.plan[: done + 1]
         return cls(
-            r.id, r.channel, r.sender, r.recipient, state, error, r.accepted_at, r.request_id, r.list_id, steps, r.body
+            r.id,
+            r.channel,
+            r.sender,
+            r.recipient,
+            state,
+            error,
+            r.accepted_at,
+            r.request_id,
+            r.list_id,
+            steps,
+            r.body,
         )
 
     @property
@@ -217,7 +229,9 @@ class Store:
         with self._lock:
             self._counters[kind] += 1
             place = list(self._counters).index(kind) + 1
-            return f"{self._seed & 0xFFFFFFFF:08x}-{place:04x}-4c6e-9d3a-{self._counters[kind]:012x}"
+            return (
+                f"{self._seed & 0xFFFFFFFF:08x}-{place:04x}-4c6e-9d3a-{self._counters[kind]:012x}"
+            )
 
     def add(self, records: list[Record]) -> None:
         with self._lock:
@@ -225,7 +239,9 @@ class Store:
                 self._messages.put(record.id, record)
                 self._note(f"message:{record.id}")
                 self._push(record)
-            if len(self._queue) > 2 * self.limits["messages"] + 1_000:  # most of it are messages that were dropped
+            if (
+                len(self._queue) > 2 * self.limits["messages"] + 1_000
+            ):  # most of it are messages that were dropped
                 self._queue = [entry for entry in self._queue if entry[2].id in self._messages]
                 heapq.heapify(self._queue)
 
@@ -300,7 +316,11 @@ class Store:
             self._advance()
             newest = list(islice(reversed(self._messages.values()), count))
             exchanges, inbound = list(self._exchanges.values()), list(self._inbound.values())
-            return self._version, [*(Message.of(r, r.done) for r in reversed(newest)), *exchanges, *inbound]
+            return self._version, [
+                *(Message.of(r, r.done) for r in reversed(newest)),
+                *exchanges,
+                *inbound,
+            ]
 
     @property
     def dropped(self) -> int:
@@ -357,7 +377,9 @@ class Store:
             created_at, message_ids = self._lists.get(list_id, (None, ()))
             if created_at is None or self.clock() - created_at > KEPT_FOR:
                 return None
-            return [record for message_id in message_ids if (record := self._messages.get(message_id))]
+            return [
+                record for message_id in message_ids if (record := self._messages.get(message_id))
+            ]
 
     def snapshot(self) -> list[Message]:
         with self._lock:
@@ -368,7 +390,14 @@ class Store:
     def newest(self, channel: str) -> Record | None:
         """Give the last message of a channel."""
         with self._lock:
-            return next((record for record in reversed(self._messages.values()) if record.channel == channel), None)
+            return next(
+                (
+                    record
+                    for record in reversed(self._messages.values())
+                    if record.channel == channel
+                ),
+                None,
+            )
 
     def __len__(self) -> int:
         return len(self._messages)

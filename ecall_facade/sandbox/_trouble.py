@@ -42,7 +42,9 @@ class Trouble:
             return Response(self.body, self.status or 500, named)
         if self.rewrite is None:
             return true
-        return Response(self.rewrite(bytes(true.body)), true.status_code, media_type="application/json")
+        return Response(
+            self.rewrite(bytes(true.body)), true.status_code, media_type="application/json"
+        )
 
     async def send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer, or as much of it as there is to be."""

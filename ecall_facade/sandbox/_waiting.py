@@ -37,7 +37,11 @@ class Wanted:
 
     @classmethod
     def of(
-        cls, to: str | RawAddress | None, text: str | re.Pattern[str] | None, channel: str | None, state: str | None
+        cls,
+        to: str | RawAddress | None,
+        text: str | re.Pattern[str] | None,
+        channel: str | None,
+        state: str | None,
     ) -> Wanted:
         """Read what a test names; `ValueError` for what no message can be."""
         if to is None and text is None and channel is None and state is None:
@@ -68,7 +72,9 @@ class Wanted:
     def _is_in(self, text: str | None) -> bool:
         if text is None or self.text is None:
             return False
-        return self.text in text if isinstance(self.text, str) else self.text.search(text) is not None
+        return (
+            self.text in text if isinstance(self.text, str) else self.text.search(text) is not None
+        )
 
     def __str__(self) -> str:
         words = ["message"]
@@ -112,10 +118,14 @@ def describe(store: Store, name: str, wanted: Wanted | None = None) -> str:
     messages = [_line(entry, wanted) for entry in entries if isinstance(entry, Message)]
     refused = [each for entry in entries if isinstance(entry, Exchange) for each in entry.refused]
     if not messages and not refused:
-        return f"Nothing arrived, and nothing was refused. Is your program's base_url that of {name}?"
+        return (
+            f"Nothing arrived, and nothing was refused. Is your program's base_url that of {name}?"
+        )
     arrived = max(len(store), len(messages))
     refusals = [_refused_line(each) for each in refused[-SHOWN:]]
-    return "\n".join([*_listed("arrived", messages, arrived), *_listed("was refused", refusals, len(refused))])
+    return "\n".join(
+        [*_listed("arrived", messages, arrived), *_listed("was refused", refusals, len(refused))]
+    )
 
 
 def _listed(what: str, lines: Sequence[str], count: int) -> list[str]:
@@ -137,7 +147,11 @@ def _refused_line(refused: Mapping[str, object]) -> str:
     content = cast("dict[str, object]", refused["content"])
     status, text, others = refused["status"], content.get("text"), refused["others"]
     reason = mask_numbers_in(str(refused["reason"]))
-    to = f"{mask(str(refused['number']))}{f' and {others} more' if others else ''}" if refused["number"] else "nobody"
+    to = (
+        f"{mask(str(refused['number']))}{f' and {others} more' if others else ''}"
+        if refused["number"]
+        else "nobody"
+    )
     what = f"{_plain(str(refused['channel'])) or 'a message'} to {to}"
     why = _plain(reason if status is None else f"{status} {reason}")
     return f"{what}: {_quote(text) if isinstance(text, str) else 'no text'} ({why})"

@@ -36,7 +36,11 @@ from ecall_facade.text import measure
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-ANNA, BEAT, CARLA = "+41 79 123 45 67", "0041 78 765 43 21", "076 543 21 09"  # as people write them; all invented
+ANNA, BEAT, CARLA = (
+    "+41 79 123 45 67",
+    "0041 78 765 43 21",
+    "076 543 21 09",
+)  # as people write them; all invented
 ANNA_AGAIN = "079/123.45.67"
 PATIENCE = 15.0  # seconds that anything may take
 
@@ -77,7 +81,9 @@ def receive_reports() -> Generator[Reports, None, None]:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         thread.start()
         try:
             yield Reports(f"http://127.0.0.1:{server.server_port}/reports", received)
@@ -90,8 +96,12 @@ def run(print_line: Callable[[str], object]) -> bool:
     """Show everything, line by line; tell whether all of it worked."""
     print_line("ecall-facade: send messages through eCall, shown on a simulation")
     print_line("")
-    print_line("This is a SIMULATION. A stand-in for eCall runs on this machine. The real service is not")
-    print_line("contacted, no phone rings, nothing costs anything. All names and numbers are invented.")
+    print_line(
+        "This is a SIMULATION. A stand-in for eCall runs on this machine. The real service is not"
+    )
+    print_line(
+        "contacted, no phone rings, nothing costs anything. All names and numbers are invented."
+    )
     problem = None
     try:
         with (
@@ -104,8 +114,12 @@ def run(print_line: Callable[[str], object]) -> bool:
         problem = error
     print_line("")
     if problem is None:
-        print_line("All of this worked. It was a SIMULATION on this machine: nobody was texted, and the real eCall")
-        print_line("service may behave differently; the sandbox says what it only assumes about it.")
+        print_line(
+            "All of this worked. It was a SIMULATION on this machine: nobody was texted, and the real eCall"
+        )
+        print_line(
+            "service may behave differently; the sandbox says what it only assumes about it."
+        )
     else:
         print_line(f"The demo FAILED here. {type(problem).__name__}: {problem}")
     return problem is None
@@ -114,7 +128,9 @@ def run(print_line: Callable[[str], object]) -> bool:
 class _Demo:
     """The steps, in order."""
 
-    def __init__(self, print_line: Callable[[str], object], sandbox: Sandbox, reports: Reports, ecall: ECall) -> None:
+    def __init__(
+        self, print_line: Callable[[str], object], sandbox: Sandbox, reports: Reports, ecall: ECall
+    ) -> None:
         self._print = print_line
         self._sandbox = sandbox
         self._reports = reports
@@ -145,14 +161,19 @@ class _Demo:
     def upload(self) -> Media:
         self.title("Upload a picture")
         media = self._ecall.media.upload(self._picture, content_type="image/png")
-        _check(self._sandbox.media(media.media_id) == self._picture, "the picture was not stored as it is")
+        _check(
+            self._sandbox.media(media.media_id) == self._picture,
+            "the picture was not stored as it is",
+        )
         self.row("picture.png", f"{len(self._picture):,} bytes, stored as {_short(media.media_id)}")
         return media
 
     def send_sms(self) -> SentMessage:
         self.title("Send one text by SMS, and ask for a report")
         text = "Your table is ready at 19:00. See you!"
-        sent = self._ecall.sms.send(ANNA, text, notify=Notify(self._reports.url, for_event="FinalOnly"))
+        sent = self._ecall.sms.send(
+            ANNA, text, notify=Notify(self._reports.url, for_event="FinalOnly")
+        )
         self.accepted(sent, f"Anna    {ANNA}", f"“{text}”")
         self.row("", f"{measure(text).units} characters, which fit into {sent.pages} SMS")
         return sent
@@ -173,7 +194,9 @@ class _Demo:
     def accepted(self, sent: SentMessage, who: str, what: str) -> None:
         message = self._sandbox.messages[-1]
         _check(message.id == sent.message_id, "the message was not taken")
-        _check(message.text is None or f"“{message.text}”" == what, "the text has changed on its way")
+        _check(
+            message.text is None or f"“{message.text}”" == what, "the text has changed on its way"
+        )
         self.row(who, what)
         self.row("", f"accepted as message {_short(sent.message_id)}")
 
@@ -183,16 +206,25 @@ class _Demo:
         before = len(self._sandbox.messages)
         sent = self._ecall.sms.broadcast(people, "The water is off until 14:00.")
         arrived = [message.recipient for message in self._sandbox.messages[before:]]
-        _check(arrived == list(sent.recipients) and len(arrived) == 3, "not each of the three was sent to once")
+        _check(
+            arrived == list(sent.recipients) and len(arrived) == 3,
+            "not each of the three was sent to once",
+        )
         _check(sent.duplicates == ("+41791234567",), "the repeated number was not noticed")
-        for name, person, number in zip(("Anna", "Beat", "Carla"), people, sent.recipients, strict=False):
+        for name, person, number in zip(
+            ("Anna", "Beat", "Carla"), people, sent.recipients, strict=False
+        ):
             message_id = sent.ids_by_recipient[number]
             self.row(f"{name:<7} {person}", f"{number}, accepted as message {_short(message_id)}")
-        self.row(f"{'Anna':<7} {ANNA_AGAIN}", f"{sent.duplicates[0]}, left out: the same number as above")
+        self.row(
+            f"{'Anna':<7} {ANNA_AGAIN}", f"{sent.duplicates[0]}, left out: the same number as above"
+        )
         return sent
 
     def send_list(self, media: Media) -> SentList:
-        self.title("Send a list of different messages in one go; one of them has an impossible recipient")
+        self.title(
+            "Send a list of different messages in one go; one of them has an impossible recipient"
+        )
         sms, whatsapp = self._ecall.sms, self._ecall.whatsapp
         messages = [
             sms.compose(ANNA, "Anna, your appointment is on Monday at 8."),
@@ -200,10 +232,19 @@ class _Demo:
             sms.compose(RawAddress("PAGER-7"), "Please call the front desk."),
         ]
         sent = self._ecall.messages.send_list(messages)
-        _check([len(sent.accepted), len(sent.rejected)] == [2, 1], "not two were accepted and one refused")
+        _check(
+            [len(sent.accepted), len(sent.rejected)] == [2, 1],
+            "not two were accepted and one refused",
+        )
         names = (f"Anna    {ANNA}", f"Beat    {BEAT}", "a pager PAGER-7")
-        for name, channel, entry in zip(names, ("SMS", "WhatsApp", "SMS"), sent.entries, strict=True):
-            outcome = f"accepted as message {_short(entry.message_id)}" if entry.message_id else _refusal(entry)
+        for name, channel, entry in zip(
+            names, ("SMS", "WhatsApp", "SMS"), sent.entries, strict=True
+        ):
+            outcome = (
+                f"accepted as message {_short(entry.message_id)}"
+                if entry.message_id
+                else _refusal(entry)
+            )
             self.row(name, f"{channel}, {outcome}")
         return sent
 
@@ -220,7 +261,10 @@ class _Demo:
         _check(len(statuses) == len(by_id) == 8, "not 8 messages were on their way")
         for status in statuses:
             message = by_id[status.message_id]
-            _check(status.state is DeliveryState.DELIVERED and status.is_final, "a message was not delivered")
+            _check(
+                status.state is DeliveryState.DELIVERED and status.is_final,
+                "a message was not delivered",
+            )
             _check(status.updated_at is not None, "a status has no time")
             outcome = f"{_CHANNELS[message.channel]:<9} {status.state.lower()} at {_clock(status.updated_at)}"
             self.row(f"{_NAMES[message.recipient]:<7} {message.recipient}", outcome)
@@ -231,7 +275,10 @@ class _Demo:
         _check(report.get("messageId") == sent.message_id, "the report is about another message")
         _check(report.get("state") == "Delivered", "the report says something else")
         self.row("eCall's stand-in called", self._reports.url)
-        self.row("and reported", f"message {_short(sent.message_id)}, {report['to']}, {report['state'].lower()}")
+        self.row(
+            "and reported",
+            f"message {_short(sent.message_id)}, {report['to']}, {report['state'].lower()}",
+        )
 
     def download(self, media: Media) -> None:
         self.title("Download the picture, and compare it with the one that was uploaded")
@@ -253,18 +300,25 @@ class _Demo:
         self.row("079 123 45", f"refused: {reason}; nothing was sent")
 
     def meet_a_failure(self) -> None:
-        self.title("Send while the service fails, so that one cannot know whether the text went out")
+        self.title(
+            "Send while the service fails, so that one cannot know whether the text went out"
+        )
         before = len(self._sandbox.messages)
         self._sandbox.fail_next(500)
         try:
             self._ecall.sms.send(BEAT, "Your code is 481 516")
         except ServerError as error:
-            self.row("the stand-in answered", f"{error.status_code} (failure), to request {_short(error.request_id)}")
+            self.row(
+                "the stand-in answered",
+                f"{error.status_code} (failure), to request {_short(error.request_id)}",
+            )
             _check(error.may_have_been_sent, "the error is sure of what nobody knows")
         else:
             raise DemoError("The failure was not noticed")
         _check(len(self._sandbox.messages) == before, "the text was sent again")
-        self.row("may it have gone out?", "yes, so it is not sent a second time; the program is told")
+        self.row(
+            "may it have gone out?", "yes, so it is not sent a second time; the program is told"
+        )
 
 
 _NAMES = {"+41791234567": "Anna", "+41787654321": "Beat", "+41765432109": "Carla"}
@@ -282,7 +336,9 @@ def _short(identifier: str | None) -> str:
 
 def _refusal(entry: ListEntry) -> str:
     problem = entry.error
-    words = [message for detail in problem.details for message in detail.messages] if problem else []
+    words = (
+        [message for detail in problem.details for message in detail.messages] if problem else []
+    )
     return f"refused: {' '.join(words)}"
 
 

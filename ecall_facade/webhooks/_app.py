@@ -11,17 +11,27 @@ try:
     from starlette.concurrency import run_in_threadpool
     from starlette.responses import PlainTextResponse, Response
 except ModuleNotFoundError as error:
-    raise ImportError('The app for callbacks needs starlette: pip install "ecall-facade[webhooks]"') from error
+    raise ImportError(
+        'The app for callbacks needs starlette: pip install "ecall-facade[webhooks]"'
+    ) from error
 
 from ecall_facade.errors import WebhookError
-from ecall_facade.webhooks._events import Event, Expected, ReceivedMessage, StatusUpdate, UnknownEvent
+from ecall_facade.webhooks._events import (
+    Event,
+    Expected,
+    ReceivedMessage,
+    StatusUpdate,
+    UnknownEvent,
+)
 from ecall_facade.webhooks._receiver import Receiver, lower, too_large
 from ecall_facade.webhooks._seen import Busy, Seen, once
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-Handler: TypeAlias = Callable[[StatusUpdate | ReceivedMessage | UnknownEvent], Awaitable[object] | object]
+Handler: TypeAlias = Callable[
+    [StatusUpdate | ReceivedMessage | UnknownEvent], Awaitable[object] | object
+]
 
 INBOUND_PATH = "/api/webhooks/receivedmessage"
 """Where inbound messages are posted (documented), below wherever the app is mounted."""
@@ -44,7 +54,9 @@ class WebhookApp:
     with `--no-proxy-headers`.
     """
 
-    def __init__(self, handler: Handler, *, receiver: Receiver | None = None, seen: Seen | None = None) -> None:
+    def __init__(
+        self, handler: Handler, *, receiver: Receiver | None = None, seen: Seen | None = None
+    ) -> None:
         self._handler = handler
         call = getattr(handler, "__call__", None)  # noqa: B004  # of an object that is callable
         self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
@@ -61,7 +73,11 @@ class WebhookApp:
         except _GoneError:
             return
         except WebhookError as error:
-            challenge = {"WWW-Authenticate": 'Basic realm="callbacks"'} if error.status_code == 401 else None
+            challenge = (
+                {"WWW-Authenticate": 'Basic realm="callbacks"'}
+                if error.status_code == 401
+                else None
+            )
             response = PlainTextResponse(f"{error.explanation}\n", error.status_code, challenge)
         await response(scope, receive, send)
 
@@ -116,7 +132,12 @@ class WebhookApp:
             return PlainTextResponse("The same event is being handled\n", 503, {"Retry-After": "5"})
         except Exception as error:  # noqa: BLE001  # whatever a handler raises, the service gets an answer
             # Neither the exception's words nor its frames are logged: they may hold the message.
-            _log.error("The handler failed for %s: %s at %s", event.key, type(error).__name__, _place(error))
+            _log.error(
+                "The handler failed for %s: %s at %s",
+                event.key,
+                type(error).__name__,
+                _place(error),
+            )
             return PlainTextResponse("The handler failed\n", 500)
         return PlainTextResponse("ok\n")
 
@@ -124,7 +145,9 @@ class WebhookApp:
         if self._is_async:
             await cast("Callable[[Event], Awaitable[object]]", self._handler)(event)
         else:
-            result = await run_in_threadpool(cast("Callable[[Event], object]", self._handler), event)
+            result = await run_in_threadpool(
+                cast("Callable[[Event], object]", self._handler), event
+            )
             if inspect.isawaitable(result):
                 await result
 
@@ -147,7 +170,11 @@ def _place(error: Exception) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
-    return "an unknown place" if frame is None else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"
+    return (
+        "an unknown place"
+        if frame is None
+        else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"
+    )
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -120,7 +120,11 @@ def _parse_json(text: bytes) -> JSON:
 def _parse_form(text: bytes) -> JSON:
     try:
         fields = parse_qsl(
-            text.decode(), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=MAX_FIELDS
+            text.decode(),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
         )
     except ValueError:
         raise MalformedEvent("The callback is not a form that can be read") from None
@@ -178,6 +182,8 @@ def _received_message(fields: dict[str, object], data: JSON) -> ReceivedMessage:
 def _key(kind: str, message_id: str | None, rest: object) -> str:
     """Give a key that is fit for a log: ids and states as they are, all else as a digest."""
     named = [part for part in (message_id, rest) if part is not None]
-    if message_id and all(isinstance(part, (str, int)) and _PLAIN.fullmatch(str(part)) for part in named):
+    if message_id and all(
+        isinstance(part, (str, int)) and _PLAIN.fullmatch(str(part)) for part in named
+    ):
         return ":".join([kind, *(str(part) for part in named)])
     return f"{kind}:{hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:32]}"

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from ecall_facade.errors import InvalidConfiguration, MalformedEvent, UntrustedSource
-from ecall_facade.webhooks._events import Expected, ReceivedMessage, StatusUpdate, UnknownEvent, parse, read_event
+from ecall_facade.webhooks._events import (
+    Expected,
+    ReceivedMessage,
+    StatusUpdate,
+    UnknownEvent,
+    parse,
+    read_event,
+)
 from ecall_facade.webhooks._sources import DOCUMENTED_SOURCES, Headers, Sources
 
 MAX_BODY = 64 * 1024
@@ -71,7 +78,11 @@ class Receiver:
 
     def segments(self, path: str) -> list[str]:
         """Give the segments of a path that was checked, without the secret."""
-        return [segment for segment in path.split("/") if segment and _bytes(segment) != self._path_secret]
+        return [
+            segment
+            for segment in path.split("/")
+            if segment and _bytes(segment) != self._path_secret
+        ]
 
     def read(
         self, body: bytes, headers: list[tuple[str, str]], query: bytes, expected: Expected
@@ -93,7 +104,9 @@ class Receiver:
         if self._credentials is not None:
             given = next((value for name, value in headers if name == "authorization"), "")
             if not hmac.compare_digest(_basic(given), self._credentials):
-                raise UntrustedSource("The callback's credentials are missing or wrong", status_code=401)
+                raise UntrustedSource(
+                    "The callback's credentials are missing or wrong", status_code=401
+                )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

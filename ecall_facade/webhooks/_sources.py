@@ -34,7 +34,9 @@ class Sources:
     def __init__(self, sources: Iterable[str] | None, trusted_proxies: Iterable[str]) -> None:
         self._proxies = _networks(trusted_proxies, "trusted_proxies")
         self._sources = None if sources is None else _networks(sources, "sources")
-        self._known = {str(net.network_address) for net in self._sources or () if net.num_addresses == 1}
+        self._known = {
+            str(net.network_address) for net in self._sources or () if net.num_addresses == 1
+        }
 
     def check(self, remote_addr: str | None, headers: list[tuple[str, str]]) -> None:
         """Raise `UntrustedSource` unless the caller is one of the sources."""
@@ -44,7 +46,11 @@ class Sources:
         if peer is None:
             raise UntrustedSource("The address of the callback's peer is not known")
         if _is_in(peer, self._proxies):
-            chains = [chain for chain in (_x_forwarded_for(headers), _forwarded(headers)) if chain is not None]
+            chains = [
+                chain
+                for chain in (_x_forwarded_for(headers), _forwarded(headers))
+                if chain is not None
+            ]
             callers = {self._caller(peer, chain) for chain in chains}
             # A proxy writes one of the two headers and may hand on the other as the caller sent it.
             caller = callers.pop() if len(callers) == 1 else None
@@ -65,16 +71,24 @@ class Sources:
 
 def _networks(given: Iterable[str], name: str) -> tuple[Network, ...]:
     try:
-        networks = [ip_network(item.strip()) for item in ([given] if isinstance(given, str) else given)]
+        networks = [
+            ip_network(item.strip()) for item in ([given] if isinstance(given, str) else given)
+        ]
     except (ValueError, TypeError, AttributeError):
-        raise InvalidConfiguration(f"{name} are addresses or networks, such as 193.93.208.200 or 10.0.0.0/8") from None
+        raise InvalidConfiguration(
+            f"{name} are addresses or networks, such as 193.93.208.200 or 10.0.0.0/8"
+        ) from None
     return tuple(_as_ipv4(network) for network in networks)
 
 
 def _as_ipv4(network: Network) -> Network:
     """Give a network that stands for one of IPv4 as that."""
     mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
-    return network if mapped is None or network.prefixlen < 96 else IPv4Network((mapped, network.prefixlen - 96))
+    return (
+        network
+        if mapped is None or network.prefixlen < 96
+        else IPv4Network((mapped, network.prefixlen - 96))
+    )
 
 
 def _is_in(address: Address, networks: Iterable[Network]) -> bool:
@@ -119,7 +133,9 @@ def _forwarded(headers: list[tuple[str, str]]) -> list[str] | None:
         pair = _PAIR.match(text, position)
         if pair is None or pair[1].lower() in element:
             return [""]  # where one element ends and the next begins cannot be told any more
-        element[pair[1].lower()] = re.sub(r"\\(.)", r"\1", pair[2]) if pair[2] is not None else pair[3]
+        element[pair[1].lower()] = (
+            re.sub(r"\\(.)", r"\1", pair[2]) if pair[2] is not None else pair[3]
+        )
         position = pair.end()
         if pair[4] != ";" or position == len(text):
             hops.append(element.get("for", ""))

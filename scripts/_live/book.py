@@ -18,7 +18,9 @@ GENERAL: Final = {
     V2_PATH: spec.Evidence("documented", "REST documentation, versions"),
     V1_PATH: spec.Evidence("inferred", "v2 is named so in the documentation"),
     V2_TIMES: spec.Evidence("documented", "REST documentation, versions"),
-    V1_TIMES: spec.Evidence("inferred", "the sibling interface reads a time without zone as Swiss time"),
+    V1_TIMES: spec.Evidence(
+        "inferred", "the sibling interface reads a time without zone as Swiss time"
+    ),
     UTF_8: spec.Evidence("documented", "REST documentation, general rules"),
 }
 """Facts that the spec has in words only, at the place `_WORDS`."""
@@ -73,7 +75,9 @@ class Book:
 
     def _finding(self, fact: str) -> Finding:
         notes = self._notes.get(fact, _Notes())
-        verdict: Verdict = "contradicted" if notes.against else "confirmed" if notes.for_it else "not seen"
+        verdict: Verdict = (
+            "contradicted" if notes.against else "confirmed" if notes.for_it else "not seen"
+        )
         seen = notes.against or notes.for_it
         if fact in GENERAL:
             return Finding(_WORDS, fact, *GENERAL[fact], verdict, seen)

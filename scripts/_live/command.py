@@ -40,11 +40,19 @@ def _parser(description: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # one SMS takes the whole word
     )
-    parser.add_argument("--send-one-sms-to", metavar="NUMBER", help="allow one SMS, to this number; it costs credit")
     parser.add_argument(
-        "--wait", metavar="SECONDS", type=float, default=60.0, help="how long to follow the SMS (default: 60)"
+        "--send-one-sms-to", metavar="NUMBER", help="allow one SMS, to this number; it costs credit"
     )
-    parser.add_argument("--record", metavar="FOLDER", type=Path, help="write scrubbed cassettes into this folder")
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=float,
+        default=60.0,
+        help="how long to follow the SMS (default: 60)",
+    )
+    parser.add_argument(
+        "--record", metavar="FOLDER", type=Path, help="write scrubbed cassettes into this folder"
+    )
     parser.add_argument("--json", action="store_true", help="write JSON for programs")
     return parser
 
@@ -77,8 +85,14 @@ def _check(given: argparse.Namespace) -> int:
     except OSError as error:  # what was seen is shown all the same
         book.trouble(f"The cassettes could not be written: {error.strerror}")
     verdicts = {finding.verdict for finding in book.findings()}
-    code = CONTRADICTED if "contradicted" in verdicts else NOT_CHECKED if book.troubles else ALL_WELL
-    show(report.as_json(book, watch.sent, written, code) if given.json else report.as_text(book, watch.sent, written))
+    code = (
+        CONTRADICTED if "contradicted" in verdicts else NOT_CHECKED if book.troubles else ALL_WELL
+    )
+    show(
+        report.as_json(book, watch.sent, written, code)
+        if given.json
+        else report.as_text(book, watch.sent, written)
+    )
     return code
 
 

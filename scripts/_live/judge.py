@@ -20,7 +20,9 @@ BUSY: Final = {401, 403, 408, 429, *range(500, 600)}
 """Statuses that say nothing about the spec: not allowed, not now, not well."""
 TIME_SHAPES: Final = {
     "ISO 8601 in UTC with Z": re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?Z"),
-    "ISO 8601 with an offset": re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?[+-]\d\d:?\d\d"),
+    "ISO 8601 with an offset": re.compile(
+        r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?[+-]\d\d:?\d\d"
+    ),
     "ISO 8601 without an offset": re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?"),
     "dd.mm.yyyy hh:mm:ss": re.compile(r"\d\d?\.\d\d?\.\d{4} \d\d?:\d\d(:\d\d)?"),
     "RFC 1123": re.compile(r"[A-Z][a-z]{2}, \d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d.*"),
@@ -37,7 +39,9 @@ def safe_name(name: str) -> str:
 def time_shape(value: object) -> str | None:
     """Name the shape of a time; None for what is none."""
     if isinstance(value, str):
-        return next((name for name, pattern in TIME_SHAPES.items() if pattern.fullmatch(value)), None)
+        return next(
+            (name for name, pattern in TIME_SHAPES.items() if pattern.fullmatch(value)), None
+        )
     return None
 
 
@@ -77,7 +81,9 @@ class Judge:
         if exchange.headers.get("x-f24-request-id"):
             self.book.confirm(_REQUEST_ID, "x-f24-request-id")
         else:
-            self.book.contradict(_REQUEST_ID, f"{what}: the answer {exchange.status} has no x-f24-request-id")
+            self.book.contradict(
+                _REQUEST_ID, f"{what}: the answer {exchange.status} has no x-f24-request-id"
+            )
 
     def status(self, exchange: Exchange, operation: str, what: str, wanted: int) -> bool:
         """Look whether the status is the wanted one; 200 stands for all that say yes."""
@@ -91,7 +97,9 @@ class Judge:
             self.book.contradict(place, f"{what}: {exchange.status}")
         return False
 
-    def body(self, exchange: Exchange, operation: str, what: str, must: Collection[str] = ()) -> None:
+    def body(
+        self, exchange: Exchange, operation: str, what: str, must: Collection[str] = ()
+    ) -> None:
         """Compare an answer in JSON with the spec's schema for its status; `must` names what has to be there."""
         place = response_of(operation, exchange.status)
         content = spec.at(place).get("content", {})
@@ -101,7 +109,9 @@ class Judge:
         media_type = exchange.headers.get("content-type", "none").partition(";")[0].strip().lower()
         value = exchange.json
         if media_type != _JSON:
-            shown = media_type if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", media_type) else "no type"
+            shown = (
+                media_type if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", media_type) else "no type"
+            )
             self.book.contradict(place, f"{what}: content type {shown}")
         elif value is not None:
             self.book.confirm(place, f"{what}: {exchange.status} with JSON")
@@ -120,13 +130,21 @@ class Judge:
         """Give the error code of an answer, where it is one that can be shown."""
         data = exchange.json
         values = (
-            [value for name, value in data.items() if name.lower() == "errorcode"] if isinstance(data, dict) else []
+            [value for name, value in data.items() if name.lower() == "errorcode"]
+            if isinstance(data, dict)
+            else []
         )
-        return f", {values[0]}" if values and isinstance(values[0], str) and _CODE.fullmatch(values[0]) else ""
+        return (
+            f", {values[0]}"
+            if values and isinstance(values[0], str) and _CODE.fullmatch(values[0])
+            else ""
+        )
 
     # Schemas
 
-    def schema(self, place: str, value: Any, what: str, must: Collection[str] = (), version: int = 2) -> None:
+    def schema(
+        self, place: str, value: Any, what: str, must: Collection[str] = (), version: int = 2
+    ) -> None:
         """Compare an object with a schema of the spec."""
         place = spec.resolved(place)
         if not isinstance(value, dict):
@@ -134,27 +152,38 @@ class Judge:
             return
         known = {name.lower(): name for name in spec.names_of(place)}
         there = {known[name.lower()]: name for name in value if name.lower() in known}
-        others = {name: kind_of(content) for name, content in value.items() if name.lower() not in known}
-        shown = ", ".join(f"{safe_name(name)} ({kind})" for name, kind in others.items()) or "nothing else"
+        others = {
+            name: kind_of(content) for name, content in value.items() if name.lower() not in known
+        }
+        shown = (
+            ", ".join(f"{safe_name(name)} ({kind})" for name, kind in others.items())
+            or "nothing else"
+        )
         if there or not must:
             self.book.confirm(place, what)
         else:
             self.book.contradict(place, f"{what}: an object with {shown}")
         for name in must:
             if name not in there:
-                self.book.contradict(f"{place}/properties/{name}", f"{what}: it is not there; there is {shown}")
+                self.book.contradict(
+                    f"{place}/properties/{name}", f"{what}: it is not there; there is {shown}"
+                )
         for name, spelled in there.items():
             said = "" if name == spelled else f", as {spelled}"
             self.property(f"{place}/properties/{name}", value[spelled], what, said, version)
         self._others(place, others, what)
         if "timestamp" in known.values() and "timestamp" not in there:
-            self._times([content for content in value.values() if time_shape(content)], what, version)
+            self._times(
+                [content for content in value.values() if time_shape(content)], what, version
+            )
 
     def _others(self, place: str, others: dict[str, str], what: str) -> None:
         for name, kind in others.items():
             self.book.unlisted[f"{spec.title(place)}.{safe_name(name)}"] = kind
             if spec.at(place).get("additionalProperties") is False:
-                self.book.contradict(place + "/additionalProperties", f"{what}: also {safe_name(name)} ({kind})")
+                self.book.contradict(
+                    place + "/additionalProperties", f"{what}: also {safe_name(name)} ({kind})"
+                )
 
     def property(self, place: str, value: Any, what: str, said: str, version: int) -> None:
         """Compare one property with the spec."""
@@ -166,7 +195,11 @@ class Judge:
             return
         schema = fitting[0]
         if (words := spec.at(schema).get("enum")) and value not in words:
-            shown = f"the word {value}" if _WORD.fullmatch(value) and len(value) < 30 else "a word that is not shown"
+            shown = (
+                f"the word {value}"
+                if _WORD.fullmatch(value) and len(value) < 30
+                else "a word that is not shown"
+            )
             self.book.contradict(schema + "/enum", f"{what}: {shown}")
             self.book.confirm(place, seen)
             return

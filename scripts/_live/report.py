@@ -44,7 +44,9 @@ def _lines(book: Book, sent: int, written: list[str]) -> Iterator[str]:
         yield from (f"  {words}" for words in book.troubles)
         yield ""
     yield from (f"wrote {name}" for name in written)
-    counts = [f"{sum(one.verdict == verdict for one in findings)} {verdict}" for verdict in _HEADINGS]
+    counts = [
+        f"{sum(one.verdict == verdict for one in findings)} {verdict}" for verdict in _HEADINGS
+    ]
     yield f"{', '.join(counts)}. {'One SMS was' if sent else 'No message was'} sent."
 
 

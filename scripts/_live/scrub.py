@@ -70,8 +70,19 @@ class Private:
 
     def words(self) -> list[str]:
         """Give what is looked for, in small letters, in whatever is to be kept."""
-        whole = [self.username, self.password, self.number.removeprefix("+"), self.sender, self.sender.lstrip("+0")]
-        parts = [part for name in (self.username, self.sender) for part in re.split(r"[^\w]+", name) if len(part) > 3]
+        whole = [
+            self.username,
+            self.password,
+            self.number.removeprefix("+"),
+            self.sender,
+            self.sender.lstrip("+0"),
+        ]
+        parts = [
+            part
+            for name in (self.username, self.sender)
+            for part in re.split(r"[^\w]+", name)
+            if len(part) > 3
+        ]
         return [word.lower() for word in (*whole, *parts) if word]
 
 
@@ -80,7 +91,9 @@ def _words_of_the_spec() -> frozenset[str]:
     schemas = spec.at("/components/schemas")
     found = [word for schema in schemas.values() for word in schema.get("enum", [])]
     for schema in schemas.values():
-        found += [part["const"] for part in schema.get("properties", {}).values() if "const" in part]
+        found += [
+            part["const"] for part in schema.get("properties", {}).values() if "const" in part
+        ]
     return frozenset(map(str, found))
 
 
@@ -93,7 +106,9 @@ class Scrubber:
         self._ids: dict[tuple[str, Kind], int] = {}
         self._spelled: dict[str, str | int] = {}
         self._texts: dict[str, str] = {TEXT: SENT_TEXT}
-        self._numbers: dict[str, str] = {private.number.lstrip("+"): NUMBER} if private.number else {}
+        self._numbers: dict[str, str] = (
+            {private.number.lstrip("+"): NUMBER} if private.number else {}
+        )
         self._shift: timedelta | None = None
         if found := _NUMBER.fullmatch(private.sender):
             self._numbers[found[2]] = SENDER_NUMBER
@@ -106,8 +121,16 @@ class Scrubber:
         """Give one interaction as VCR writes it."""
         answer = self._body(exchange.body, _resource(exchange.path))
         request = self._body(exchange.request_body, "")
-        sent = {name: value for name, value in exchange.request_headers.items() if name.lower() in _REQUEST_HEADERS}
-        received = {name: value for name, value in exchange.headers.items() if name.lower() in _RESPONSE_HEADERS}
+        sent = {
+            name: value
+            for name, value in exchange.request_headers.items()
+            if name.lower() in _REQUEST_HEADERS
+        }
+        received = {
+            name: value
+            for name, value in exchange.headers.items()
+            if name.lower() in _RESPONSE_HEADERS
+        }
         host = SERVICE.removeprefix("https://")
         return {
             "request": {
@@ -131,7 +154,9 @@ class Scrubber:
                 kept[name] = [str(len(body.encode() if isinstance(body, str) else body))]
             elif name == "x-f24-request-id":
                 kept[name] = [str(self._id(value, "request"))] if value else [""]
-            elif name != "content-type" or (_CONTENT_TYPE.fullmatch(value) and not self._is_private(value)):
+            elif name != "content-type" or (
+                _CONTENT_TYPE.fullmatch(value) and not self._is_private(value)
+            ):
                 kept[name] = [value]
         return kept
 
@@ -142,7 +167,11 @@ class Scrubber:
             known = self._spelled.get(unquote(part))
             if known is not None:
                 parts[place] = quote(str(known), safe="")
-            elif not _PUBLIC_PATH.fullmatch(part) and part and unquote(part) not in {UNKNOWN, "a/b c"}:
+            elif (
+                not _PUBLIC_PATH.fullmatch(part)
+                and part
+                and unquote(part) not in {UNKNOWN, "a/b c"}
+            ):
                 parts[place] = quote(str(self._id(unquote(part), _resource(path))), safe="")
         return "/".join(parts)
 
@@ -156,13 +185,18 @@ class Scrubber:
         except (ValueError, RecursionError):
             return "<html>left out</html>" if body.lstrip()[:1] == b"<" else "left out"
         separators = (",", ":") if not resource else None
-        return json.dumps(self._value(data, "", resource or "message"), ensure_ascii=False, separators=separators)
+        return json.dumps(
+            self._value(data, "", resource or "message"), ensure_ascii=False, separators=separators
+        )
 
     # Values
 
     def _value(self, value: Any, name: str, kind: Kind) -> Any:
         if isinstance(value, dict):
-            return {self._name(key): self._value(part, key.lower(), _kind(key, kind)) for key, part in value.items()}
+            return {
+                self._name(key): self._value(part, key.lower(), _kind(key, kind))
+                for key, part in value.items()
+            }
         if isinstance(value, list):
             return [self._value(part, name, kind) for part in value]
         if isinstance(value, str):
@@ -206,7 +240,9 @@ class Scrubber:
         patterns = {"errorcode": _CODE, "state": _STATE, "parameter": _PARAMETER}
         if name in patterns and patterns[name].fullmatch(value) and not self._is_private(value):
             return value
-        self._texts[value] = f"Words {chr(65 + len(self._texts) % 26) * (1 + len(self._texts) // 26)}"
+        self._texts[value] = (
+            f"Words {chr(65 + len(self._texts) % 26) * (1 + len(self._texts) // 26)}"
+        )
         return self._texts[value]
 
     def _other_number(self, digits: str) -> str:
@@ -227,7 +263,10 @@ class Scrubber:
 
     def _is_private(self, value: str) -> bool:
         small = value.lower()
-        return any(word in small for word in self._private.words()) or _MAY_BE_A_NUMBER.search(small) is not None
+        return (
+            any(word in small for word in self._private.words())
+            or _MAY_BE_A_NUMBER.search(small) is not None
+        )
 
     # Times
 
@@ -247,11 +286,17 @@ class Scrubber:
                 return self._iso(value)
         except (ValueError, OverflowError):
             pass
-        return format_datetime(ACCEPTED, usegmt=True) if shape == "RFC 1123" else "/Date(1784021400000)/"
+        return (
+            format_datetime(ACCEPTED, usegmt=True)
+            if shape == "RFC 1123"
+            else "/Date(1784021400000)/"
+        )
 
     def _iso(self, value: str) -> str:
         fraction = re.search(r"\.(\d+)", value)
-        given = datetime.fromisoformat(re.sub(r"\.\d+", f".{fraction[1][:6]:0<6}", value) if fraction else value)
+        given = datetime.fromisoformat(
+            re.sub(r"\.\d+", f".{fraction[1][:6]:0<6}", value) if fraction else value
+        )
         zone = given.tzinfo or _SWISS
         moved = self._moved(given.replace(tzinfo=zone)).astimezone(zone)
         text = moved.strftime(f"%Y-%m-%d{value[10]}%H:%M" + (":%S" if value.count(":") > 1 else ""))
@@ -302,7 +347,9 @@ def cassettes(exchanges: list[Exchange], private: Private, origin: Origin) -> di
             "what_this_is": ORIGINS[origin],
             "version": 1,
             "interactions": [
-                scrubber.interaction(exchange) for exchange in exchanges if exchange.group == group and exchange.status
+                scrubber.interaction(exchange)
+                for exchange in exchanges
+                if exchange.group == group and exchange.status
             ],
         }
         text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)

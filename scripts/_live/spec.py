@@ -10,7 +10,13 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 FILE: Final = Path(__file__).parents[2] / "spec" / "ecall.yaml"
-_ELSEWHERE: Final = {"webhooks", "ReceivedMessage", "ReceivedContent", "StatusNotification", "x-channel-rules"}
+_ELSEWHERE: Final = {
+    "webhooks",
+    "ReceivedMessage",
+    "ReceivedContent",
+    "StatusNotification",
+    "x-channel-rules",
+}
 """What no request of ours can show: the callbacks; and rules that would need a send each."""
 _RULES: Final = {"not", "if", "then", "else"}
 
@@ -38,7 +44,13 @@ def at(place: str) -> Any:
     """Give what is at a pointer; None where there is nothing."""
     node: Any = document()
     for key in keys_of(place):
-        node = node.get(key) if isinstance(node, dict) else node[int(key)] if isinstance(node, list) else None
+        node = (
+            node.get(key)
+            if isinstance(node, dict)
+            else node[int(key)]
+            if isinstance(node, list)
+            else None
+        )
     return node
 
 
@@ -63,7 +75,11 @@ def evidence(place: str) -> Evidence:
 
 def facts() -> list[str]:
     """Give the pointers of all that requests could show."""
-    return [place for name in ("paths", "components") for place in _below(document()[name], pointer(name))]
+    return [
+        place
+        for name in ("paths", "components")
+        for place in _below(document()[name], pointer(name))
+    ]
 
 
 def _below(node: Any, place: str) -> Iterator[str]:
@@ -91,7 +107,11 @@ def title(place: str) -> str:
     if keys[0] == "paths":
         name = f"{keys[2].upper()} {keys[1]}" if len(keys) > 2 else keys[1]
         return " ".join([name, *keys[3:]])
-    kept = [key for key in keys if key not in {"components", "schemas", "properties", "headers", "responses"}]
+    kept = [
+        key
+        for key in keys
+        if key not in {"components", "schemas", "properties", "headers", "responses"}
+    ]
     return ".".join(kept)
 
 

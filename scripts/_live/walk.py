@@ -37,7 +37,11 @@ WAYS: Final[dict[str, dict[str, Any]]] = {
     "v1-header": {"api_version": "v1", "version_in": "header"},
 }
 _HEADER: Final = "/components/parameters/ApiVersion"
-_READS: Final = {"message": "getMessageStatus", "messagelist": "getMessageListStatus", "media": "getMedia"}
+_READS: Final = {
+    "message": "getMessageStatus",
+    "messagelist": "getMessageListStatus",
+    "media": "getMedia",
+}
 _POSTS: Final = {"message": "sendMessage", "messagelist": "sendMessageList", "media": "uploadMedia"}
 
 
@@ -75,10 +79,14 @@ class Walk:
                 f"The first request was answered {first.status}{code}. Look in eCall's portal whether the REST"
                 " interface is switched on, and whether these are the credentials of the account or of an API sub-user."
             )
-        nowhere = self._raw("live-paths", lambda: ecall.request("GET", "/api/ecall-facade/no-such-path"))
+        nowhere = self._raw(
+            "live-paths", lambda: ecall.request("GET", "/api/ecall-facade/no-such-path")
+        )
         self._nowhere = self._signature(nowhere)
         for resource in _POSTS:
-            self._probe(resource, self._raw("live-paths", partial(ecall.request, "GET", f"/api/{resource}")))
+            self._probe(
+                resource, self._raw("live-paths", partial(ecall.request, "GET", f"/api/{resource}"))
+            )
         missing = self._raw("live-paths", lambda: ecall.media.download(UNKNOWN, io.BytesIO()))
         self._missing("media", missing, "v2-path")
         for way, options in WAYS.items():
@@ -92,7 +100,11 @@ class Walk:
         ecall = self._ecall.with_options(**WAYS["v2-path"])
         empty: list[tuple[str, Any, str]] = [
             ("message", {}, "/components/schemas/MessageRequest/required"),
-            ("messagelist", {"messages": []}, "/components/schemas/MessageListRequest/properties/messages/minItems"),
+            (
+                "messagelist",
+                {"messages": []},
+                "/components/schemas/MessageListRequest/properties/messages/minItems",
+            ),
         ]
         for resource, body, place in empty:
             call = partial(ecall.request, "POST", f"/api/{resource}", json=body)
@@ -103,7 +115,9 @@ class Walk:
         if not self._judge_send(sent):
             return
         if not results:
-            self._book.trouble("The answer to the send holds no id that can be read, so its status was not asked for")
+            self._book.trouble(
+                "The answer to the send holds no id that can be read, so its status was not asked for"
+            )
             return
         self._follow(ecall, results[0].message_id)
 
@@ -125,9 +139,13 @@ class Walk:
         made = self._watch.exchanges[before:]
         for exchange in made:
             if not exchange.status:
-                raise Stopped(f"No answer to {exchange.method} {_without_ids(exchange.path)}: {exchange.error}")
+                raise Stopped(
+                    f"No answer to {exchange.method} {_without_ids(exchange.path)}: {exchange.error}"
+                )
             if exchange.error:
-                self._book.trouble(f"The answer to {exchange.method} {_without_ids(exchange.path)} broke off")
+                self._book.trouble(
+                    f"The answer to {exchange.method} {_without_ids(exchange.path)} broke off"
+                )
         return made
 
     def _raw(self, group: str, call: Callable[[], object]) -> Exchange:
@@ -147,7 +165,12 @@ class Walk:
         """Give what an answer can be recognised by."""
         data = exchange.json
         names = frozenset(name.lower() for name in data) if isinstance(data, dict) else type(data)
-        return exchange.status, exchange.headers.get("content-type"), names, self._judge.code(exchange)
+        return (
+            exchange.status,
+            exchange.headers.get("content-type"),
+            names,
+            self._judge.code(exchange),
+        )
 
     def _probe(self, resource: str, exchange: Exchange) -> None:
         """A read where only POST is foreseen: 405 says that there is something."""
@@ -164,7 +187,9 @@ class Walk:
             self._judge.body(exchange, operation, what, {"errorCode"})
         if exchange.status in BUSY or self._signature(exchange) == self._nowhere:
             return  # a path that does not exist would answer the same
-        self._exists(operation, way, f"{what}: another answer than that of a path that does not exist")
+        self._exists(
+            operation, way, f"{what}: another answer than that of a path that does not exist"
+        )
 
     def _exists(self, operation: str, way: str, seen: str) -> None:
         self._book.confirm(spec.operation(operation), seen)
@@ -175,7 +200,9 @@ class Walk:
         """Ask for ids that are not there; the same three requests as a cassette of that name."""
         group = f"unknown-ids-{way}"
         self._missing("message", self._raw(group, lambda: ecall.messages.status(UNKNOWN)), way)
-        self._missing("messagelist", self._raw(group, lambda: ecall.messages.list_status(UNKNOWN)), way)
+        self._missing(
+            "messagelist", self._raw(group, lambda: ecall.messages.list_status(UNKNOWN)), way
+        )
         # An id with a slash: what becomes of it differs from server to server, and says nothing.
         strange = self._raw(group, lambda: ecall.media.download("a/b c", io.BytesIO()))
         self._judge.headers(strange, "getMedia of an id with a slash")
@@ -184,7 +211,9 @@ class Walk:
         """Name a version that there is not, in both ways."""
         authorized = {"Authorization": self._account.authorization, "X-API-Version": "9"}
         in_header = self._raw("live-versions", self._plain(f"/api/message/{UNKNOWN}", authorized))
-        in_path = self._raw("live-versions", lambda: ecall.request("GET", f"/api/v9/message/{UNKNOWN}"))
+        in_path = self._raw(
+            "live-versions", lambda: ecall.request("GET", f"/api/v9/message/{UNKNOWN}")
+        )
         for exchange, where in ((in_header, "the header"), (in_path, "the path")):
             what = f"an unknown version in {where}"
             self._judge.headers(exchange, what)
@@ -223,7 +252,9 @@ class Walk:
             self._book.contradict(place, f"upload: {stored.status}")
         elif stored.status in {400, 411, 415, 422}:
             code = self._judge.code(stored)
-            self._book.contradict(f"{place}/requestBody", f"upload of application/octet-stream: {stored.status}{code}")
+            self._book.contradict(
+                f"{place}/requestBody", f"upload of application/octet-stream: {stored.status}{code}"
+            )
         elif self._judge.status(stored, "uploadMedia", "upload", 200):
             self._book.confirm(place, f"upload: {stored.status}")
             self._book.confirm(f"{place}/requestBody", "application/octet-stream is taken")
@@ -236,7 +267,10 @@ class Walk:
             with ecall.media.stream(ids[0]) as chunks:
                 b"".join(chunks)
 
-        for what, call in (("download", lambda: ecall.media.download(ids[0], io.BytesIO())), ("stream", stream)):
+        for what, call in (
+            ("download", lambda: ecall.media.download(ids[0], io.BytesIO())),
+            ("stream", stream),
+        ):
             self._file(self._raw(group, call), what)
 
     def _file(self, exchange: Exchange, what: str) -> None:
@@ -251,8 +285,12 @@ class Walk:
                 self._book.contradict(answer, f"{what}: other bytes than were uploaded")
             kind = exchange.headers.get("content-type", "no content type")
             if kind != "application/octet-stream":
-                shown = kind if kind.startswith("image/png") or " " in kind else "another content type"
-                self._book.contradict(answer + spec.pointer("content", "application/octet-stream"), f"{what}: {shown}")
+                shown = (
+                    kind if kind.startswith("image/png") or " " in kind else "another content type"
+                )
+                self._book.contradict(
+                    answer + spec.pointer("content", "application/octet-stream"), f"{what}: {shown}"
+                )
 
     def _empty(self, resource: str, place: str, exchange: Exchange) -> None:
         """A request with nothing in it has to be refused."""
@@ -276,7 +314,9 @@ class Walk:
             return False
         if 400 <= exchange.status <= 499:
             # Why, is between the service and the account: the sender, the credit, the recipient.
-            self._book.trouble(f"The send was refused: {exchange.status}{self._judge.code(exchange)}")
+            self._book.trouble(
+                f"The send was refused: {exchange.status}{self._judge.code(exchange)}"
+            )
             self._judge.body(exchange, "sendMessage", "send", {"errorCode"})
             return False
         if not self._judge.status(exchange, "sendMessage", "send", 200):
@@ -318,10 +358,15 @@ class Walk:
         if exchange.status in {404, 405} and way == "v1-path":
             self._book.contradict(V1_PATH, f"{what}: {exchange.status}")
         elif exchange.status in {404, 405}:
-            self._book.contradict(spec.operation("getMessageStatus"), f"{what} of what was accepted: {exchange.status}")
+            self._book.contradict(
+                spec.operation("getMessageStatus"),
+                f"{what} of what was accepted: {exchange.status}",
+            )
         elif self._judge.status(exchange, "getMessageStatus", what, 200):
             self._exists("getMessageStatus", way, f"{what}: {exchange.status}")
-            self._judge.body(exchange, "getMessageStatus", what, {"messageId", "state", "timestamp"})
+            self._judge.body(
+                exchange, "getMessageStatus", what, {"messageId", "state", "timestamp"}
+            )
 
 
 def _without_ids(path: str) -> str:

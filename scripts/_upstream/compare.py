@@ -43,7 +43,9 @@ class _Comparison:
         self._named_schemas()
         return self._findings
 
-    def _add(self, kind: str, where: str, ours: object, theirs: object, severity: Severity, at: str) -> None:
+    def _add(
+        self, kind: str, where: str, ours: object, theirs: object, severity: Severity, at: str
+    ) -> None:
         self._findings.add(Finding(kind, where, ours, theirs, severity, at))
 
     def _routes(self, kind: str, ours: Routes, theirs: Routes) -> None:
@@ -55,9 +57,17 @@ class _Comparison:
                         self._operation(kind, mine[0], t)
                     else:
                         name, place = self._unmatched(kind, route in ours, self._theirs, t)
-                        around = next(iter(ours[route].values()))[0].pointer if route in ours else f"/{kind}s/"
+                        around = (
+                            next(iter(ours[route].values()))[0].pointer
+                            if route in ours
+                            else f"/{kind}s/"
+                        )
                         finding = Finding(
-                            f"{name}-missing-ours", place.pointer, None, tokens(place.pointer)[-1], "differs"
+                            f"{name}-missing-ours",
+                            place.pointer,
+                            None,
+                            tokens(place.pointer)[-1],
+                            "differs",
                         )
                         finding.at = around.rpartition("/")[0]
                         self._findings.add(finding, theirs=place)
@@ -70,14 +80,24 @@ class _Comparison:
                         severity = "info" if self._findings.incomplete else "breaking"
                     said, where = tokens(place.pointer)[-1], place.pointer
                     if route in theirs:
-                        where = next(iter(theirs[route].values()))[0].pointer.rpartition("/")[0] + pointer(method)
-                    finding = Finding(f"{name}-missing-theirs", where, said, None, severity, place.pointer)
+                        where = next(iter(theirs[route].values()))[0].pointer.rpartition("/")[
+                            0
+                        ] + pointer(method)
+                    finding = Finding(
+                        f"{name}-missing-theirs", where, said, None, severity, place.pointer
+                    )
                     self._findings.add(finding, ours=place)
 
     @staticmethod
-    def _unmatched(kind: str, is_known: bool, document: Document, operation: Place) -> tuple[str, Place]:
+    def _unmatched(
+        kind: str, is_known: bool, document: Document, operation: Place
+    ) -> tuple[str, Place]:
         """Say what the other side has not: the method of a route that it knows, or the whole route."""
-        return ("method", operation) if is_known else (kind, document.at(operation.pointer.rpartition("/")[0]))
+        return (
+            ("method", operation)
+            if is_known
+            else (kind, document.at(operation.pointer.rpartition("/")[0]))
+        )
 
     def _operation(self, kind: str, o: Place, t: Place) -> None:
         writes: Side = "response" if kind == "webhook" else "request"
@@ -92,7 +112,9 @@ class _Comparison:
     def _path_case(self, o: Place, t: Place) -> None:
         mine, other = tokens(o.pointer)[1], tokens(t.pointer)[1]
         # Without the names of parameters, and from the right: a server may hold the beginning of theirs.
-        ours, theirs = (_PLACEHOLDER.sub("{}", without_version(path)).rstrip("/") for path in (mine, other))
+        ours, theirs = (
+            _PLACEHOLDER.sub("{}", without_version(path)).rstrip("/") for path in (mine, other)
+        )
         if not ours.endswith(theirs) and ours.lower().endswith(theirs.lower()):
             self._add("path-case", t.pointer.rpartition("/")[0], mine, other, "info", o.pointer)
 
@@ -102,27 +124,55 @@ class _Comparison:
             name, needed = place.value["name"], bool(place.value.get("required"))
             if key not in ours:
                 where = next(
-                    spot.pointer for spot in t.children("parameters").values() if _is(self._theirs, spot, place)
+                    spot.pointer
+                    for spot in t.children("parameters").values()
+                    if _is(self._theirs, spot, place)
                 )
                 finding = Finding(
-                    "parameter-missing-ours", where, None, name, "breaking" if needed else "differs", o.pointer
+                    "parameter-missing-ours",
+                    where,
+                    None,
+                    name,
+                    "breaking" if needed else "differs",
+                    o.pointer,
                 )
                 self._findings.add(finding, theirs=place)
                 continue
             mine = ours[key]
             if mine.value["name"] != name:
-                self._add("parameter-name", f"{place.pointer}/name", mine.value["name"], name, "info", mine.pointer)
+                self._add(
+                    "parameter-name",
+                    f"{place.pointer}/name",
+                    mine.value["name"],
+                    name,
+                    "info",
+                    mine.pointer,
+                )
             if bool(mine.value.get("required")) != needed:
                 severity: Severity = "breaking" if needed else "differs"
-                self._add("parameter-required", f"{place.pointer}/required", not needed, needed, severity, mine.pointer)
+                self._add(
+                    "parameter-required",
+                    f"{place.pointer}/required",
+                    not needed,
+                    needed,
+                    severity,
+                    mine.pointer,
+                )
             self._schema(mine, place, "request")
         for key, mine in ours.items():
             name, is_header = mine.value["name"], key[0] == "header"
-            silent = is_header and not mine.value.get("required") and name.lower() not in self._named
+            silent = (
+                is_header and not mine.value.get("required") and name.lower() not in self._named
+            )
             if key not in theirs and not silent:
                 severity = self._findings.lacking(mine)
                 finding = Finding(
-                    "parameter-missing-theirs", f"{t.pointer}/parameters/-", name, None, severity, mine.pointer
+                    "parameter-missing-theirs",
+                    f"{t.pointer}/parameters/-",
+                    name,
+                    None,
+                    severity,
+                    mine.pointer,
                 )
                 self._findings.add(finding, ours=mine)
 
@@ -136,10 +186,14 @@ class _Comparison:
         where = other.pointer
         if mine.value is None or other.value is None:
             if other.value is not None:
-                finding = Finding("request-body-missing-ours", where, None, "a body", "breaking", o.pointer)
+                finding = Finding(
+                    "request-body-missing-ours", where, None, "a body", "breaking", o.pointer
+                )
                 self._findings.add(finding, theirs=other)
             elif mine.value is not None:
-                finding = Finding("request-body-missing-theirs", where, "a body", None, "breaking", mine.pointer)
+                finding = Finding(
+                    "request-body-missing-theirs", where, "a body", None, "breaking", mine.pointer
+                )
                 self._findings.add(finding, ours=mine)
             return
         ours, theirs = self._ours.follow(mine, "body"), self._theirs.follow(other, "body")
@@ -149,24 +203,39 @@ class _Comparison:
         needed = bool(theirs.value.get("required"))
         if bool(ours.value.get("required")) != needed:
             severity: Severity = "breaking" if needed and side == "request" else "differs"
-            self._add("request-body-required", f"{theirs.pointer}/required", not needed, needed, severity, ours.pointer)
+            self._add(
+                "request-body-required",
+                f"{theirs.pointer}/required",
+                not needed,
+                needed,
+                severity,
+                ours.pointer,
+            )
         self._content(ours, theirs, side)
 
     def _content(self, o: Place, t: Place, side: Side) -> None:
         ours = {_media_type(name): place for name, place in o.children("content").items()}
         theirs = {_media_type(name): place for name, place in t.children("content").items()}
-        lost: Severity = "breaking" if not set(ours) & set(theirs) and ours and theirs else "differs"
+        lost: Severity = (
+            "breaking" if not set(ours) & set(theirs) and ours and theirs else "differs"
+        )
         for name, other in theirs.items():
             if name in ours:
                 self._schema(ours[name], other, side)
             else:
-                finding = Finding("media-type-missing-ours", other.pointer, None, name, lost, o.pointer)
+                finding = Finding(
+                    "media-type-missing-ours", other.pointer, None, name, lost, o.pointer
+                )
                 self._findings.add(finding, theirs=other)
         for name, mine in ours.items():
             if name not in theirs:
                 where = f"{t.pointer}/content{pointer(name)}"
-                severity: Severity = "breaking" if side == "request" else self._findings.lacking(mine)
-                finding = Finding("media-type-missing-theirs", where, name, None, severity, mine.pointer)
+                severity: Severity = (
+                    "breaking" if side == "request" else self._findings.lacking(mine)
+                )
+                finding = Finding(
+                    "media-type-missing-theirs", where, name, None, severity, mine.pointer
+                )
                 self._findings.add(finding, ours=mine)
 
     def _responses(self, o: Place, t: Place, side: Side) -> None:
@@ -174,7 +243,9 @@ class _Comparison:
         for status, other in theirs.items():
             matching = [mine for code, mine in ours.items() if _covers(code, status)]
             if not matching:
-                finding = Finding("status-missing-ours", other.pointer, None, status, "differs", o.pointer)
+                finding = Finding(
+                    "status-missing-ours", other.pointer, None, status, "differs", o.pointer
+                )
                 self._findings.add(finding, theirs=other)
             for mine in matching:
                 self._response(mine, other, side)
@@ -183,7 +254,9 @@ class _Comparison:
                 found = self._ours.follow(mine, "response") or mine
                 where = f"{t.pointer}/responses{pointer(status)}"
                 severity = self._findings.lacking(found)
-                finding = Finding("status-missing-theirs", where, status, None, severity, mine.pointer)
+                finding = Finding(
+                    "status-missing-theirs", where, status, None, severity, mine.pointer
+                )
                 self._findings.add(finding, ours=mine)
 
     def _response(self, o: Place, t: Place, side: Side) -> None:
@@ -196,7 +269,9 @@ class _Comparison:
         other = {name.lower(): (name, place) for name, place in theirs.children("headers").items()}
         for name in other.keys() - mine.keys() - {"content-type"}:
             said, place = other[name]
-            finding = Finding("header-missing-ours", place.pointer, None, said, "differs", ours.pointer)
+            finding = Finding(
+                "header-missing-ours", place.pointer, None, said, "differs", ours.pointer
+            )
             self._findings.add(finding, theirs=place)
         for name in mine.keys() - other.keys():
             said, place = mine[name]
@@ -206,11 +281,21 @@ class _Comparison:
                 severity = self._findings.lacking(found)
                 self._add("header-missing-theirs", where, said, None, severity, place.pointer)
         for name in mine.keys() & other.keys():
-            a, b = self._ours.follow(mine[name][1], "header"), self._theirs.follow(other[name][1], "header")
+            a, b = (
+                self._ours.follow(mine[name][1], "header"),
+                self._theirs.follow(other[name][1], "header"),
+            )
             if a is not None and b is not None:
                 needed = bool(b.value.get("required"))
                 if bool(a.value.get("required")) != needed:
-                    self._add("header-required", f"{b.pointer}/required", not needed, needed, "info", a.pointer)
+                    self._add(
+                        "header-required",
+                        f"{b.pointer}/required",
+                        not needed,
+                        needed,
+                        "info",
+                        a.pointer,
+                    )
                 self._schema(a, b, side)
 
     def _security(self, kind: str, o: Place, t: Place) -> None:
@@ -221,7 +306,10 @@ class _Comparison:
             return
         mine = mine if mine.value is not None else self._ours.root.child("security")
         said = [
-            sorted(" + ".join(sorted(self._scheme(document, name) for name in one)) for one in place.value or [])
+            sorted(
+                " + ".join(sorted(self._scheme(document, name) for name in one))
+                for one in place.value or []
+            )
             for document, place in ((self._ours, mine), (self._theirs, other))
         ]
         if said[0] != said[1]:
@@ -243,31 +331,53 @@ class _Comparison:
             for document in (self._ours, self._theirs)
         )
         for said in theirs.keys() - ours.keys():
-            finding = Finding("security-scheme-missing-ours", theirs[said].pointer, None, said, "differs")
+            finding = Finding(
+                "security-scheme-missing-ours", theirs[said].pointer, None, said, "differs"
+            )
             self._findings.add(finding, theirs=theirs[said])
         for said in ours.keys() - theirs.keys() if theirs else ():
             place = ours[said]
             severity: Severity = "breaking"
-            self._add("security-scheme-missing-theirs", place.pointer, said, None, severity, place.pointer)
+            self._add(
+                "security-scheme-missing-theirs", place.pointer, said, None, severity, place.pointer
+            )
 
     def _servers(self) -> None:
         ours, theirs = (
-            {_address(place.value["url"]): place for place in document.root.children("servers").values()}
+            {
+                _address(place.value["url"]): place
+                for place in document.root.children("servers").values()
+            }
             for document in (self._ours, self._theirs)
         )
         theirs.pop("", None)
         for address in theirs.keys() - ours.keys():
             self._findings.add(
-                Finding("server-missing-ours", theirs[address].pointer, None, address, "differs", "/servers"),
+                Finding(
+                    "server-missing-ours",
+                    theirs[address].pointer,
+                    None,
+                    address,
+                    "differs",
+                    "/servers",
+                ),
                 theirs=theirs[address],
             )
         for address in ours.keys() - theirs.keys() if theirs else ():
-            self._add("server-missing-theirs", "/servers/-", address, None, "breaking", ours[address].pointer)
+            self._add(
+                "server-missing-theirs",
+                "/servers/-",
+                address,
+                None,
+                "breaking",
+                ours[address].pointer,
+            )
 
     def _named_schemas(self) -> None:
         """Compare what no operation of both led to, by name."""
         ours, theirs = (
-            document.root.child("components").children("schemas") for document in (self._ours, self._theirs)
+            document.root.child("components").children("schemas")
+            for document in (self._ours, self._theirs)
         )
         spelled = {name.lower(): name for name in ours}
         pairs = {name: spelled[name.lower()] for name in theirs if name.lower() in spelled}
@@ -286,9 +396,14 @@ class _Comparison:
         for name, place in ours.items():
             known = self._schemas.seen_ours | self._findings.covered_ours
             if name not in pairs.values() and place.pointer not in known:
-                severity: Severity = "info" if self._findings.incomplete else self._findings.lacking(place)
+                severity: Severity = (
+                    "info" if self._findings.incomplete else self._findings.lacking(place)
+                )
                 self._findings.add(
-                    Finding("schema-missing-theirs", place.pointer, name, None, severity, place.pointer), ours=place
+                    Finding(
+                        "schema-missing-theirs", place.pointer, name, None, severity, place.pointer
+                    ),
+                    ours=place,
                 )
 
 
@@ -348,7 +463,9 @@ def _header_names(document: Document) -> Iterator[str]:
     for section in ("paths", "webhooks"):
         for item in document.root.children(section).values():
             for operation in _operations(item).values():
-                yield from (name for kind, name in _parameters(document, operation) if kind == "header")
+                yield from (
+                    name for kind, name in _parameters(document, operation) if kind == "header"
+                )
                 for spot in operation.children("responses").values():
                     if response := document.follow(spot, "response"):
                         yield from response.children("headers")

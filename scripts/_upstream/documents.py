@@ -53,7 +53,11 @@ class Place(NamedTuple):
         below = self.child(key)
         if isinstance(below.value, list):
             return {str(number): below.child(number) for number in range(len(below.value))}
-        return {name: below.child(name) for name in below.value} if isinstance(below.value, dict) else {}
+        return (
+            {name: below.child(name) for name in below.value}
+            if isinstance(below.value, dict)
+            else {}
+        )
 
 
 def step(value: Any, key: str) -> Any:

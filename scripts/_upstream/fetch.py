@@ -42,7 +42,10 @@ class Web:
         self._end = time.monotonic() + timeout
         # The settings of the machine are read for its proxies; a loopback address goes through none.
         self._client = httpx.Client(
-            headers={"User-Agent": user_agent(), "Accept": "text/markdown, text/plain;q=0.9, */*;q=0.1"},
+            headers={
+                "User-Agent": user_agent(),
+                "Accept": "text/markdown, text/plain;q=0.9, */*;q=0.1",
+            },
             auth=httpx.Auth(),  # none, wherever one could be found
             trust_env=not _is_loopback(httpx.URL(index).host),
         )
@@ -151,12 +154,19 @@ def _read_cache(file: Path, url: str) -> dict[str, str]:
         kept: Any = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    good = isinstance(kept, dict) and kept.get("url") == url and all(isinstance(item, str) for item in kept.values())
+    good = (
+        isinstance(kept, dict)
+        and kept.get("url") == url
+        and all(isinstance(item, str) for item in kept.values())
+    )
     return kept if good and "text" in kept else {}
 
 
 def _write_cache(file: Path, url: str, text: str, headers: httpx.Headers) -> None:
-    validators = {"If-None-Match": headers.get("ETag"), "If-Modified-Since": headers.get("Last-Modified")}
+    validators = {
+        "If-None-Match": headers.get("ETag"),
+        "If-Modified-Since": headers.get("Last-Modified"),
+    }
     kept = {name: value for name, value in validators.items() if value}
     with contextlib.suppress(OSError):  # a cache that cannot be written costs a download, no more
         file.unlink(missing_ok=True)

@@ -107,7 +107,9 @@ class Findings:
     """How we call a named schema of theirs."""
     _found: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
 
-    def add(self, finding: Finding, *, ours: Place | None = None, theirs: Place | None = None) -> None:
+    def add(
+        self, finding: Finding, *, ours: Place | None = None, theirs: Place | None = None
+    ) -> None:
         """Keep a difference; `ours` and `theirs` are compared no further because of it."""
         if ours is not None:
             self.covered_ours |= self.ours.uses(ours)
@@ -134,4 +136,6 @@ class Findings:
 
     def all(self) -> list[Finding]:
         ranks = list(SEVERITIES)
-        return sorted(self._found.values(), key=lambda one: (ranks.index(one.severity), one.where, one.kind))
+        return sorted(
+            self._found.values(), key=lambda one: (ranks.index(one.severity), one.where, one.kind)
+        )

@@ -58,7 +58,15 @@ class Joined:
     def page_of(self, place: str) -> str:
         """Give the page of a place, or the first one that has something inside of it."""
         around = [self.pages[part] for part in ancestors(place) if part in self.pages]
-        return next(iter([*around, *(page for part, page in self.pages.items() if part.startswith(f"{place}/"))]), "")
+        return next(
+            iter(
+                [
+                    *around,
+                    *(page for part, page in self.pages.items() if part.startswith(f"{place}/")),
+                ]
+            ),
+            "",
+        )
 
 
 def join(pages: list[Page]) -> Joined:
@@ -82,7 +90,9 @@ def _parse(block: Block) -> dict[str, Any] | None:
     """Give the fragment; None where the block is none, a ValueError where it is one and broken."""
     try:
         value = json.loads(block.text, object_pairs_hook=_object, parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # half of a character can be escaped, and written nowhere
+        json.dumps(
+            value, ensure_ascii=False
+        ).encode()  # half of a character can be escaped, and written nowhere
     except RecursionError:
         value, reason = None, f"line {block.line}: it is nested too deeply"
     except json.JSONDecodeError as error:
@@ -103,7 +113,11 @@ def _parse(block: Block) -> dict[str, Any] | None:
 def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(DEEPEST):
-        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list)))
+        inner = (
+            item.values() if isinstance(item, dict) else item
+            for item in level
+            if isinstance(item, (dict, list))
+        )
         level = [item for items in inner for item in items]
     return bool(level)
 
@@ -125,7 +139,11 @@ def _add(joined: Joined, fragment: dict[str, Any], page: str, line: int) -> None
     for key in ("paths", "components", "webhooks"):
         members = fragment.get(key, {})
         wrong = [f"/{key}"] if not isinstance(members, dict) else []
-        wrong += [f"/{key}/{name}" for name in members if not isinstance(members[name], dict)] if not wrong else []
+        wrong += (
+            [f"/{key}/{name}" for name in members if not isinstance(members[name], dict)]
+            if not wrong
+            else []
+        )
         if wrong:
             message = f"line {line}: {wrong[0]} is not an object"
             joined.problems.append(Problem("unreadable-fragment", "", page, message))
@@ -134,7 +152,9 @@ def _add(joined: Joined, fragment: dict[str, Any], page: str, line: int) -> None
     for section in ("paths", "webhooks"):
         for name in (name for name, item in fragment.get(section, {}).items() if "$ref" in item):
             message = f"line {line}: it is a reference to a whole path, which is not followed"
-            joined.problems.append(Problem("unreadable-fragment", pointer(section, name), page, message))
+            joined.problems.append(
+                Problem("unreadable-fragment", pointer(section, name), page, message)
+            )
     for keys, kind, value in _parts(fragment):
         place = pointer(*keys)
         if found := flaw(value, kind):
@@ -148,7 +168,9 @@ def _add(joined: Joined, fragment: dict[str, Any], page: str, line: int) -> None
             around[keys[-1]] = value
             joined.pages[place] = page
         elif essence(around[keys[-1]]) != essence(value):
-            message = f"line {line}: it differs from the one of {joined.pages[place]}, which is kept"
+            message = (
+                f"line {line}: it differs from the one of {joined.pages[place]}, which is kept"
+            )
             joined.problems.append(Problem("contradiction", place, page, message))
 
 
@@ -194,5 +216,7 @@ def essence(value: Any, *, names: bool = False) -> Any:
             if names or (key not in ANNOTATIONS and not key.startswith("x-"))
         }
     if isinstance(value, list):
-        return sorted((essence(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+        return sorted(
+            (essence(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True)
+        )
     return value

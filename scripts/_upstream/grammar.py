@@ -32,7 +32,13 @@ GRAMMAR: Final[dict[str, dict[str, Any]]] = {
 }  # fmt: skip
 TYPES: Final = {"string", "number", "integer", "boolean", "array", "object", "null"}
 NEEDED: Final = {"parameter": ("name", "in"), "server": ("url",)}
-WORDS: Final = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number"}
+WORDS: Final = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+}
 
 
 def flaw(value: Any, kind: str) -> str | None:
@@ -65,7 +71,9 @@ def _flaw(value: Any, kind: str) -> str | None:
     if kind == "schema":
         return _type_flaw(value.get("type"))
     missing = [
-        key for key in NEEDED.get(kind, ()) if key not in value and not ("$ref" in GRAMMAR[kind] and "$ref" in value)
+        key
+        for key in NEEDED.get(kind, ())
+        if key not in value and not ("$ref" in GRAMMAR[kind] and "$ref" in value)
     ]
     return f"has no {missing[0]}" if missing else None
 

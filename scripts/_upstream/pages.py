@@ -12,7 +12,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 from .fetch import Unreadable, Web
 
 MOST_PAGES: Final = 500
-_LINK: Final = re.compile(r"\]\(\s*<?([^\s<>()]+)>?[^()\n]*\)|(?<![(<\w])<?(https?://[^\s<>()\]]+)>?")
+_LINK: Final = re.compile(
+    r"\]\(\s*<?([^\s<>()]+)>?[^()\n]*\)|(?<![(<\w])<?(https?://[^\s<>()\]]+)>?"
+)
 _FENCE: Final = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^\n]*)$")
 
 
@@ -56,7 +58,9 @@ def from_folder(folder: Path) -> Reading:
             reading.missing[name] = str(error)
     # A link to another site than that of the pages is no page.
     elsewhere = {""} if len(found_hosts) > 1 else {host for host, _ in absent}
-    reading.missing |= {name: "it is not in the folder" for host, name in absent if host in found_hosts | elsewhere}
+    reading.missing |= {
+        name: "it is not in the folder" for host, name in absent if host in found_hosts | elsewhere
+    }
     return reading
 
 
@@ -98,7 +102,9 @@ def blocks(text: str) -> Iterator[Block]:
             opened = None
         else:
             inside.append(line.removeprefix(indent))
-    if opened is not None:  # by the rules of Markdown, a block that nothing closes goes on to the end
+    if (
+        opened is not None
+    ):  # by the rules of Markdown, a block that nothing closes goes on to the end
         yield from _json(opened, inside)
 
 
@@ -120,10 +126,17 @@ def _page_name(link: str) -> str:
     except ValueError:
         return ""
     name = unquote(parts.path).rstrip("/").rpartition("/")[2]
-    if parts.scheme not in {"", "http", "https"} or not name.strip(".") or "\\" in name or "\0" in name:
+    if (
+        parts.scheme not in {"", "http", "https"}
+        or not name.strip(".")
+        or "\\" in name
+        or "\0" in name
+    ):
         return ""
     ending = PurePosixPath(name).suffix.lower()
-    return name if ending == ".md" else "" if re.fullmatch(r"\.[a-z]{2,5}", ending) else f"{name}.md"
+    return (
+        name if ending == ".md" else "" if re.fullmatch(r"\.[a-z]{2,5}", ending) else f"{name}.md"
+    )
 
 
 def _host(link: str) -> str:

@@ -17,7 +17,11 @@ from .yaml_text import Edit, Text
 EDITED: Final = {"properties", "parameters", "headers"}
 """A member of these is written anew as a whole; of larger things, only what changes."""
 BEHIND_EVIDENCE: Final = ("items", "anyOf", "oneOf", "schema", "content")
-STATUS_WORDS: Final = {"2": "It went well.", "4": "The request is refused.", "5": "The service failed."}
+STATUS_WORDS: Final = {
+    "2": "It went well.",
+    "4": "The request is refused.",
+    "5": "The service failed.",
+}
 
 
 class Proposals:
@@ -32,7 +36,9 @@ class Proposals:
         # The service ignores the letter case of names, and the generated code needs one spelling for all of the spec.
         schemas = self._spec["components"]["schemas"].values()
         self._spelled = Counter(name for schema in schemas for name in schema.get("properties", {}))
-        self._before = {f"/components/schemas{pointer(name)}" for name in self._spec["components"]["schemas"]}
+        self._before = {
+            f"/components/schemas{pointer(name)}" for name in self._spec["components"]["schemas"]
+        }
         self._names: dict[str, str] = {}
 
     def edits(self, found: list[Finding]) -> list[list[Edit]]:
@@ -40,16 +46,27 @@ class Proposals:
         touched: list[set[str]] = []
         for finding in found:
             correct = getattr(self, f"_{finding.kind.replace('-', '_')}", None)
-            known = next(part for part in ancestors(finding.at) if self._findings.ours.at(part).value is not None)
+            known = next(
+                part
+                for part in ancestors(finding.at)
+                if self._findings.ours.at(part).value is not None
+            )
             places = correct(finding) if correct and self._is_there(known) else []
             touched.append({self._text.block(at) for at in places})
         # What another correction writes anew as a whole, or takes out with what is around it, is part of that.
         everything = {at for places in touched for at in places if self._is_there(at)}
         outermost = {
-            at: next(over for over in reversed(list(ancestors(at))) if over in everything) for at in everything
+            at: next(over for over in reversed(list(ancestors(at))) if over in everything)
+            for at in everything
         }
-        written = {at: self._text.write(at, self._value(at), self._names.get(at)) for at in set(outermost.values())}
-        return [[written[at] for at in sorted({outermost[at] for at in places & everything})] for places in touched]
+        written = {
+            at: self._text.write(at, self._value(at), self._names.get(at))
+            for at in set(outermost.values())
+        }
+        return [
+            [written[at] for at in sorted({outermost[at] for at in places & everything})]
+            for places in touched
+        ]
 
     def _is_there(self, at: str) -> bool:
         try:
@@ -69,7 +86,9 @@ class Proposals:
 
     def _changed(self, at: str, keys: list[str], source: str) -> list[str]:
         """Renew the evidence of what was changed, and tell which text that makes new."""
-        carrier = next(around for around in ancestors(at) if "x-evidence" in (self._dict(around) or {}))
+        carrier = next(
+            around for around in ancestors(at) if "x-evidence" in (self._dict(around) or {})
+        )
         holder = self._value(carrier)
         holder["x-evidence"] = self._evidence(source)
         for key in [key for key in holder if key in BEHIND_EVIDENCE or key == "x-evidence"]:
@@ -210,7 +229,9 @@ class Proposals:
         schema.pop("const", None)
         schema["enum"] = values
         if all(isinstance(value, str) for value in values):
-            schema["x-enum-varnames"] = [names.get(value) or _variable_name(value) for value in values]
+            schema["x-enum-varnames"] = [
+                names.get(value) or _variable_name(value) for value in values
+            ]
 
     def _additional_properties(self, finding: Finding) -> list[str]:
         if not isinstance(finding.theirs, bool):
@@ -223,7 +244,9 @@ class Proposals:
         key = next((key for key in ("oneOf", "anyOf") if key in schema), None)
         if key is None:
             return []
-        places, made = self._schema(finding.source, f"{component(finding.at) or ''}{_capital(str(finding.theirs))}")
+        places, made = self._schema(
+            finding.source, f"{component(finding.at) or ''}{_capital(str(finding.theirs))}"
+        )
         if "$ref" not in made:
             made.pop("x-evidence")
         else:
@@ -235,7 +258,9 @@ class Proposals:
             told = read(self._theirs, finding.source).properties.get(tag)
             values = read(self._theirs, told).enum if told else None
             if values:
-                touched += self._put(f"{finding.at}/discriminator/mapping{pointer(str(values[0]))}", made["$ref"])
+                touched += self._put(
+                    f"{finding.at}/discriminator/mapping{pointer(str(values[0]))}", made["$ref"]
+                )
         return touched
 
     def _parameter_required(self, finding: Finding) -> list[str]:
@@ -259,7 +284,9 @@ class Proposals:
     def _media_type_missing_ours(self, finding: Finding) -> list[str]:
         places, made = self._media(finding.source)
         self._put(f"{finding.at}/content{pointer(finding.theirs)}", made)
-        return places + self._changed(finding.at, [f"content{pointer(finding.theirs)}"], finding.where)
+        return places + self._changed(
+            finding.at, [f"content{pointer(finding.theirs)}"], finding.where
+        )
 
     def _request_body_missing_ours(self, finding: Finding) -> list[str]:
         places, made = self._body(finding.source)
@@ -268,7 +295,9 @@ class Proposals:
     def _method_missing_ours(self, finding: Finding) -> list[str]:
         places, made = self._operation(finding.source, finding.theirs)
         # What is in the path is called as in the spec, whatever the pages call it.
-        others = [one for item in self._value(finding.at).values() for one in item.get("parameters", [])]
+        others = [
+            one for item in self._value(finding.at).values() for one in item.get("parameters", [])
+        ]
         in_path = {one["name"]: one for one in others if one.get("in") == "path"}
         more = [one for one in made.get("parameters", []) if one["in"] != "path"]
         if parameters := [*copy.deepcopy(list(in_path.values())), *more]:
@@ -294,13 +323,19 @@ class Proposals:
 
     def _security_scheme_missing_ours(self, finding: Finding) -> list[str]:
         scheme = self._theirs.follow(finding.source, "security")
-        value = {key: item for key, item in (scheme.value if scheme else {}).items() if not key.startswith("x-")}
+        value = {
+            key: item
+            for key, item in (scheme.value if scheme else {}).items()
+            if not key.startswith("x-")
+        }
         name = tokens(finding.source.pointer)[-1]
         made = {**value, "x-evidence": self._evidence(finding.where)}
         return self._put(f"/components/securitySchemes{pointer(name)}", made)
 
     def _server_missing_ours(self, finding: Finding) -> list[str]:
-        return self._put("/servers/-", {"url": finding.theirs, "x-evidence": self._evidence(finding.where)})
+        return self._put(
+            "/servers/-", {"url": finding.theirs, "x-evidence": self._evidence(finding.where)}
+        )
 
     # What the pages say, in the form of the spec: evidence on everything, enums and objects under names of their own.
 
@@ -311,8 +346,12 @@ class Proposals:
         made: dict[str, Any] = {}
         if "$ref" in value and (target := self._theirs.target(place, "schema")):
             places = self._component(target) if component(target.pointer) else []
-            made["$ref"] = f"#/components/schemas/{self._our_name(component(target.pointer) or name)}"
-        elif len(values := [one for one in value.get("enum", []) if one is not None]) > 1 or value.get("properties"):
+            made["$ref"] = (
+                f"#/components/schemas/{self._our_name(component(target.pointer) or name)}"
+            )
+        elif len(
+            values := [one for one in value.get("enum", []) if one is not None]
+        ) > 1 or value.get("properties"):
             places = self._named(place, name)
             made["$ref"] = f"#/components/schemas/{self._our_name(name)}"
         else:
@@ -335,7 +374,11 @@ class Proposals:
                 implied = read(self._theirs, place).type or "string"
                 made = {"type": implied, **made, "default": made["const"]}
         # What has a name of its own is taken over without null, which is then written where it is used.
-        if made and read(self._theirs, place).nullable and not read(Document(self._spec), Place("", made)).nullable:
+        if (
+            made
+            and read(self._theirs, place).nullable
+            and not read(Document(self._spec), Place("", made)).nullable
+        ):
             if isinstance(made.get("type"), str):
                 made["type"] = [made["type"], "null"]
             else:
@@ -346,11 +389,27 @@ class Proposals:
 
     @staticmethod
     def _plain(value: dict[str, Any]) -> dict[str, Any]:
-        dropped = ANNOTATIONS | {"nullable", "items", "oneOf", "anyOf", "allOf", "discriminator", "properties"}
-        made = {key: item for key, item in value.items() if key not in dropped and not key.startswith("x-")}
+        dropped = ANNOTATIONS | {
+            "nullable",
+            "items",
+            "oneOf",
+            "anyOf",
+            "allOf",
+            "discriminator",
+            "properties",
+        }
+        made = {
+            key: item
+            for key, item in value.items()
+            if key not in dropped and not key.startswith("x-")
+        }
         if isinstance(value.get("additionalProperties"), dict):
             del made["additionalProperties"]
-        if "array" in value.get("type", "") and not isinstance(value.get("items"), dict) and "prefixItems" not in made:
+        if (
+            "array" in value.get("type", "")
+            and not isinstance(value.get("items"), dict)
+            and "prefixItems" not in made
+        ):
             made["items"] = {}  # the generator wants to be told
         return made
 
@@ -375,7 +434,9 @@ class Proposals:
                 made["description"] = description
             made["x-evidence"] = self._evidence(place.pointer)
             if shape.required:
-                made["required"] = [self._spelling(key) for key in shape.properties if key in shape.required]
+                made["required"] = [
+                    self._spelling(key) for key in shape.properties if key in shape.required
+                ]
             if shape.extra is not None and shape.extra.value is False:
                 made["additionalProperties"] = False
             made["properties"] = {}
@@ -397,14 +458,18 @@ class Proposals:
 
     def _parameter(self, place: Place) -> tuple[list[str], dict[str, Any]]:
         found = self._theirs.follow(place, "parameter") or place
-        made = {key: found.value[key] for key in ("name", "in")} | {"required": bool(found.value.get("required"))}
+        made = {key: found.value[key] for key in ("name", "in")} | {
+            "required": bool(found.value.get("required"))
+        }
         places, more = self._header(found)
         return places, {**made, **more, "required": made["required"]}
 
     def _header(self, place: Place) -> tuple[list[str], dict[str, Any]]:
         found = self._theirs.follow(place, "header") or place
         schema = found.child("schema")
-        name = "".join(map(_capital, re.split(r"\W+", found.value.get("name", tokens(place.pointer)[-1]))))
+        name = "".join(
+            map(_capital, re.split(r"\W+", found.value.get("name", tokens(place.pointer)[-1])))
+        )
         places, inner = self._schema(
             schema if schema.value is not None else Place(schema.pointer, {"type": "string"}), name
         )
@@ -436,11 +501,17 @@ class Proposals:
         found = self._theirs.follow(place, "body") or place
         places, content = self._content(found)
         needed = bool(found.value.get("required"))
-        return places, {"required": needed, "x-evidence": self._evidence(place.pointer), "content": content}
+        return places, {
+            "required": needed,
+            "x-evidence": self._evidence(place.pointer),
+            "content": content,
+        }
 
     def _response(self, place: Place, status: str) -> tuple[list[str], dict[str, Any]]:
         found = self._theirs.follow(place, "response") or place
-        made: dict[str, Any] = {"description": _words(found.value) or STATUS_WORDS.get(status[0], "Not described.")}
+        made: dict[str, Any] = {
+            "description": _words(found.value) or STATUS_WORDS.get(status[0], "Not described.")
+        }
         places: list[str] = []
         for name, header in found.children("headers").items():
             more, made.setdefault("headers", {})[name] = self._header(header)
@@ -454,9 +525,13 @@ class Proposals:
         words = [method, *re.findall(r"[^\W_]+", without_version(tokens(place.pointer)[1]))]
         named = value.get("operationId")
         made: dict[str, Any] = {
-            "operationId": named if isinstance(named, str) else words[0] + "".join(map(_capital, words[1:])),
+            "operationId": named
+            if isinstance(named, str)
+            else words[0] + "".join(map(_capital, words[1:])),
             "tags": [tag for tag in value.get("tags", []) if isinstance(tag, str)] or ["Message"],
-            "summary": value["summary"] if isinstance(value.get("summary"), str) else "Not described.",
+            "summary": value["summary"]
+            if isinstance(value.get("summary"), str)
+            else "Not described.",
             "x-evidence": self._evidence(place.pointer),
         }
         places: list[str] = []
@@ -482,7 +557,9 @@ def _capital(word: str) -> str:
 
 def _body_name(keys: list[str]) -> str:
     """Name a body that has no name, after its operation or its component."""
-    words = re.findall(r"[^\W_]+", f"{keys[2]} {without_version(keys[1])}" if keys[0] == "paths" else keys[2])
+    words = re.findall(
+        r"[^\W_]+", f"{keys[2]} {without_version(keys[1])}" if keys[0] == "paths" else keys[2]
+    )
     status = keys[4] if "responses" in keys[3:4] else ""
     ending = "Request" if "requestBody" in keys or "requestBodies" in keys else f"Result{status}"
     return "".join(map(_capital, words)) + ending

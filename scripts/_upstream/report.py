@@ -16,31 +16,52 @@ SPEC: Final = "spec/ecall.yaml"
 _CONTROLS: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
-def as_json(found: list[Finding], edits: list[list[Edit]], joined: Joined, problems: list[Problem]) -> str:
+def as_json(
+    found: list[Finding], edits: list[list[Edit]], joined: Joined, problems: list[Problem]
+) -> str:
     """Write one list of objects; those of what could not be read are among them."""
     rows: list[dict[str, Any]] = []
     for finding, changes in zip(found, edits, strict=True):
-        row: dict[str, Any] = {key: getattr(finding, key) for key in ("kind", "where", "ours", "theirs", "severity")}
+        row: dict[str, Any] = {
+            key: getattr(finding, key) for key in ("kind", "where", "ours", "theirs", "severity")
+        }
         row["page"] = joined.page_of(finding.where)
         if changes:
             row["correction"] = [
-                {"file": SPEC, "at": edit.at, "line": edit.first, "replace": _replaced(edit), "yaml": edit.text}
+                {
+                    "file": SPEC,
+                    "at": edit.at,
+                    "line": edit.first,
+                    "replace": _replaced(edit),
+                    "yaml": edit.text,
+                }
                 for edit in changes
             ]
         rows.append(row)
     for kind, where, page, message in problems:
-        row = {"kind": kind, "where": where, "ours": None, "theirs": message, "severity": "info", "page": page}
+        row = {
+            "kind": kind,
+            "where": where,
+            "ours": None,
+            "theirs": message,
+            "severity": "info",
+            "page": page,
+        }
         rows.append(row)
     return json.dumps(rows, indent=2)
 
 
-def as_text(found: list[Finding], edits: list[list[Edit]], joined: Joined, problems: list[Problem]) -> str:
+def as_text(
+    found: list[Finding], edits: list[list[Edit]], joined: Joined, problems: list[Problem]
+) -> str:
     """Write it for people: the differences by severity, what could not be read, the corrections."""
     text = "\n".join(_lines(found, edits, joined, problems))
     return _CONTROLS.sub("?", text)  # the pages shall not steer a terminal
 
 
-def _lines(found: list[Finding], edits: list[list[Edit]], joined: Joined, problems: list[Problem]) -> Iterator[str]:
+def _lines(
+    found: list[Finding], edits: list[list[Edit]], joined: Joined, problems: list[Problem]
+) -> Iterator[str]:
     for severity, meaning in SEVERITIES.items():
         chosen = [finding for finding in found if finding.severity == severity]
         if chosen:
@@ -70,7 +91,9 @@ def _lines(found: list[Finding], edits: list[list[Edit]], joined: Joined, proble
 def _place(edit: Edit) -> str:
     if edit.last < edit.first:
         return f"After line {edit.last}, insert:"
-    lines = f"line {edit.first}" if edit.first == edit.last else f"lines {edit.first} to {edit.last}"
+    lines = (
+        f"line {edit.first}" if edit.first == edit.last else f"lines {edit.first} to {edit.last}"
+    )
     return f"In place of {lines}:"
 
 

@@ -41,14 +41,18 @@ class Schemas:
         if ours.name and theirs.name:
             self._findings.names.setdefault(theirs.name, ours.name)
             if ours.name != theirs.name:
-                self._add("schema-name", theirs.pointer, ours.name, theirs.name, "info", ours.pointer)
+                self._add(
+                    "schema-name", theirs.pointer, ours.name, theirs.name, "info", ours.pointer
+                )
         if ours.variants or theirs.variants:
             if not self._variants(o, t, ours, theirs, side):
                 return
         elif ours.type != theirs.type:
             severity = self._type_severity(ours.type, theirs.type, side, o)
             at, source = self._to_correct(o, t, ours, theirs)
-            finding = Finding("type", f"{theirs.pointer}/type", ours.type, theirs.type, severity, at)
+            finding = Finding(
+                "type", f"{theirs.pointer}/type", ours.type, theirs.type, severity, at
+            )
             self._findings.add(finding, ours=o, theirs=source)
             return
         self._values(ours, theirs, side)
@@ -60,15 +64,21 @@ class Schemas:
         elif any(place and place.value not in ({}, True) for place in (ours.items, theirs.items)):
             severity = self._findings.lacking(ours.items) if ours.items else "differs"
             mine, other = (place and _plain(place.value) for place in (ours.items, theirs.items))
-            finding = Finding("items", f"{theirs.pointer}/items", mine, other, severity, ours.pointer)
+            finding = Finding(
+                "items", f"{theirs.pointer}/items", mine, other, severity, ours.pointer
+            )
             self._findings.add(finding, ours=ours.items, theirs=theirs.items)
 
-    def _add(self, kind: str, where: str, ours: Any, theirs: Any, severity: Severity, at: str) -> None:
+    def _add(
+        self, kind: str, where: str, ours: Any, theirs: Any, severity: Severity, at: str
+    ) -> None:
         self._findings.add(Finding(kind, where, ours, theirs, severity, at))
 
     def _to_correct(self, o: Place, t: Place, ours: Shape, theirs: Shape) -> tuple[str, Place]:
         """Say what another type replaces, and what says so: our definition only where theirs is in its stead."""
-        others = {name.lower() for name in self._theirs.root.child("components").children("schemas")}
+        others = {
+            name.lower() for name in self._theirs.root.child("components").children("schemas")
+        }
         if ours.name and theirs.name and ours.name.lower() not in others - {theirs.name.lower()}:
             return ours.pointer, self._theirs.at(theirs.pointer)
         return o.pointer, t
@@ -79,11 +89,16 @@ class Schemas:
             where, severity = theirs.nullable_at, _by(side, "differs", "breaking")
         else:
             in_definition = ours.nullable_at == ours.pointer != o.pointer
-            where, severity = theirs.pointer if in_definition else t.pointer, _by(side, "breaking", "info")
+            where, severity = (
+                theirs.pointer if in_definition else t.pointer,
+                _by(side, "breaking", "info"),
+            )
         at = ours.pointer if in_definition else o.pointer
         self._add("nullable", where, ours.nullable, theirs.nullable, severity, at)
 
-    def _type_severity(self, ours: str | None, theirs: str | None, side: Side, o: Place) -> Severity:
+    def _type_severity(
+        self, ours: str | None, theirs: str | None, side: Side, o: Place
+    ) -> Severity:
         if theirs is None:
             return self._findings.lacking(o)
         narrow, wide = (ours, theirs) if side == "request" else (theirs, ours)
@@ -116,7 +131,14 @@ class Schemas:
                 self._add("enum-case", where, twin, value, "breaking", ours.pointer)
         for value in o:
             severity = _by(side, "breaking", "info")
-            self._add("enum-value-missing-theirs", f"{theirs.enum_at}/-", value, None, severity, ours.pointer)
+            self._add(
+                "enum-value-missing-theirs",
+                f"{theirs.enum_at}/-",
+                value,
+                None,
+                severity,
+                ours.pointer,
+            )
 
     def _limits(self, used: Place, by: Place, ours: Shape, theirs: Shape, side: Side) -> None:
         for key in LIMITS:
@@ -129,7 +151,9 @@ class Schemas:
                 elif o and not t:
                     severity = self._findings.lacking(o)
                 elif key != "default":
-                    severity = _by(side, "breaking" if _is_tighter(key, mine, other) else "differs", "info")
+                    severity = _by(
+                        side, "breaking" if _is_tighter(key, mine, other) else "differs", "info"
+                    )
                 where = t.pointer if t else f"{theirs.pointer}/{key}"
                 kind = key if key in {"pattern", "format", "default"} else "limit"
                 # What stands beside their reference goes beside ours.
@@ -138,15 +162,24 @@ class Schemas:
 
     def _properties(self, ours: Shape, theirs: Shape, side: Side) -> None:
         left = dict(ours.properties)
-        ours_anyway, theirs_anyway = self._shared(self._ours, ours), self._shared(self._theirs, theirs)
+        ours_anyway, theirs_anyway = (
+            self._shared(self._ours, ours),
+            self._shared(self._theirs, theirs),
+        )
         for name, t in theirs.properties.items():
-            twin = name if name in left else next((mine for mine in left if mine.lower() == name.lower()), None)
+            twin = (
+                name
+                if name in left
+                else next((mine for mine in left if mine.lower() == name.lower()), None)
+            )
             needed = name in theirs.required
             if twin is None and name.lower() in ours_anyway:
                 continue
             if twin is None:
                 severity: Severity = "breaking" if needed and side == "request" else "differs"
-                finding = Finding("property-missing-ours", t.pointer, None, name, severity, ours.pointer)
+                finding = Finding(
+                    "property-missing-ours", t.pointer, None, name, severity, ours.pointer
+                )
                 self._findings.add(finding, theirs=t)
                 continue
             o = left.pop(twin)
@@ -163,18 +196,29 @@ class Schemas:
             if name.lower() in theirs_anyway:
                 continue
             where = f"{theirs.pointer}/properties{pointer(name)}"
-            finding = Finding("property-missing-theirs", where, name, None, self._findings.lacking(o), o.pointer)
+            finding = Finding(
+                "property-missing-theirs", where, name, None, self._findings.lacking(o), o.pointer
+            )
             self._findings.add(finding, ours=o)
 
     @staticmethod
     def _shared(document: Document, shape: Shape) -> set[str]:
         """Give the properties that all variants have: a base class may name them, and need not."""
-        names = [{name.lower() for name in read(document, one).properties} for one in shape.variants]
+        names = [
+            {name.lower() for name in read(document, one).properties} for one in shape.variants
+        ]
         return set.intersection(*names) if names else set()
 
     def _extra(self, ours: Shape, theirs: Shape) -> None:
         o, t = ours.extra, theirs.extra
-        if o and t and isinstance(o.value, dict) and isinstance(t.value, dict) and o.value and t.value:
+        if (
+            o
+            and t
+            and isinstance(o.value, dict)
+            and isinstance(t.value, dict)
+            and o.value
+            and t.value
+        ):
             self.compare(o, t, "response")
             return
         mine, other = (_openness(place) for place in (o, t))
@@ -189,8 +233,13 @@ class Schemas:
         pairs = self._pairs(left, right, theirs)
         at = ours.pointer
         if not pairs:
-            severity: Severity = "breaking" if side == "request" or ours.type or theirs.type else "differs"
-            said = [self._label(self._ours, one) for one in left], [self._label(self._theirs, one) for one in right]
+            severity: Severity = (
+                "breaking" if side == "request" or ours.type or theirs.type else "differs"
+            )
+            said = (
+                [self._label(self._ours, one) for one in left],
+                [self._label(self._theirs, one) for one in right],
+            )
             at, source = self._to_correct(o, t, ours, theirs)
             finding = Finding("type", theirs.pointer, said[0], said[1], severity, at)
             self._findings.add(finding, ours=o, theirs=source)
@@ -200,17 +249,33 @@ class Schemas:
             self.compare(mine, other, side, whole=False)
         for other in [one for one in right if one not in [pair[1] for pair in pairs]]:
             finding = Finding(
-                "variant-missing-ours", other.pointer, None, self._label(self._theirs, other), "differs", at
+                "variant-missing-ours",
+                other.pointer,
+                None,
+                self._label(self._theirs, other),
+                "differs",
+                at,
             )
             self._findings.add(finding, theirs=other)
-        key = next((key for key in ("oneOf", "anyOf") if key in (self._theirs.at(theirs.pointer).value or {})), "")
+        key = next(
+            (
+                key
+                for key in ("oneOf", "anyOf")
+                if key in (self._theirs.at(theirs.pointer).value or {})
+            ),
+            "",
+        )
         for mine in [one for one in left if one not in [pair[0] for pair in pairs]]:
             where = f"{theirs.pointer}/{key}/-" if key else theirs.pointer
             severity = _by(side, "breaking", "info")
             label = self._label(self._ours, mine)
-            self._findings.add(Finding("variant-missing-theirs", where, label, None, severity, at), ours=mine)
+            self._findings.add(
+                Finding("variant-missing-theirs", where, label, None, severity, at), ours=mine
+            )
         if ours.discriminator and theirs.discriminator:
-            names = [one.value.get("propertyName") for one in (ours.discriminator, theirs.discriminator)]
+            names = [
+                one.value.get("propertyName") for one in (ours.discriminator, theirs.discriminator)
+            ]
             if names[0] != names[1]:
                 where = f"{theirs.discriminator.pointer}/propertyName"
                 self._add("discriminator", where, names[0], names[1], "differs", at)
@@ -221,7 +286,9 @@ class Schemas:
         if (told := tag(union, t)) is None:
             return
         name, value = told
-        mine, other = (shape.properties.get(name) for shape in (read(self._ours, o), read(self._theirs, t)))
+        mine, other = (
+            shape.properties.get(name) for shape in (read(self._ours, o), read(self._theirs, t))
+        )
         if mine is None or other is None:
             return
         shape = read(self._theirs, other)
@@ -229,12 +296,21 @@ class Schemas:
             self._tagged.add(shape.pointer)
             ours = read(self._ours, mine)
             if ours.enum is not None and ours.enum != [value.value]:
-                self._add("const", value.pointer, ours.enum[0], value.value, "breaking", ours.pointer)
+                self._add(
+                    "const", value.pointer, ours.enum[0], value.value, "breaking", ours.pointer
+                )
 
-    def _pairs(self, left: list[Place], right: list[Place], union: Shape) -> list[tuple[Place, Place]]:
+    def _pairs(
+        self, left: list[Place], right: list[Place], union: Shape
+    ) -> list[tuple[Place, Place]]:
         """Match variants: by name, then by the value that tells them apart, then by type and likeness."""
-        mine = [(one, read(self._ours, one), self._constants(self._ours, one, None)) for one in left]
-        other = [(one, read(self._theirs, one), self._constants(self._theirs, one, union)) for one in right]
+        mine = [
+            (one, read(self._ours, one), self._constants(self._ours, one, None)) for one in left
+        ]
+        other = [
+            (one, read(self._theirs, one), self._constants(self._theirs, one, union))
+            for one in right
+        ]
         known = [one for one in other if one[1].known]
         pairs: list[tuple[Place, Place]] = []
 
@@ -249,7 +325,9 @@ class Schemas:
         match(lambda a, b: int(_name(a) is not None and _name(a) == _name(b)))
         match(lambda a, b: len(a[2].items() & b[2].items()))
         match(_likeness)
-        for one in other:  # what is not known may be any of those that are left: nothing is said about it
+        for (
+            one
+        ) in other:  # what is not known may be any of those that are left: nothing is said about it
             if not one[1].known and mine:
                 named = str(one[0].value.get("$ref", "")).rpartition("/")[2]
                 row = next((row for row in mine if row[1].name == named), mine[0])
@@ -260,7 +338,11 @@ class Schemas:
     def _constants(self, document: Document, place: Place, union: Shape | None) -> dict[str, str]:
         shape = read(document, place)
         shapes = {name.lower(): read(document, below) for name, below in shape.properties.items()}
-        found = {name: one.enum[0] for name, one in shapes.items() if one.enum is not None and len(one.enum) == 1}
+        found = {
+            name: one.enum[0]
+            for name, one in shapes.items()
+            if one.enum is not None and len(one.enum) == 1
+        }
         if union is not None and (told := tag(union, place)):
             found.setdefault(told[0].lower(), told[1].value)
         return {name: _folded(value) for name, value in found.items()}
@@ -286,7 +368,9 @@ def _likeness(a: Any, b: Any) -> int:
         return 0
     if any(their_constants.get(name, value) != value for name, value in our_constants.items()):
         return 0
-    return 1 + len({name.lower() for name in ours.properties} & {name.lower() for name in theirs.properties})
+    return 1 + len(
+        {name.lower() for name in ours.properties} & {name.lower() for name in theirs.properties}
+    )
 
 
 def _same(a: Any, b: Any) -> bool:

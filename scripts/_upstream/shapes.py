@@ -14,7 +14,14 @@ LIMITS: Final = (
     "minLength", "maxLength", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
     "multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "default",
 )  # fmt: skip
-_TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+_TYPES: Final = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "object",
+}
 
 
 @dataclass
@@ -61,7 +68,10 @@ def read(document: Document, place: Place) -> Shape:
         value = layer.value
         given = value.get("type", [])
         if not types:
-            types, typed = [item for item in ([given] if isinstance(given, str) else given) if item != "null"], layer
+            types, typed = (
+                [item for item in ([given] if isinstance(given, str) else given) if item != "null"],
+                layer,
+            )
         if _is_nullable(value):
             shape.nullable, shape.nullable_at = True, shape.nullable_at or layer.pointer
         _read_values(shape, layer)
@@ -76,7 +86,11 @@ def read(document: Document, place: Place) -> Shape:
             shape.extra = layer.child("additionalProperties")
         if "discriminator" in value:
             shape.discriminator = shape.discriminator or layer.child("discriminator")
-    constants = [one.value["const"] for one in shape.variants if isinstance(one.value, dict) and "const" in one.value]
+    constants = [
+        one.value["const"]
+        for one in shape.variants
+        if isinstance(one.value, dict) and "const" in one.value
+    ]
     if len(constants) == len(shape.variants) > 1:  # an enum with a word on each value
         shape.enum, shape.enum_at = constants, shape.variants[0].pointer.rpartition("/")[0]
         shape.variants = []
@@ -94,11 +108,17 @@ def _definition(document: Document, place: Place) -> Place:
     seen: set[str] = set()
     while isinstance(place.value, dict) and place.pointer not in seen:
         seen.add(place.pointer)
-        said = [key for key in place.value if key not in ANNOTATIONS | {"nullable"} and not key.startswith("x-")]
+        said = [
+            key
+            for key in place.value
+            if key not in ANNOTATIONS | {"nullable"} and not key.startswith("x-")
+        ]
         if said == ["$ref"]:
             place = document.target(place, "schema") or place
         elif said in (["allOf"], ["anyOf"], ["oneOf"]):
-            members = [item for item in place.children(said[0]).values() if not _is_null(item.value)]
+            members = [
+                item for item in place.children(said[0]).values() if not _is_null(item.value)
+            ]
             if len(members) == 1:
                 place = members[0]
     return place
@@ -132,13 +152,17 @@ def _layers(document: Document, place: Place, stack: tuple[str, ...], shape: Sha
                 shape.nullable, shape.nullable_at = True, shape.nullable_at or place.pointer
     if "discriminator" in place.value and not {"anyOf", "oneOf"} & set(place.value):
         # A base class that names its descendants.
-        _add_variants(shape, [Place(at, {"$ref": ref}) for ref, at in _mapped(place).items()], stack)
+        _add_variants(
+            shape, [Place(at, {"$ref": ref}) for ref, at in _mapped(place).items()], stack
+        )
     return found
 
 
 def _add_variants(shape: Shape, members: list[Place], stack: tuple[str, ...]) -> None:
     """Add variants, unless this schema is one of them itself, whose base names them."""
-    references = {member.value.get("$ref", "")[1:] for member in members if isinstance(member.value, dict)}
+    references = {
+        member.value.get("$ref", "")[1:] for member in members if isinstance(member.value, dict)
+    }
     if not references & set(stack):
         shape.variants += members
 
@@ -147,7 +171,9 @@ def _mapped(place: Place) -> dict[str, str]:
     """Give what the mapping of a discriminator leads to, and where it says so."""
     found: dict[str, str] = {}
     for below in place.child("discriminator").children("mapping").values():
-        reference = below.value if below.value.startswith("#/") else f"#/components/schemas/{below.value}"
+        reference = (
+            below.value if below.value.startswith("#/") else f"#/components/schemas/{below.value}"
+        )
         found.setdefault(reference, below.pointer)
     return found
 
@@ -157,7 +183,9 @@ def tag(union: Shape, variant: Place) -> tuple[str, Place] | None:
     if union.discriminator is None or not isinstance(variant.value, dict):
         return None
     for name, below in union.discriminator.children("mapping").items():
-        reference = below.value if below.value.startswith("#/") else f"#/components/schemas/{below.value}"
+        reference = (
+            below.value if below.value.startswith("#/") else f"#/components/schemas/{below.value}"
+        )
         if variant.value.get("$ref") == reference:
             return union.discriminator.value.get("propertyName", ""), Place(below.pointer, name)
     return None
@@ -189,7 +217,10 @@ def _settle_limits(shape: Shape) -> None:
 
 
 def _only(place: Place, kind: str) -> Place:
-    return Place(place.pointer, {**{key: item for key, item in place.value.items() if key != "$ref"}, "type": kind})
+    return Place(
+        place.pointer,
+        {**{key: item for key, item in place.value.items() if key != "$ref"}, "type": kind},
+    )
 
 
 def _implied(shape: Shape) -> str | None:
@@ -202,10 +233,14 @@ def _implied(shape: Shape) -> str | None:
 
 
 def _is_nullable(value: Any) -> bool:
-    return isinstance(value, dict) and (bool(value.get("nullable")) or "null" in value.get("type", []))
+    return isinstance(value, dict) and (
+        bool(value.get("nullable")) or "null" in value.get("type", [])
+    )
 
 
 def _is_null(value: Any) -> bool:
     return isinstance(value, dict) and (
-        value.get("type") in ("null", ["null"]) or value.get("enum") == [None] or value.get("const", 0) is None
+        value.get("type") in ("null", ["null"])
+        or value.get("enum") == [None]
+        or value.get("const", 0) is None
     )

@@ -52,7 +52,10 @@ class Text:
         holder = self._node(around)
         if not isinstance(holder, yaml.CollectionNode):
             raise TypeError(f"{at} is in nothing; ask `block` first")
-        lines = emit([value] if isinstance(holder, yaml.SequenceNode) else {name or key: value}, (around or [""])[-1])
+        lines = emit(
+            [value] if isinstance(holder, yaml.SequenceNode) else {name or key: value},
+            (around or [""])[-1],
+        )
         text = textwrap.indent("\n".join(lines), " " * holder.start_mark.column)
         for mine, node in _members(holder):
             if mine is not None and mine[0] == key:
@@ -80,7 +83,9 @@ class Text:
         node: yaml.Node | None = self._root
         for key in keys:
             members = _members(node) if node is not None else []
-            node = next((inner for name, inner in members if name is not None and name[0] == key), None)
+            node = next(
+                (inner for name, inner in members if name is not None and name[0] == key), None
+            )
         return node
 
 
@@ -106,7 +111,11 @@ def emit(value: Any, below: str = "") -> list[str]:
         lines: list[str] = []
         for name, item in value.items():
             head = f"{_scalar(name, in_brackets=False)}:"
-            short = _scalar(item, in_brackets=False) if isinstance(item, str) and name != "$ref" else _flow(item)
+            short = (
+                _scalar(item, in_brackets=False)
+                if isinstance(item, str) and name != "$ref"
+                else _flow(item)
+            )
             if _is_short(name, item, f"{head} {short}", below):
                 lines.append(f"{head} {short}")
             elif isinstance(item, str):
@@ -115,7 +124,11 @@ def emit(value: Any, below: str = "") -> list[str]:
                 lines += [head, *(f"  {line}" for line in emit(item, name))]
         return lines
     if isinstance(value, list) and value:
-        return [f"{'  ' if number else '- '}{line}" for item in value for number, line in enumerate(emit(item))]
+        return [
+            f"{'  ' if number else '- '}{line}"
+            for item in value
+            for number, line in enumerate(emit(item))
+        ]
     return [_flow(value)]
 
 
@@ -126,14 +139,21 @@ def _is_short(name: str, item: Any, line: str, below: str) -> bool:
         return not folds
     if name == "x-evidence" or not item or not isinstance(item, (dict, list)):
         return True
-    if any(isinstance(inner, (dict, list)) for inner in (item.values() if isinstance(item, dict) else item)):
+    if any(
+        isinstance(inner, (dict, list))
+        for inner in (item.values() if isinstance(item, dict) else item)
+    ):
         return False
-    return isinstance(item, list) or (below not in {"properties", "schemas"} and len(line) < WIDTH // 2)
+    return isinstance(item, list) or (
+        below not in {"properties", "schemas"} and len(line) < WIDTH // 2
+    )
 
 
 def _flow(value: Any, name: str = "") -> str:
     if isinstance(value, dict):
-        members = [f"{_scalar(key, in_brackets=True)}: {_flow(item, key)}" for key, item in value.items()]
+        members = [
+            f"{_scalar(key, in_brackets=True)}: {_flow(item, key)}" for key, item in value.items()
+        ]
         return f"{{{', '.join(members)}}}"
     if isinstance(value, list):
         return f"[{', '.join(_flow(item) for item in value)}]"
