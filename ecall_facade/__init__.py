@@ -12,58 +12,144 @@ from typing import TYPE_CHECKING
 
 from ecall_facade._version import __version__
 
-# fmt: off
-# isort: off
 if TYPE_CHECKING:
     from ecall_client.models import (
-        AudioContent, Channel, DeliveryState, DocumentContent, ImageContent, MessageListItem, NotificationAddress,
-        NotificationAddressType, NotificationEvent, StickerContent, TextContent, TextOptions, VideoContent,
+        AudioContent,
+        Channel,
+        DeliveryState,
+        DocumentContent,
+        ImageContent,
+        MessageListItem,
+        NotificationAddress,
+        NotificationAddressType,
+        NotificationEvent,
+        StickerContent,
+        TextContent,
+        TextOptions,
+        VideoContent,
     )
     from ecall_facade import text
-    from ecall_facade._async import AsyncECall
-    from ecall_facade._calls import Notify
-    from ecall_facade._sync import ECall
+    from ecall_facade._async._client import AsyncECall
+    from ecall_facade._notify import Notify
+    from ecall_facade._sync._client import ECall
     from ecall_facade.errors import (
-        APIError, AuthenticationError, BadRequest, ECallError, ErrorDetail, InvalidConfiguration, InvalidMedia,
-        InvalidNumber, InvalidSender, InvalidText, MalformedEvent, MissingCredentials, NotFound, NotSent,
-        NumberProblem, OutcomeUnknown, PermissionDenied, RateLimited, ServerError, ServiceUnreachable, TooLarge,
-        UnreadableResponse, UntrustedSource, UsageError, WaitTimeout, WebhookError,
+        APIError,
+        AuthenticationError,
+        BadRequest,
+        ECallError,
+        InvalidConfiguration,
+        InvalidMedia,
+        InvalidNumber,
+        InvalidSender,
+        InvalidText,
+        MalformedEvent,
+        MissingCredentials,
+        NotFound,
+        NotSent,
+        NumberProblem,
+        OutcomeUnknown,
+        PermissionDenied,
+        RateLimited,
+        ServerError,
+        ServiceUnreachable,
+        TooLarge,
+        UnreadableResponse,
+        UntrustedSource,
+        UsageError,
+        WaitTimeout,
+        WebhookError,
     )
     from ecall_facade.numbers import RawAddress
     from ecall_facade.results import (
-        ListEntry, ListStatus, Media, MessageStatus, Problem, RawAnswer, SentBroadcast, SentList, SentMessage,
+        ErrorDetail,
+        ListEntry,
+        ListStatus,
+        Media,
+        MessageStatus,
+        Problem,
+        RawResponse,
+        SentBroadcast,
+        SentList,
+        SentMessage,
     )
 
 __all__ = [  # noqa: RUF022  # by topic
     # clients
-    "AsyncECall", "ECall", "__version__",
+    "AsyncECall",
+    "ECall",
+    "__version__",
     # what messages are made of
-    "AudioContent", "Channel", "DocumentContent", "ImageContent", "MessageListItem", "NotificationAddress",
-    "NotificationAddressType", "NotificationEvent", "Notify", "RawAddress", "StickerContent", "TextContent",
-    "TextOptions", "VideoContent", "text",
+    "AudioContent",
+    "Channel",
+    "DocumentContent",
+    "ImageContent",
+    "MessageListItem",
+    "NotificationAddress",
+    "NotificationAddressType",
+    "NotificationEvent",
+    "Notify",
+    "RawAddress",
+    "StickerContent",
+    "TextContent",
+    "TextOptions",
+    "VideoContent",
+    "text",
     # results
-    "DeliveryState", "ErrorDetail", "ListEntry", "ListStatus", "Media", "MessageStatus", "Problem", "RawAnswer",
-    "SentBroadcast", "SentList", "SentMessage",
+    "DeliveryState",
+    "ErrorDetail",
+    "ListEntry",
+    "ListStatus",
+    "Media",
+    "MessageStatus",
+    "Problem",
+    "RawResponse",
+    "SentBroadcast",
+    "SentList",
+    "SentMessage",
     # errors
-    "APIError", "AuthenticationError", "BadRequest", "ECallError", "InvalidConfiguration", "InvalidMedia",
-    "InvalidNumber", "InvalidSender", "InvalidText", "MalformedEvent", "MissingCredentials", "NotFound", "NotSent",
-    "NumberProblem", "OutcomeUnknown", "PermissionDenied", "RateLimited", "ServerError", "ServiceUnreachable",
-    "TooLarge", "UnreadableResponse", "UntrustedSource", "UsageError", "WaitTimeout", "WebhookError",
+    "APIError",
+    "AuthenticationError",
+    "BadRequest",
+    "ECallError",
+    "InvalidConfiguration",
+    "InvalidMedia",
+    "InvalidNumber",
+    "InvalidSender",
+    "InvalidText",
+    "MalformedEvent",
+    "MissingCredentials",
+    "NotFound",
+    "NotSent",
+    "NumberProblem",
+    "OutcomeUnknown",
+    "PermissionDenied",
+    "RateLimited",
+    "ServerError",
+    "ServiceUnreachable",
+    "TooLarge",
+    "UnreadableResponse",
+    "UntrustedSource",
+    "UsageError",
+    "WaitTimeout",
+    "WebhookError",
 ]
 
-_HOMES = (
-    "ecall_facade.errors", "ecall_facade.results", "ecall_facade.numbers", "ecall_facade._calls", "ecall_facade._sync",
-    "ecall_facade._async", "ecall_client.models",
+_MODULES = (
+    "ecall_facade.errors",
+    "ecall_facade.results",
+    "ecall_facade.numbers",
+    "ecall_facade._notify",
+    "ecall_facade._sync._client",
+    "ecall_facade._async._client",
+    "ecall_client.models",
 )
-# isort: on
-# fmt: on
 
 
 def __getattr__(name: str) -> object:
-    """Load what is asked for when it is first asked for, so that an import costs what is used of it."""
+    """Load a name when it is first used, so that an import costs what is used of it."""
     if name == "text":
         return import_module("ecall_facade.text")
-    for home in _HOMES if name in __all__ else ():
+    for home in _MODULES if name in __all__ else ():
         if (value := getattr(import_module(home), name, None)) is not None:
             globals()[name] = value
             return value

@@ -8,9 +8,11 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, TypeVar, cast
 
+from ecall_facade._call import CallerErrors
 from ecall_facade.errors import InvalidMedia
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
@@ -37,6 +39,7 @@ class Upload:
         self._on_progress = on_progress
         self.size: int | None = None
         self.done = 0
+        self.caller_errors = CallerErrors()
         name: object = None
         if isinstance(source, (bytes, bytearray, memoryview)):
             self._file = io.BytesIO(source)
@@ -54,6 +57,7 @@ class Upload:
             raise InvalidMedia(
                 "The file is empty" if name is None else f"The file {name!r} is empty"
             )
+        self.name = name if isinstance(name, str) else None
         self.content_type = content_type or (_type_of(name) if isinstance(name, str) else None)
 
     def _measure_stream(self, file: BinaryIO) -> None:
@@ -73,7 +77,15 @@ class Upload:
             self.size = None
             self._first = file.read(CHUNK)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content from its start, and report the progress."""
+        try:
+            yield from self._read()
+        except Exception as error:
+            self.caller_errors.remember(error)
+            raise
+
+    def _read(self) -> Iterator[bytes]:
         file = self._file.open("rb") if isinstance(self._file, Path) else self._file
         try:
             self.done = 0
@@ -91,6 +103,16 @@ class Upload:
                 file.close()
 
 
+class Chunks:
+    """The content of an upload for a sync client."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._upload.chunks()
+
+
 class AsyncChunks:
     """The chunks of an upload for an async client; files are read in a thread."""
 
@@ -98,13 +120,22 @@ class AsyncChunks:
         self._upload = upload
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        chunks = iter(self._upload)
+        chunks = self._upload.chunks()
 
         def following() -> bytes:
             return next(chunks, b"")
 
         while chunk := await in_thread(following):
             yield chunk
+
+
+def write(file: BinaryIO, chunk: bytes) -> None:
+    file.write(chunk)
+
+
+async def write_in_thread(file: BinaryIO, chunk: bytes) -> None:
+    """Write without holding up the event loop."""
+    await in_thread(partial(write, file, chunk))
 
 
 async def in_thread(function: Callable[[], T]) -> T:

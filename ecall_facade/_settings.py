@@ -7,15 +7,13 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import Literal, NamedTuple, TypeAlias, cast, get_args
 
 import attrs
 import httpx
 
+from ecall_client.models.channel import Channel
 from ecall_facade.errors import InvalidConfiguration, InvalidSender, MissingCredentials
-
-if TYPE_CHECKING:
-    from ecall_client.models import Channel
 
 ApiVersion: TypeAlias = Literal["v1", "v2"]
 VersionIn: TypeAlias = Literal["path", "header"]
@@ -24,6 +22,12 @@ Senders: TypeAlias = str | Mapping[ChannelName, str]
 Timeout: TypeAlias = float | tuple[float, float]
 
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
+SENDER_NAMES: dict[Channel, ChannelName] = {
+    Channel.SMS: "sms",
+    Channel.WHATSAPP: "whatsapp",
+    Channel.RCS: "rcs",
+}
+"""What callers call the channels."""
 SENDER_VARIABLES = dict(
     zip(CHANNELS, ("ECALL_SENDER", "ECALL_SENDER_WHATSAPP", "ECALL_SENDER_RCS"), strict=True)
 )
@@ -70,13 +74,12 @@ class Options(NamedTuple):
     region: str
     timeout: tuple[float, float]  # to connect, and of each read, in seconds
     retry: bool
-    deadline: float | None = None  # on the monotonic clock; no phase of a call may go beyond it
 
     def sender(self, channel: Channel, given: str | None) -> str:
         """Give the sender as the channel wants it written, or raise."""
         from ecall_facade.numbers import normalize_sender
 
-        name = cast("ChannelName", channel.value.lower())
+        name = SENDER_NAMES[channel]
         sender = given if given is not None else self.senders.get(name)
         if sender is None:
             variable = SENDER_VARIABLES[name]

@@ -2,17 +2,17 @@
 
     ECallError                      request_id, may_have_been_sent
     ├── UsageError (ValueError)     found before anything was sent
-    │   ├── InvalidNumber           a recipient cannot be one; all of the call's are named
+    │   ├── InvalidNumber           names every bad recipient of the call
     │   ├── InvalidSender
     │   ├── InvalidText
     │   ├── InvalidMedia
     │   ├── MissingCredentials
     │   └── InvalidConfiguration
     ├── NotSent                     a send or upload that the service never saw
-    ├── OutcomeUnknown              a send or upload whose answer never came
-    ├── ServiceUnreachable          a read that got no answer
-    ├── UnreadableResponse          an answer that could not be understood
-    ├── APIError                    the service said no
+    ├── OutcomeUnknown              a send or upload whose response never came
+    ├── ServiceUnreachable          a read without a response
+    ├── UnreadableResponse          a response that could not be understood
+    ├── APIError                    the service answered with an error status
     │   ├── BadRequest              400
     │   ├── AuthenticationError     401
     │   ├── PermissionDenied        403
@@ -25,41 +25,69 @@
         ├── UntrustedSource
         └── MalformedEvent
 
-`str(error)` says what happened, what to do, and the request id that support asks for. It never holds a message text or
-a whole number; what the service said word for word is in attributes (`message` and `body`).
+`str(error)` says what happened, what to do, and the request id that support asks for. It never
+contains a message text or a whole number; what the service said word for word is in the attributes
+`message` and `body`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from ecall_facade.results import ErrorDetail, MessageStatus
 
-    from ecall_facade.results import MessageStatus
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "BadRequest",
+    "ECallError",
+    "ErrorDetail",
+    "InvalidConfiguration",
+    "InvalidMedia",
+    "InvalidNumber",
+    "InvalidSender",
+    "InvalidText",
+    "MalformedEvent",
+    "MissingCredentials",
+    "NotFound",
+    "NotSent",
+    "NumberProblem",
+    "OutcomeUnknown",
+    "PermissionDenied",
+    "RateLimited",
+    "ServerError",
+    "ServiceUnreachable",
+    "TooLarge",
+    "UnreadableResponse",
+    "UntrustedSource",
+    "UsageError",
+    "WaitTimeout",
+    "WebhookError",
+]
 
-
-@attrs.frozen
-class ErrorDetail:
-    """What the service said about one parameter of a request (observed): its name, and the messages."""
-
-    parameter: str | None
-    messages: tuple[str, ...] = attrs.field(repr=False)
+_KEPT_OF_A_BODY = 2000  # bytes
 
 
 @attrs.frozen
 class NumberProblem:
-    """Why a recipient was refused: its position in the call (from 0), what was given, and the reason."""
+    """Why a recipient was refused.
+
+    Attributes:
+        position: Of the recipient in the call, from 0.
+        value: What was given.
+        reason: What is wrong with it.
+    """
 
     position: int
     value: str = attrs.field(repr=False)
     reason: str
 
 
-def _restore(cls: type[ECallError], state: dict[str, object]) -> ECallError:
-    error = cls.__new__(cls)
+def _restore(error_class: type[ECallError], state: dict[str, object]) -> ECallError:
+    """Return a pickled error; not by calling its class, whose arguments are keyword-only."""
+    error = error_class.__new__(error_class)
     error.__dict__.update(state)
     error.args = (error.explanation,)
     return error
@@ -68,10 +96,16 @@ def _restore(cls: type[ECallError], state: dict[str, object]) -> ECallError:
 class ECallError(Exception):
     """The base of all errors of this package.
 
-    `request_id` is the service's `x-f24-request-id` (documented), or None where there was no answer.
-    `may_have_been_sent` is False only where it is certain that nobody was texted by the call that failed, so that
-    repeating it cannot text anybody twice.
+    Attributes:
+        explanation: What happened and what to do, without the request id.
+        request_id: The service's `x-f24-request-id` (documented), or None without a response.
+        may_have_been_sent: False only if it is certain that the failed call texted nobody, so that
+            repeating it cannot text anybody twice.
     """
+
+    explanation: str
+    request_id: str | None
+    may_have_been_sent: bool
 
     def __init__(
         self, explanation: str, *, request_id: str | None = None, may_have_been_sent: bool = False
@@ -82,7 +116,7 @@ class ECallError(Exception):
         self.may_have_been_sent = may_have_been_sent
 
     def __str__(self) -> str:
-        """Give the explanation, with the request id where there is one."""
+        """Return the explanation, with the request id if there is one."""
         return self.explanation + (f" (request id {self.request_id})" if self.request_id else "")
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -94,7 +128,13 @@ class UsageError(ECallError, ValueError):
 
 
 class InvalidNumber(UsageError):
-    """A recipient is missing or cannot be one; `problems` names every bad one of the call."""
+    """A recipient is missing, or is not a number that can be texted.
+
+    Attributes:
+        problems: Every bad recipient of the call, with the reason.
+    """
+
+    problems: tuple[NumberProblem, ...]
 
     def __init__(self, explanation: str, problems: Sequence[NumberProblem] = ()) -> None:
         super().__init__(explanation)
@@ -110,7 +150,7 @@ class InvalidText(UsageError):
 
 
 class InvalidMedia(UsageError):
-    """The file is missing, empty or not readable, or its kind does not fit the channel."""
+    """The file is missing, empty or not readable, or the channel does not carry its type."""
 
 
 class MissingCredentials(UsageError):
@@ -126,18 +166,26 @@ class NotSent(ECallError):
 
 
 class OutcomeUnknown(ECallError):
-    """The request went out and no answer came; the service may have acted on it. Do not repeat it blindly."""
+    """The request went out and no response came; the service may have acted on it.
+
+    Do not repeat it blindly.
+    """
 
 
 class ServiceUnreachable(ECallError):
-    """A read got no answer; it can be repeated at will."""
+    """A read got no response; it can be repeated at will."""
 
 
 class UnreadableResponse(ECallError):
-    """The service answered, and what it said could not be understood, or held no id.
+    """The service answered, and the response could not be understood, or held no id.
 
-    `status_code` is the answer's, `body` its first 2000 bytes.
+    Attributes:
+        status_code: Of the response.
+        body: Its first 2000 bytes.
     """
+
+    status_code: int
+    body: bytes
 
     def __init__(
         self,
@@ -150,16 +198,27 @@ class UnreadableResponse(ECallError):
     ) -> None:
         super().__init__(explanation, request_id=request_id, may_have_been_sent=may_have_been_sent)
         self.status_code = status_code
-        self.body = body[:2000]
+        self.body = body[:_KEPT_OF_A_BODY]
 
 
 class APIError(ECallError):
     """The service answered with an error status.
 
-    `code`, `message` and `details` are what it said (its error shape is documented, the inside of `details`
-    observed); they are None or empty where it said nothing that could be read. `body` has the answer's first 2000
-    bytes, whatever their shape.
+    Attributes:
+        status_code: Of the response.
+        code: The service's code, such as `InvalidContent` (documented); None if it gave none.
+        message: The service's words (documented); None if it gave none.
+        details: What it says about each parameter (observed).
+        body: The first 2000 bytes of the response, whatever their shape.
+        retry_after: The pause that the service asks for, in seconds; None if it asks for none.
     """
+
+    status_code: int
+    code: str | None
+    message: str | None
+    details: tuple[ErrorDetail, ...]
+    body: bytes
+    retry_after: float | None
 
     def __init__(
         self,
@@ -179,7 +238,7 @@ class APIError(ECallError):
         self.code = code
         self.message = message
         self.details = details
-        self.body = body[:2000]
+        self.body = body[:_KEPT_OF_A_BODY]
         self.retry_after = retry_after
 
 
@@ -196,7 +255,7 @@ class PermissionDenied(APIError):
 
 
 class NotFound(APIError):
-    """404: no such thing (any more): delivery status is kept for seven days (documented)."""
+    """404: no such thing, or no longer; delivery status is kept for seven days (documented)."""
 
 
 class TooLarge(APIError):
@@ -204,27 +263,21 @@ class TooLarge(APIError):
 
 
 class RateLimited(APIError):
-    """429: too many requests; `retry_after` is the pause in seconds that the service asked for, or None."""
+    """429: too many requests; `retry_after` is the pause that the service asks for, if any."""
 
 
 class ServerError(APIError):
-    """5xx: the service or a proxy in front of it failed; `retry_after` in seconds, or None."""
-
-
-STATUS_ERRORS: dict[int, type[APIError]] = {
-    400: BadRequest,
-    401: AuthenticationError,
-    403: PermissionDenied,
-    404: NotFound,
-    413: TooLarge,
-    429: RateLimited,
-    **dict.fromkeys(range(500, 600), ServerError),
-}
-"""The class for each status that has one; `APIError` itself is for the others."""
+    """5xx: the service failed, or a proxy in front of it."""
 
 
 class WaitTimeout(ECallError, TimeoutError):
-    """`wait` reached its deadline; `status` is the last that was seen, or None where none could be read."""
+    """`wait` reached its deadline.
+
+    Attributes:
+        status: The last status that was seen, or None if none could be read.
+    """
+
+    status: MessageStatus | None
 
     def __init__(self, explanation: str, status: MessageStatus | None) -> None:
         request_id = status.request_id if status else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from ecall_client.models.channel import Channel
 from ecall_facade.errors import InvalidConfiguration, InvalidNumber, InvalidSender, NumberProblem
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def normalize_all(
     return once, again
 
 
-def normalize_sender(value: object, channel_name: str, region: str = "CH") -> str:
+def normalize_sender(value: object, channel: str, region: str = "CH") -> str:
     """Give a sender as it goes on the wire; `InvalidSender` where it breaks the rules of its channel (documented).
 
     "Sms": a number, a short code, or at most 11 characters of ASCII; "Whatsapp": a number; others: an ID, as it is.
@@ -165,19 +166,19 @@ def normalize_sender(value: object, channel_name: str, region: str = "CH") -> st
     """
     sender = value.strip() if isinstance(value, str) else ""
     if not sender:
-        raise InvalidSender(f"The sender for {channel_name} is empty, or not a str")
-    return _as_sender(sender, channel_name, region)
+        raise InvalidSender(f"The sender for {channel} is empty, or not a str")
+    return _as_sender(sender, channel, region)
 
 
 @lru_cache(32)  # most programs have one or two, and send by them again and again
-def _as_sender(sender: str, channel_name: str, region: str) -> str:
-    if channel_name not in ("Sms", "Whatsapp"):
+def _as_sender(sender: str, channel: str, region: str) -> str:
+    if channel not in {Channel.SMS, Channel.WHATSAPP}:
         return sender
     number, reason = _read(sender, check_region(region))
-    may_be_short_code = channel_name == "Sms" and sender.isdigit() and len(sender) <= 6
+    may_be_short_code = channel == Channel.SMS and sender.isdigit() and len(sender) <= 6
     if 0 < len(number) < 16 and not may_be_short_code:
         return f"00{number[1:]}"
-    if channel_name == "Whatsapp":
+    if channel == Channel.WHATSAPP:
         raise InvalidSender(
             f"The sender for Whatsapp must be its registered number: {reason or 'it is too long'}"
         )

@@ -1,4 +1,4 @@
-"""What calls give back: frozen, typed, each with the request id and, in `raw`, the answer's own JSON."""
+"""What calls return: frozen, typed, each with the request id and, in `raw`, the JSON of the response."""
 
 from __future__ import annotations
 
@@ -10,32 +10,24 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from ecall_client.models.delivery_state import DeliveryState
-from ecall_facade._json import JSON, as_list, spell
-from ecall_facade._policy import read_problem
-from ecall_facade._timestamps import read_timestamp
-from ecall_facade.errors import ErrorDetail
+from ecall_facade._json import JSON
 
 if TYPE_CHECKING:
     from ecall_client.models import MessageListItem
 
 __all__ = [
-    "ListEntry", "ListStatus", "Media", "MessageStatus", "Problem", "RawAnswer", "Result", "SentBroadcast", "SentList",
+    "ErrorDetail",
+    "ListEntry",
+    "ListStatus",
+    "Media",
+    "MessageStatus",
+    "Problem",
+    "RawResponse",
+    "Result",
+    "SentBroadcast",
+    "SentList",
     "SentMessage",
-]  # fmt: skip
-
-# The send states of the sibling interfaces; that REST uses them is inferred.
-_STATE_NUMBERS = {
-    0: DeliveryState.PENDING,
-    1: DeliveryState.SENT,
-    2: DeliveryState.FAILED,
-    3: DeliveryState.SCHEDULED,
-    8: DeliveryState.DELIVERED,
-    9: DeliveryState.SENT,
-    10: DeliveryState.SENT,
-}
-_STATE_WORDS = {state.value.lower(): state for state in DeliveryState}
-_FINAL_STATES = {DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.FAILED}
-_SENT_FOR_GOOD = 10  # sent, and no report will come
+]
 
 
 def _masked(recipients: tuple[str, ...]) -> str:
@@ -45,26 +37,64 @@ def _masked(recipients: tuple[str, ...]) -> str:
 
 
 @attrs.frozen
+class ErrorDetail:
+    """What the service says about one parameter of a request (observed).
+
+    Attributes:
+        parameter: The name of the parameter, such as `To`.
+        messages: What is wrong with it, in the service's words.
+    """
+
+    parameter: str | None
+    messages: tuple[str, ...] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Problem:
+    """Why the service refused one message.
+
+    Attributes:
+        code: The service's code.
+        message: The service's words.
+        details: What it says about each parameter.
+    """
+
+    code: str | None = None
+    message: str | None = attrs.field(default=None, repr=False)
+    details: tuple[ErrorDetail, ...] = ()
+
+
+@attrs.frozen
 class Result:
-    """What all results have: `request_id`, which support asks for, and `raw`."""
+    """The base of all results.
+
+    Attributes:
+        request_id: The service's `x-f24-request-id`, which support asks for (documented).
+    """
 
     request_id: str | None = attrs.field(default=None, kw_only=True)
-    _answer: bytes | dict[str, JSON] = attrs.field(
-        default=b"{}", kw_only=True, repr=False, eq=False
+    _content: bytes | dict[str, JSON] = attrs.field(
+        default=b"{}", alias="content", kw_only=True, repr=False, eq=False
     )
 
     @property
     def raw(self) -> dict[str, JSON]:
-        """The answer's JSON as it came, with what the spec does not know; parsed anew at each access."""
-        if isinstance(self._answer, dict):
-            return self._answer
-        data = json.loads(self._answer)
+        """The JSON of the response as it came; parsed again at each access."""
+        if isinstance(self._content, dict):
+            return self._content
+        data = json.loads(self._content)
         return cast("dict[str, JSON]", data) if isinstance(data, dict) else {}
 
 
 @attrs.frozen
 class SentMessage(Result):
-    """A message that the service accepted. `pages` is our own count for a text by SMS, None for anything else."""
+    """A message that the service accepted.
+
+    Attributes:
+        message_id: Identifies the message, for its status.
+        sent_at: When the service accepted it, in UTC.
+        pages: The number of SMS pages as counted by this package; None if it is no text by SMS.
+    """
 
     message_id: str
     sent_at: datetime | None = None
@@ -75,10 +105,13 @@ class SentMessage(Result):
 class SentBroadcast(Result):
     """One text that the service accepted for many recipients.
 
-    `recipients` are those that it was sent to, in E.164 and in order; `duplicates` those that were left out because
-    the same number came earlier. `message_ids` are as the service listed them. `ids_by_recipient` matches the two
-    where the answer allows it (it names the recipients, or has as many ids as there were recipients and so is read in
-    their order, which is inferred); else it is empty.
+    Attributes:
+        message_ids: The ids, in the order of the response.
+        recipients: Those it was sent to, in E.164 and in order.
+        duplicates: Those left out because the same number came earlier.
+        sent_at: When the service accepted it, in UTC.
+        ids_by_recipient: The id for each recipient, where the response names the recipients, or has as
+            many ids as there were recipients and so is read in their order (inferred); else empty.
     """
 
     message_ids: tuple[str, ...]
@@ -89,17 +122,14 @@ class SentBroadcast(Result):
 
 
 @attrs.frozen
-class Problem:
-    """What the service said was wrong with one message: its code, its words, and details by parameter."""
-
-    code: str | None = None
-    message: str | None = attrs.field(default=None, repr=False)
-    details: tuple[ErrorDetail, ...] = ()
-
-
-@attrs.frozen
 class ListEntry:
-    """What became of one message of a list: a `message_id`, or an `error`; neither where the answer did not say."""
+    """The outcome of one message of a list.
+
+    Attributes:
+        message: The message.
+        message_id: Its id, if the service accepted it.
+        error: Why the service refused it. With neither, the response did not say.
+    """
 
     message: MessageListItem = attrs.field(repr=False)
     message_id: str | None = None
@@ -108,14 +138,19 @@ class ListEntry:
 
 @attrs.frozen
 class SentList(Result):
-    """A list that the service accepted, with one entry per message in the order they were given."""
+    """A list that the service accepted.
+
+    Attributes:
+        list_id: Identifies the list, for its status.
+        entries: One per message, in the order they were given.
+    """
 
     list_id: str
     entries: tuple[ListEntry, ...] = ()
 
     @property
     def accepted(self) -> tuple[ListEntry, ...]:
-        """The entries that the service took."""
+        """The entries that the service accepted."""
         return tuple(entry for entry in self.entries if entry.message_id is not None)
 
     @property
@@ -128,10 +163,14 @@ class SentList(Result):
 
 @attrs.frozen
 class MessageStatus(Result):
-    """How far a message has come.
+    """The delivery status of a message; the fields of the response are inferred.
 
-    `state` keeps a word or number that is not known as its own value. `is_final` says that it will not change any
-    more. `updated_at` is in UTC, or None where the answer has no time. The fields of the answer are inferred.
+    Attributes:
+        message_id: The message.
+        state: How far it has come; a word or number that is not known is kept as its own value.
+        is_final: Whether the state will not change any more.
+        updated_at: When the state changed, in UTC; None if the response has no time.
+        error: Why the message failed.
     """
 
     message_id: str
@@ -143,7 +182,12 @@ class MessageStatus(Result):
 
 @attrs.frozen
 class ListStatus(Result):
-    """How far the messages of a list have come, in the order of the answer."""
+    """The delivery status of the messages of a list.
+
+    Attributes:
+        list_id: The list.
+        messages: The status of each message, in the order of the response.
+    """
 
     list_id: str
     messages: tuple[MessageStatus, ...] = ()
@@ -151,7 +195,13 @@ class ListStatus(Result):
 
 @attrs.frozen
 class Media(Result):
-    """A file that the service keeps. `size` is in bytes; `content_type` is None where it is not known."""
+    """A file that the service keeps.
+
+    Attributes:
+        media_id: Identifies the file, for messages and downloads.
+        content_type: Its media type, or None if it is not known.
+        size: In bytes, or None if it is not known.
+    """
 
     media_id: str
     content_type: str | None = None
@@ -159,8 +209,15 @@ class Media(Result):
 
 
 @attrs.frozen
-class RawAnswer:
-    """An answer as it came, to `request`. `raw` is its JSON, or None where it is none."""
+class RawResponse:
+    """The response to `request`, as it came.
+
+    Attributes:
+        status_code: The HTTP status.
+        headers: The headers, by lower-case name.
+        content: The body.
+        request_id: The service's `x-f24-request-id`.
+    """
 
     status_code: int
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -169,56 +226,8 @@ class RawAnswer:
 
     @property
     def raw(self) -> JSON:
-        """The answer's JSON; parsed anew at each access."""
+        """The JSON of the response, or None if it is not JSON; parsed again at each access."""
         try:
             return cast("JSON", json.loads(self.content))
         except (ValueError, RecursionError):
             return None
-
-
-def read_id(value: object) -> str | None:
-    """Read an id: a string, or a number for one; .NET's words for none, 0 and the empty Guid, are none."""
-    text = str(value or "") if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
-    return (
-        text
-        if text.strip().strip("{}") not in {"", "00000000-0000-0000-0000-000000000000"}
-        else None
-    )
-
-
-def read_state(value: object) -> tuple[DeliveryState, bool]:
-    """Read a state, and whether it is final, from a word in any letter case or a number."""
-    is_numeric = isinstance(value, str) and value.strip().isdecimal() and len(value) < 10
-    if is_numeric or (isinstance(value, float) and value.is_integer()):
-        value = int(cast("str | float", value))
-    if isinstance(value, int) and not isinstance(value, bool):
-        state = _STATE_NUMBERS.get(value) or DeliveryState(cast("str", value))
-        return state, state in _FINAL_STATES or value == _SENT_FOR_GOOD
-    if isinstance(value, str) and value.strip():
-        state = _STATE_WORDS.get(value.strip().lower()) or DeliveryState(value)
-        return state, state in _FINAL_STATES
-    return DeliveryState.UNKNOWN, False
-
-
-def read_time(named: object, others: Mapping[str, object]) -> datetime | None:
-    """Read a timestamp; its name is not known, so where ours is not there, the only other value that is one counts."""
-    if (time := read_timestamp(named)) is not None:
-        return time
-    # Of a mere number, or digits, it cannot be told whether they are a time.
-    candidates = [value for value in others.values() if isinstance(value, str) and ":" in value]
-    times = [time for value in candidates if (time := read_timestamp(value))]
-    return times[0] if len(times) == 1 else None
-
-
-def read_error(value: object) -> Problem | None:
-    """Read the error of one message from the service's error shape, or from bare words or numbers."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Problem(code=str(value))
-    if items := as_list(value):  # a shape that is not known, but its words are kept
-        value = " ".join(
-            item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
-            for item in items
-        )
-    if not value or not isinstance(value, (dict, str)):
-        return None
-    return Problem(*read_problem(spell(cast("JSON", value))))

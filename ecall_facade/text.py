@@ -7,11 +7,17 @@ from typing import Literal
 
 import attrs
 
+from ecall_client.models.channel import Channel
+from ecall_client.tables import CHANNEL_RULES, TextOptionsSpec
 from ecall_facade.errors import InvalidText
 
-SMS_PAGE_LIMIT = 10
+SMS_PAGE_LIMIT = TextOptionsSpec.page_limit_maximum
 """The most pages an SMS may have (documented)."""
-LENGTH_LIMITS = {"Whatsapp": 4096, "Rcs": 1000}
+LENGTH_LIMITS: dict[str, int] = {
+    channel: rules.max_text_length
+    for channel, rules in CHANNEL_RULES.items()
+    if channel != Channel.SMS
+}
 """The longest texts of the other channels (documented), in code points (inferred: the unit is not documented)."""
 
 # ESC is left out: on the wire it announces an extension character, and stands for none itself.
@@ -65,12 +71,10 @@ def measure(text: str) -> Measurement:
     return Measurement(encoding, units, pages, end - units)
 
 
-def check_text(
-    text: object, channel_name: str, page_limit: int | None = None
-) -> Measurement | None:
+def check_text(text: object, channel: str, page_limit: int | None = None) -> Measurement | None:
     """Refuse with `InvalidText` what a channel cannot carry: nothing at all, half characters, more than its limit.
 
-    `channel_name` is "Sms", "Whatsapp" or "Rcs"; another one has no limit here. `page_limit` is for an SMS, 1 to 10,
+    `channel` is one of `Channel`; another one has no limit here. `page_limit` is for an SMS, 1 to 10,
     default 10. Gives the measurement of an SMS, else None. No message of an error holds the text.
     """
     if not isinstance(text, str) or not text or text.isspace():
@@ -79,11 +83,11 @@ def check_text(
         raise InvalidText(
             f"Character {half.start() + 1} of the text is half a surrogate pair: decode the text anew"
         )
-    if channel_name != "Sms":
-        limit = LENGTH_LIMITS.get(channel_name, len(text))
+    if channel != Channel.SMS:
+        limit = LENGTH_LIMITS.get(channel, len(text))
         if len(text) > limit:
             raise InvalidText(
-                f"The text has {len(text)} characters, {channel_name} takes {limit}: shorten it"
+                f"The text has {len(text)} characters, {channel} takes {limit}: shorten it"
             )
         return None
     limit = SMS_PAGE_LIMIT if page_limit is None else page_limit

@@ -29,7 +29,6 @@ class OpenClient(Protocol):
     """Opens a client for a server or a URL; the options are those of the client."""
 
     is_async: bool
-    is_fast: bool
 
     def __call__(self, server: Server | str, **options: Any) -> ECall: ...
 
@@ -39,9 +38,8 @@ class OpenClient(Protocol):
 class Opener:
     """`OpenClient`, which closes what it has opened."""
 
-    def __init__(self, *, is_async: bool, is_fast: bool = False) -> None:
+    def __init__(self, *, is_async: bool) -> None:
         self.is_async = is_async
-        self.is_fast = is_fast
         self._stack = contextlib.ExitStack()
         self._run: Callable[[Any], Any] = (
             self._stack.enter_context(asyncio.Runner()).run if is_async else lambda x: x
@@ -50,8 +48,6 @@ class Opener:
     def __call__(self, server: Server | str, **options: Any) -> ECall:
         url = server.url if isinstance(server, Server) else server
         options = {"sender": SENDERS, "timeout": 10, "base_url": url, **options}
-        if self.is_fast:
-            options.setdefault("transport", "fast")
         if self.is_async:
             client = cast("ECall", _Outside(AsyncECall(USERNAME, PASSWORD, **options), self._run))
             self._stack.callback(cast("Any", client).aclose)

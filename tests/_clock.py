@@ -6,13 +6,14 @@ import time
 
 import pytest
 
-from ecall_facade import _async, _policy, _session, _sync, _wait
+from ecall_facade import _clock
 
 
 class Clock:
-    """Time that passes in the client's pauses, at once; and else as ever, but for one that `stands`.
+    """Time that passes at once in the client's pauses, and otherwise as ever.
 
-    It is what deadlines go by as well, so that who waits for ten seconds does not ask ten thousand times.
+    Deadlines go by it as well, so that a wait of ten seconds does not ask ten thousand times. One
+    that `stands` passes in pauses only.
     """
 
     def __init__(self, *, stands: bool = False) -> None:
@@ -21,17 +22,14 @@ class Clock:
         self._slept = 0.0
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in (_session, _sync):
-            monkeypatch.setattr(module, "sleep", self.sleep)
-        for module in (_session, _async):
-            monkeypatch.setattr(module, "sleep_async", self.sleep_async)
-        for module in (_policy, _wait):
-            monkeypatch.setattr(module, "time", self)
+        """Put it in the place of the client's clock, which is one module."""
+        for name in ("monotonic", "wall_time", "sleep", "sleep_async"):
+            monkeypatch.setattr(_clock, name, getattr(self, name))
 
     def monotonic(self) -> float:
         return (1000 if self._stands else time.monotonic()) + self._slept
 
-    def time(self) -> float:
+    def wall_time(self) -> float:
         return (1_800_000_000 if self._stands else time.time()) + self._slept
 
     def sleep(self, seconds: float) -> None:

@@ -45,30 +45,15 @@ def service() -> FakeService:
     return FakeService()
 
 
-# Over which transports a test runs: the whole socket suite also over the fast one, but for transports of others, which
-# take its place as well. `again` marks what the coverage and further Pythons learn nothing new from.
-OVER_FAST = {
-    **dict.fromkeys(("test_costs", "test_sockets_connections", "test_sockets_lanes"), ()),
-    **{
-        f"test_sockets_{name}": (pytest.mark.again,)
-        for name in ("clients", "media", "secrets", "sends", "wait")
-    },
-}
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "open_client" in metafunc.fixturenames:
-        forms: list[Any] = ["sync", "async"]
-        marks = OVER_FAST.get(metafunc.module.__name__) if metafunc.module else None
-        if marks is not None:
-            forms += [pytest.param(f"fast {form}", marks=marks) for form in ("sync", "async")]
-        metafunc.parametrize("open_client", forms, indirect=True)
+        metafunc.parametrize("open_client", ["sync", "async"], indirect=True)
 
 
 @pytest.fixture
 def open_client(request: pytest.FixtureRequest) -> Iterator[OpenClient]:
     """Open clients of a server: in one run of the test sync ones, in the other async ones with the same face."""
-    opener = Opener(is_async="async" in request.param, is_fast="fast" in request.param)
+    opener = Opener(is_async=request.param == "async")
     yield opener
     opener.close()
 

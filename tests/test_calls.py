@@ -28,7 +28,7 @@ from ecall_facade import (
     Notify,
     OutcomeUnknown,
     RawAddress,
-    RawAnswer,
+    RawResponse,
     ServerError,
     ServiceUnreachable,
     StickerContent,
@@ -640,7 +640,7 @@ class TestRequest:
         assert service.body == {"to": "x"}
         assert request.headers["Content-Type"] == "application/json"
         assert request.headers["Authorization"].startswith("Basic ")
-        assert isinstance(answer, RawAnswer)
+        assert isinstance(answer, RawResponse)
         assert (answer.status_code, answer.raw, answer.request_id) == (
             207,
             {"Kanal": [1]},

@@ -24,7 +24,7 @@ from ecall_facade import (
     Media,
     MessageStatus,
     Problem,
-    RawAnswer,
+    RawResponse,
     SentBroadcast,
     SentList,
     SentMessage,
@@ -531,7 +531,7 @@ def samples() -> dict[str, Any]:
         "MessageStatus": status(failed),
         "ListStatus": list_status({"messages": [failed, {"state": 7}], **long}),
         "Media": upload({"mediaId": "f-1", **long}),
-        "RawAnswer": request.request(
+        "RawResponse": request.request(
             "POST", "/api/message", json={"to": ONE, "content": {"text": TEXT}}
         ),
         "Problem": status(failed).error,
@@ -591,7 +591,7 @@ class TestObjects:
         [(b'{"a": 1}', {"a": 1}), (b"[1]", [1]), (b"5", 5), (b"", None), (b"<html>", None)],
     )
     def test_a_raw_answer_is_json_or_none(self, content: bytes, raw: object) -> None:
-        assert RawAnswer(200, {}, content).raw == raw
+        assert RawResponse(200, {}, content).raw == raw
 
     def test_entries_and_lists_default_to_nothing(self) -> None:
         message = client({}).sms.compose(ONE, TEXT)

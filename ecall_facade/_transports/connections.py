@@ -1,154 +1,221 @@
-"""Where the connections of a client live: a pool for each place where it is used; TLS, and the environment's proxy."""
+"""The HTTP clients of a client of eCall: one for each owner, which is a process or an event loop."""
 
 from __future__ import annotations
 
 import contextlib
-import ssl
-from collections.abc import AsyncGenerator, Callable
+import os
+from collections.abc import AsyncGenerator, Generator
 from functools import partial
-from typing import Generic, Literal, TypeVar, cast
-from urllib.parse import urlsplit
+from http.cookiejar import CookieJar
 
 import httpx
 
 from ecall_facade._settings import Account
-from ecall_facade._transports.lanes import KEEPALIVE, AsyncLanes, Lanes
+from ecall_facade._transports.deadline import DeadlineTransport
+from ecall_facade._transports.environment import find_proxy, make_tls_context, named_setting
+from ecall_facade._transports.pools import KEEPALIVE, AsyncConnectionPool, ConnectionPool
+from ecall_facade._transports.trust import Trust
 from ecall_facade.errors import InvalidConfiguration
 
-T = TypeVar("T", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
+# No limit to connections: each transport has one request at a time, but httpcore may count a
+# connection for good that was cancelled.
+_LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
+_HIDDEN_LOCATION = "ecall_location"
 
 
-class Connections(Generic[T]):
-    """The pool of a client and its copies: made at first use, and anew in a forked process or another event loop."""
+class Connections:
+    """The HTTP clients of a sync client and its copies; one for each process.
 
-    def __init__(self, make: Callable[[], T], given: T | None, place: Callable[[], object]) -> None:
-        self._make = make
-        self._given = given
-        self._place = place
-        self._pools: dict[object, T] = {}
-        self._keepers: dict[object, AsyncGenerator[None, None]] = {}
-        self._closed = False
+    Args:
+        account: Where requests go, and as whom.
+        transport: The caller's own transport, or None for a connection pool.
+    """
 
-    def get(self) -> T:
-        if self._closed:
-            raise InvalidConfiguration("The client is closed; make a new one")
-        if self._given is not None:
-            return self._given
-        place = self._place()
-        pool = self._pools.get(place)
-        return pool if pool is not None else self._open(place)
+    def __init__(self, account: Account, transport: httpx.BaseTransport | None) -> None:
+        check_transport(transport, httpx.BaseTransport)
+        self._account = account
+        self._transport = transport
+        self._clients: dict[int, httpx.Client] = {}
+        self.is_closed = False
+        self.trust = Trust(transport)
 
-    def _open(self, place: object) -> T:
-        # The pool of an event loop that was closed without more ado can only be let go. The pool of a parent process
-        # stays untouched: closing it here would disturb the parent's TLS connections.
-        for other in list(self._pools):  # a copy, as other threads open pools as well
-            if _is_closed_loop(other):
-                self._pools.pop(other, None)
-                self._keepers.pop(other, None)
-        try:
-            pool = self._pools.setdefault(place, self._make())
-        except InvalidConfiguration:
-            raise
-        except Exception as error:  # noqa: BLE001  # a proxy or certificates that the environment names and that cannot be used
-            kind = type(error).__name__
-            raise InvalidConfiguration(
-                f"No connection can be made with the environment's settings ({kind})"
-            ) from None
-        if isinstance(pool, httpx.AsyncBaseTransport):
-            self._keepers[place] = keeper = self._keep(place, pool)
-            with contextlib.suppress(
-                StopIteration
-            ):  # it gets to its yield without waiting for anything
-                keeper.__anext__().send(None)
-        return pool
+    def client(self) -> httpx.Client:
+        """Return the HTTP client of this process.
 
-    async def _keep(
-        self, place: object, pool: httpx.AsyncBaseTransport
+        Raises:
+            InvalidConfiguration: The client is closed, or the environment's settings cannot be used.
+        """
+        if self.is_closed:
+            raise closed_error()
+        # The one of a parent process stays untouched: closing it would disturb its connections.
+        owner = os.getpid()
+        client = self._clients.get(owner)
+        if client is None:
+            client = self._clients.setdefault(owner, self._open())
+        return client
+
+    def _open(self) -> httpx.Client:
+        return httpx.Client(
+            transport=self._transport or open_pool(self._account),
+            auth=FixedAuth(self._account),
+            cookies=NoCookies(),
+            event_hooks={"response": [hide_location]},
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        self.is_closed = True
+        client = self._clients.pop(os.getpid(), None)
+        if client is not None:
+            client.close()
+        elif self._transport is not None:
+            self._transport.close()
+
+
+class AsyncConnections:
+    """`Connections` of an async client; one HTTP client for each event loop."""
+
+    def __init__(self, account: Account, transport: httpx.AsyncBaseTransport | None) -> None:
+        check_transport(transport, httpx.AsyncBaseTransport)
+        self._account = account
+        self._transport = transport
+        self._clients: dict[object, httpx.AsyncClient] = {}
+        self._finalizers: dict[object, AsyncGenerator[None, None]] = {}
+        self.is_closed = False
+        self.trust = Trust(transport)
+
+    def client(self) -> httpx.AsyncClient:
+        """Return the HTTP client of the running event loop; raises as that of `Connections`."""
+        if self.is_closed:
+            raise closed_error()
+        owner = running_loop()
+        client = self._clients.get(owner)
+        return client if client is not None else self._open(owner)
+
+    def _open(self, owner: object) -> httpx.AsyncClient:
+        # Clients of event loops that were closed without running their finalizers are dropped.
+        for other in list(self._clients):  # a copy, as other threads open clients as well
+            if is_closed_loop(other):
+                self._clients.pop(other, None)
+                self._finalizers.pop(other, None)
+        client = httpx.AsyncClient(
+            transport=self._transport or open_async_pool(self._account),
+            auth=FixedAuth(self._account),
+            cookies=NoCookies(),
+            event_hooks={"response": [hide_location_async]},
+            trust_env=False,
+        )
+        client = self._clients.setdefault(owner, client)
+        if self._transport is None:
+            finalizer = self._finalizers[owner] = self._finalize(owner, client)
+            with contextlib.suppress(StopIteration):  # it reaches its yield without waiting
+                finalizer.__anext__().send(None)
+        return client
+
+    async def _finalize(
+        self, owner: object, client: httpx.AsyncClient
     ) -> AsyncGenerator[None, None]:
-        """Close a pool when its event loop ends: asyncio and trio both finish the async generators begun in them."""
+        """Close a client when its event loop ends.
+
+        asyncio and trio both finish the async generators that were begun in them.
+        """
         try:
             yield
         finally:
-            self._pools.pop(place, None)
-            self._keepers.pop(place, None)
-            await pool.aclose()
+            self._clients.pop(owner, None)
+            self._finalizers.pop(owner, None)
+            await client.aclose()
 
-    def close(self) -> T | None:
-        """End the use, and give what is to be closed here: a pool, or its keeper, which closes it."""
-        self._closed = True
-        if self._given is not None:
-            return self._given
-        place = self._place()
-        pool = self._pools.pop(place, None)
-        return cast("T | None", self._keepers.pop(place, None) or pool)
-
-
-def checked(transport: T | Literal["fast"] | None, kind: type[T]) -> T | None:
-    """Give the caller's own transport; refuse one of the other kind, which would fail at the first request."""
-    if transport is None or transport == "fast":
-        return None
-    if not isinstance(cast("object", transport), kind):
-        raise InvalidConfiguration(f"transport is 'fast', or an httpx.{kind.__name__}")
-    return transport
+    async def aclose(self) -> None:
+        self.is_closed = True
+        owner = running_loop()
+        finalizer = self._finalizers.pop(owner, None)
+        client = self._clients.pop(owner, None)
+        if finalizer is not None:
+            await finalizer.aclose()
+        elif client is not None:
+            await client.aclose()
+        elif self._transport is not None:
+            await self._transport.aclose()
 
 
-def event_loop() -> object:
-    """Give what stands for the running event loop."""
-    import asyncio  # late, as a sync program needs none of it
+class FixedAuth(httpx.Auth):
+    """The account's credentials, set last, so that no frame above holds them."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = self._account.authorization
+        yield request
+
+
+class NoCookies(CookieJar):
+    """A cookie jar that keeps nothing."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Keep no cookie of a response."""
+
+
+def hide_location(response: httpx.Response) -> None:
+    """Hide `Location` from httpx.
+
+    httpx parses it although redirects are off, and loses the response when it cannot.
+    """
+    location = response.headers.pop("location", None)
+    if location is not None:
+        response.extensions[_HIDDEN_LOCATION] = location
+
+
+async def hide_location_async(response: httpx.Response) -> None:
+    hide_location(response)
+
+
+def show_location(response: httpx.Response) -> None:
+    """Put a hidden `Location` back."""
+    location = response.extensions.pop(_HIDDEN_LOCATION, None)
+    if location is not None:
+        response.headers["location"] = location
+
+
+def check_transport(transport: object, kind: type[object]) -> None:
+    """Refuse a transport of the other kind, which would fail at the first request."""
+    if transport is not None and not isinstance(transport, kind):
+        raise InvalidConfiguration(f"transport must be an httpx.{kind.__name__}")
+
+
+def closed_error() -> InvalidConfiguration:
+    return InvalidConfiguration("The client is closed; make a new one")
+
+
+def open_pool(account: Account) -> ConnectionPool:
+    """Return a connection pool with the environment's proxy and certificates."""
+    with named_setting():
+        tls, proxy = make_tls_context(account), find_proxy(account)
+        return ConnectionPool(partial(DeadlineTransport, tls, proxy, _LIMITS))
+
+
+def open_async_pool(account: Account) -> AsyncConnectionPool:
+    """Return a connection pool for the running event loop."""
+    with named_setting():
+        tls, proxy = make_tls_context(account), find_proxy(account)
+        connect = partial(httpx.AsyncHTTPTransport, verify=tls, proxy=proxy, limits=_LIMITS)
+        return AsyncConnectionPool(connect)
+
+
+def running_loop() -> object:
+    """Return what stands for the running event loop."""
+    import asyncio  # late: a sync program does not need it
 
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        import trio  # the only other that httpx runs on
+        import trio  # the only other one that httpx runs on
 
         return trio.lowlevel.current_trio_token()
 
 
-def _is_closed_loop(place: object) -> bool:
-    return bool(
-        getattr(place, "is_closed", bool)()
-    )  # of asyncio's loops; not of trio's, nor of processes
+def is_closed_loop(owner: object) -> bool:
+    import asyncio
 
-
-def sync_pool(account: Account, *, fast: bool = False) -> Lanes:
-    tls, proxy = _tls(account), _proxy(account)
-    plain = partial(httpx.HTTPTransport, verify=tls, proxy=proxy, limits=_LIMITS)
-    if proxy or not fast:  # through a proxy the client is not what takes the time
-        return Lanes(plain)
-    from ecall_facade._transports.fast import Line
-
-    return Lanes(partial(Line, account.base_url, tls, plain))
-
-
-def async_pool(account: Account, *, fast: bool = False) -> AsyncLanes:
-    tls, proxy = _tls(account), _proxy(account)
-    plain = partial(httpx.AsyncHTTPTransport, verify=tls, proxy=proxy, limits=_LIMITS)
-    if proxy or not fast:  # through a proxy the client is not what takes the time
-        return AsyncLanes(plain)
-    from ecall_facade._transports.fast import AsyncLine
-
-    return AsyncLanes(partial(AsyncLine, account.base_url, tls, plain))
-
-
-# No limit to connections: a lane has one request at a time, but httpcore may count one for ever that was cancelled.
-_LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
-
-
-def _tls(account: Account) -> ssl.SSLContext:
-    # One for all lanes. What is not encrypted needs no certificates, which take time to load.
-    needs_none = account.base_url.startswith("http://")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if needs_none else httpx.create_ssl_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _proxy(account: Account) -> str | None:
-    """Give the proxy that the environment names for the host; none for this machine's own addresses."""
-    from urllib.request import getproxies, proxy_bypass
-
-    host = urlsplit(account.base_url).hostname or ""
-    if account.is_loopback or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get("https") or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    return isinstance(owner, asyncio.AbstractEventLoop) and owner.is_closed()

@@ -42,7 +42,7 @@ def watch(
             known[message_id] = (seen.state, seen.is_final)
             yield message_id, seen
         try:
-            is_over = wait.see(seen) is not None
+            is_over = wait.done(seen) is not None
         except ECallError as error:
             yield message_id, error
             is_over = True

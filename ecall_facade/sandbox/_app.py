@@ -22,8 +22,8 @@ from dateutil import tz
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from ecall_facade._call import REQUEST_ID
 from ecall_facade._json import JSON
-from ecall_facade._policy import REQUEST_ID
 from ecall_facade.sandbox import _rules as rules
 from ecall_facade.sandbox._exchanges import CUT, Exchange, reason_of, refused_entries, refused_whole
 from ecall_facade.sandbox._magic import Troubles, find
@@ -42,6 +42,7 @@ MAX_JSON = 16 * 2**20
 CHUNK = 256 * 2**10
 UNREAD_TIMEOUT = 0.5  # seconds for the body of a request that is refused whatever it says
 OCTETS = "application/octet-stream"
+_FORM = "application/x-www-form-urlencoded"
 SIGN = "simulated; not the service, and partly inferred"
 
 _PATH = re.compile(
@@ -293,7 +294,7 @@ class App:
         )
 
     async def _upload(self, call: Call) -> Response:
-        _require_type(call.request, OCTETS)
+        _require_file_type(call.request)
         media_id = self._store.new_id("media")
         size = 0
         with self._store.write_media(media_id) as file:
@@ -342,6 +343,13 @@ def _version(in_path: str | None, in_header: list[str]) -> int:
     else:
         return version
     raise RefusedError(400, "SandboxUnknownVersion", problem, {"X-API-Version": [problem]})
+
+
+def _require_file_type(request: Request) -> None:
+    """Refuse forms: which media types the service takes is not known, but it takes a binary file."""
+    given = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if "/" not in given or given.startswith("multipart/") or given == _FORM:
+        raise _refused(415, f"The content type must be that of a file, such as {OCTETS}.")
 
 
 def _require_type(request: Request, expected: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from ecall_facade._policy import REQUEST_ID
+from ecall_facade._call import REQUEST_ID
 from ecall_facade._settings import is_loopback_host
 from ecall_facade.sandbox._app import SIGN
 

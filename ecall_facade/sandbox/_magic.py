@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from ecall_facade._policy import REQUEST_ID
+from ecall_facade._call import REQUEST_ID
 from ecall_facade.sandbox._store import Step
 from ecall_facade.sandbox._trouble import FOREVER, Trouble
 

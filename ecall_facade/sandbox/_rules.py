@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import phonenumbers
 
-from ecall_facade._json import JSON, spell
+from ecall_facade._json import JSON, normalize_names
 from ecall_facade.sandbox._magic import find
 from ecall_facade.sandbox._store import Notify
 from ecall_facade.text import LENGTH_LIMITS, SMS_PAGE_LIMIT, measure
@@ -113,7 +113,7 @@ def parse(body: bytes) -> tuple[dict[str, JSON], dict[str, JSON]]:
         raw: JSON = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
         if b"\\u" in body:
             json.dumps(raw, ensure_ascii=False).encode("utf-8")  # raises on half a surrogate pair
-        named = spell(raw)
+        named = normalize_names(raw)
     except UnicodeEncodeError:
         raise RefusedError(400, "SyntaxError", "The JSON holds half a surrogate pair.") from None
     except (ValueError, RecursionError):

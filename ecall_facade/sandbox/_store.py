@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeAlias, Type
 
 import attrs
 
-from ecall_facade._json import JSON, spell
+from ecall_facade._json import JSON, normalize_names
 from ecall_facade.numbers import mask
 from ecall_facade.sandbox._exchanges import KEPT, KEPT_BYTES, Exchange
 
@@ -165,7 +165,7 @@ class Message:
 @lru_cache(64)
 def _content(body: bytes) -> dict[str, JSON]:
     """Give the content in a request. All messages of a broadcast have one body, which is read once for all of them."""
-    return cast("dict[str, dict[str, JSON]]", spell(json.loads(body)))["content"]
+    return cast("dict[str, dict[str, JSON]]", normalize_names(json.loads(body)))["content"]
 
 
 class _Bounded(OrderedDict[str, T]):

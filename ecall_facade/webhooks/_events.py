@@ -17,11 +17,12 @@ import attrs
 
 from ecall_client import models
 from ecall_client.models import DeliveryState
-from ecall_facade._json import JSON, as_dict, as_list, spell
+from ecall_facade._json import JSON, as_dict, as_list, normalize_names
+from ecall_facade._parsing import read_error, read_id, read_state
 from ecall_facade._timestamps import read_timestamp
 from ecall_facade.errors import MalformedEvent
 from ecall_facade.numbers import mask
-from ecall_facade.results import Problem, read_error, read_id, read_state
+from ecall_facade.results import Problem
 
 MAX_DEPTH = 32  # of JSON in JSON
 MAX_FIELDS = 200  # of a form or a query
@@ -133,7 +134,7 @@ def _parse_form(text: bytes) -> JSON:
 
 def read_event(data: JSON, expected: Expected) -> StatusUpdate | ReceivedMessage | UnknownEvent:
     """Give the event that the data stands for."""
-    fields = as_dict(spell(data))
+    fields = as_dict(normalize_names(data))
     has_state = "state" in fields
     for name, value in list(fields.items()):
         if (ours := _SIBLING_NAMES.get(name.lower())) is not None:

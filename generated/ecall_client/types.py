@@ -1,6 +1,6 @@
 """Contains some shared types for properties"""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import AsyncIterable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import IO, BinaryIO, Generic, Literal, TypeVar
 
@@ -15,7 +15,7 @@ class Unset:
 UNSET: Unset = Unset()
 
 # The types that `httpx.Client(files=)` can accept, copied from that library.
-FileContent = IO[bytes] | bytes | str
+FileContent = IO[bytes] | bytes | str | Iterable[bytes] | AsyncIterable[bytes]
 FileTypes = (
     # (filename, file (or bytes), content_type)
     tuple[str | None, FileContent, str | None]
@@ -29,7 +29,7 @@ RequestFiles = list[tuple[str, FileTypes]]
 class File:
     """Contains information for file uploads"""
 
-    payload: BinaryIO
+    payload: BinaryIO | Iterable[bytes] | AsyncIterable[bytes]
     file_name: str | None = None
     mime_type: str | None = None
 

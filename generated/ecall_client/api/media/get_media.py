@@ -8,6 +8,7 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.api_version import ApiVersion
 from ...models.error import Error
+from ...operations import OperationRequest, OperationResponse
 from ...types import UNSET, File, Response, Unset
 
 
@@ -210,3 +211,23 @@ async def asyncio(
             x_api_version=x_api_version,
         )
     ).parsed
+
+
+def build_request(
+    media_id: str,
+    *,
+    x_api_version: ApiVersion | Unset = UNSET,
+) -> OperationRequest:
+    """Return the request of this operation, without sending it."""
+    keywords = _get_kwargs(
+        media_id=media_id,
+        x_api_version=x_api_version,
+    )
+    return OperationRequest.from_keywords("get_media", keywords)
+
+
+def parse_success(response: OperationResponse) -> File:
+    """Return what a response with a 2xx status says."""
+    response_2xx = File(payload=BytesIO(response.content))
+
+    return response_2xx

@@ -7,6 +7,7 @@ from ...client import AuthenticatedClient, Client
 from ...models.api_version import ApiVersion
 from ...models.error import Error
 from ...models.media_upload_result import MediaUploadResult
+from ...operations import OperationRequest, OperationResponse
 from ...types import UNSET, File, Response, Unset
 
 
@@ -14,14 +15,10 @@ def _get_kwargs(
     *,
     body: File,
     x_api_version: ApiVersion | Unset = UNSET,
-    content_length: int | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(x_api_version, Unset):
         headers["X-API-Version"] = str(x_api_version)
-
-    if not isinstance(content_length, Unset):
-        headers["Content-Length"] = str(content_length)
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -107,7 +104,6 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: File,
     x_api_version: ApiVersion | Unset = UNSET,
-    content_length: int | Unset = UNSET,
 ) -> Response[Error | MediaUploadResult]:
     """Upload a file.
 
@@ -116,7 +112,6 @@ def sync_detailed(
 
     Args:
         x_api_version (ApiVersion | Unset): A version of the API, as the header writes it.
-        content_length (int | Unset):
         body (File):
 
     Raises:
@@ -130,7 +125,6 @@ def sync_detailed(
     kwargs = _get_kwargs(
         body=body,
         x_api_version=x_api_version,
-        content_length=content_length,
     )
 
     response = client.get_httpx_client().request(
@@ -145,7 +139,6 @@ def sync(
     client: AuthenticatedClient | Client,
     body: File,
     x_api_version: ApiVersion | Unset = UNSET,
-    content_length: int | Unset = UNSET,
 ) -> Error | MediaUploadResult | None:
     """Upload a file.
 
@@ -154,7 +147,6 @@ def sync(
 
     Args:
         x_api_version (ApiVersion | Unset): A version of the API, as the header writes it.
-        content_length (int | Unset):
         body (File):
 
     Raises:
@@ -169,7 +161,6 @@ def sync(
         client=client,
         body=body,
         x_api_version=x_api_version,
-        content_length=content_length,
     ).parsed
 
 
@@ -178,7 +169,6 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: File,
     x_api_version: ApiVersion | Unset = UNSET,
-    content_length: int | Unset = UNSET,
 ) -> Response[Error | MediaUploadResult]:
     """Upload a file.
 
@@ -187,7 +177,6 @@ async def asyncio_detailed(
 
     Args:
         x_api_version (ApiVersion | Unset): A version of the API, as the header writes it.
-        content_length (int | Unset):
         body (File):
 
     Raises:
@@ -201,7 +190,6 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         body=body,
         x_api_version=x_api_version,
-        content_length=content_length,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -214,7 +202,6 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: File,
     x_api_version: ApiVersion | Unset = UNSET,
-    content_length: int | Unset = UNSET,
 ) -> Error | MediaUploadResult | None:
     """Upload a file.
 
@@ -223,7 +210,6 @@ async def asyncio(
 
     Args:
         x_api_version (ApiVersion | Unset): A version of the API, as the header writes it.
-        content_length (int | Unset):
         body (File):
 
     Raises:
@@ -239,6 +225,27 @@ async def asyncio(
             client=client,
             body=body,
             x_api_version=x_api_version,
-            content_length=content_length,
         )
     ).parsed
+
+
+def build_request(
+    *,
+    body: File,
+    x_api_version: ApiVersion | Unset = UNSET,
+) -> OperationRequest:
+    """Return the request of this operation, without sending it."""
+    keywords = _get_kwargs(
+        body=body,
+        x_api_version=x_api_version,
+    )
+    if body.mime_type is not None:
+        keywords["headers"]["Content-Type"] = body.mime_type
+    return OperationRequest.from_keywords("upload_media", keywords)
+
+
+def parse_success(response: OperationResponse) -> MediaUploadResult:
+    """Return what a response with a 2xx status says."""
+    response_2xx = MediaUploadResult.from_dict(response.json())
+
+    return response_2xx

@@ -8,6 +8,7 @@ from ...client import AuthenticatedClient, Client
 from ...models.api_version import ApiVersion
 from ...models.error import Error
 from ...models.message_status_result import MessageStatusResult
+from ...operations import OperationRequest, OperationResponse
 from ...types import UNSET, Response, Unset
 
 
@@ -212,3 +213,23 @@ async def asyncio(
             x_api_version=x_api_version,
         )
     ).parsed
+
+
+def build_request(
+    message_id: str,
+    *,
+    x_api_version: ApiVersion | Unset = UNSET,
+) -> OperationRequest:
+    """Return the request of this operation, without sending it."""
+    keywords = _get_kwargs(
+        message_id=message_id,
+        x_api_version=x_api_version,
+    )
+    return OperationRequest.from_keywords("get_message_status", keywords)
+
+
+def parse_success(response: OperationResponse) -> MessageStatusResult:
+    """Return what a response with a 2xx status says."""
+    response_2xx = MessageStatusResult.from_dict(response.json())
+
+    return response_2xx

@@ -8,6 +8,7 @@ from ...client import AuthenticatedClient, Client
 from ...models.api_version import ApiVersion
 from ...models.error import Error
 from ...models.message_list_status_result import MessageListStatusResult
+from ...operations import OperationRequest, OperationResponse
 from ...types import UNSET, Response, Unset
 
 
@@ -214,3 +215,23 @@ async def asyncio(
             x_api_version=x_api_version,
         )
     ).parsed
+
+
+def build_request(
+    message_list_id: str,
+    *,
+    x_api_version: ApiVersion | Unset = UNSET,
+) -> OperationRequest:
+    """Return the request of this operation, without sending it."""
+    keywords = _get_kwargs(
+        message_list_id=message_list_id,
+        x_api_version=x_api_version,
+    )
+    return OperationRequest.from_keywords("get_message_list_status", keywords)
+
+
+def parse_success(response: OperationResponse) -> MessageListStatusResult:
+    """Return what a response with a 2xx status says."""
+    response_2xx = MessageListStatusResult.from_dict(response.json())
+
+    return response_2xx

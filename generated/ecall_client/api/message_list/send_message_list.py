@@ -8,6 +8,7 @@ from ...models.api_version import ApiVersion
 from ...models.error import Error
 from ...models.message_list_request import MessageListRequest
 from ...models.message_list_result import MessageListResult
+from ...operations import OperationRequest, OperationResponse
 from ...types import UNSET, Response, Unset
 
 
@@ -232,3 +233,23 @@ async def asyncio(
             x_api_version=x_api_version,
         )
     ).parsed
+
+
+def build_request(
+    *,
+    body: MessageListRequest,
+    x_api_version: ApiVersion | Unset = UNSET,
+) -> OperationRequest:
+    """Return the request of this operation, without sending it."""
+    keywords = _get_kwargs(
+        body=body,
+        x_api_version=x_api_version,
+    )
+    return OperationRequest.from_keywords("send_message_list", keywords)
+
+
+def parse_success(response: OperationResponse) -> MessageListResult:
+    """Return what a response with a 2xx status says."""
+    response_2xx = MessageListResult.from_dict(response.json())
+
+    return response_2xx

@@ -1,0 +1,3 @@
+# Made by scripts/unasync from ecall_facade/_async/__init__.py; change that file.
+
+"""The sync client."""

@@ -1,0 +1,61 @@
+"""What exceptions of a transport say: whose they are, and whether they prove that nothing was sent."""
+
+from __future__ import annotations
+
+import httpx
+
+_NEVER_CONNECTED = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+)
+# Only of these it is known that a connection error means that nothing was sent. Others report a
+# request that was taken and dropped as a connection error.
+_TRUSTED = (
+    httpx.HTTPTransport,
+    httpx.AsyncHTTPTransport,
+    httpx.MockTransport,
+)
+# Of httpx-aiohttp's transport the counting tests prove it, for a connection error with this cause.
+_TRUSTED_CAUSES = {("aiohttp.client_exceptions", "ClientConnectorError")}
+_HTTP_PACKAGES = {"httpx", "httpcore", "h11", "anyio", "idna"}
+
+
+class Trust:
+    """What is believed of the exceptions that come out of a transport.
+
+    Args:
+        transport: The caller's own transport; None stands for the pools of this package.
+    """
+
+    def __init__(self, transport: object | None) -> None:
+        self._is_trusted = transport is None or type(transport) in _TRUSTED
+        self._packages = set(_HTTP_PACKAGES)
+        if transport is not None:
+            self._packages.add(_package(type(transport)))
+
+    def is_own(self, error: Exception) -> bool:
+        """Return whether an exception is the transport's own.
+
+        Any other one, such as the time limit of a job queue, belongs to the caller.
+        """
+        if isinstance(error, (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)):
+            return True
+        return _package(type(error)) in self._packages
+
+    def proves_unsent(self, error: Exception) -> bool:
+        """Return whether an exception proves that the service saw nothing of the request."""
+        if not isinstance(error, _NEVER_CONNECTED):
+            return False
+        return self._is_trusted or _is_trusted_cause(error.__cause__)
+
+
+def _package(kind: type[object]) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+def _is_trusted_cause(cause: BaseException | None) -> bool:
+    if cause is None:
+        return False
+    return any((kind.__module__, kind.__name__) in _TRUSTED_CAUSES for kind in type(cause).__mro__)
