@@ -249,7 +249,7 @@ class TestErrors:
         with Server(reply(status)) as server:
             environment.setenv("ECALL_BASE_URL", server.url)
             # Its retries would take their time.
-            environment.setattr("ecall_facade._session.sleep", lambda _: None)
+            environment.setattr("ecall_facade._clock.sleep", lambda _: None)
             said = command("status", "id", "--json")
             assert (said.code, said.error["status_code"]) == (code, status)
             assert command("media", "download", "id", "--to", "file").code == code
@@ -259,7 +259,7 @@ class TestErrors:
         self, command: Command, environment: pytest.MonkeyPatch, closed_port: int
     ) -> None:
         environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{closed_port}")
-        environment.setattr("ecall_facade._session.sleep", lambda _: None)
+        environment.setattr("ecall_facade._clock.sleep", lambda _: None)
         said = command("status", "id", "--json")
         assert (said.code, said.error["type"]) == (Exit.FAILED, "ServiceUnreachable")
 
