@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import socket
@@ -380,6 +381,34 @@ def test_a_body_that_breaks_off_is_not_handled(name: str, monkeypatch: pytest.Mo
                 connection.sendall((head + body).encode())
         with httpx.Client(trust_env=False, headers=FROM_SOURCE) as client:
             assert client.post(f"{url}/ecall/", json=DELIVERED).status_code == 200
+    assert module.print == ["Message m-1 is Delivered"]
+
+
+@pytest.mark.parametrize("name", ["fastapi", "starlette"])
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_a_caller_who_hangs_up_leaves_no_traceback_below_middleware(
+    name: str, layers: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from starlette.middleware.base import BaseHTTPMiddleware
+
+    async def pass_on(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    monkeypatch.setenv("CALLBACK_PROXIES", PROXY)
+    module = load(name)
+    for _ in range(layers):
+        module.app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on)
+    head = f"POST /ecall/ HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: {SOURCE}\r\n"
+    with serve(name, module) as url:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        for rest in ("Content-Length: 99\r\n\r\n", "Content-Length: 99\r\n\r\n{", "\r\n"):
+            with socket.create_connection(address) as connection:
+                connection.sendall((head + rest).encode())
+                time.sleep(0.1)  # until the app waits for the rest
+        with httpx.Client(trust_env=False, headers=FROM_SOURCE) as client:
+            assert client.post(f"{url}/ecall/", json=DELIVERED).status_code == 200
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert errors == []
     assert module.print == ["Message m-1 is Delivered"]
 
 

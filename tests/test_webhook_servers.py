@@ -72,6 +72,7 @@ class Server:
             f"Content-Type: {content_type}",
             f"X-Forwarded-For: {SOURCE}",  # which anybody can send
             f"X-Forwarded-For: {caller}",  # which the proxy adds
+            f"X_Forwarded_For: {SOURCE}",  # which becomes the same in WSGI, unless it is dropped
         ]
         if chunked:
             lines.append("Transfer-Encoding: chunked")
@@ -141,6 +142,7 @@ def wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
 SERVERS = {
     "fastapi-uvicorn": (UVICORN, "webhooks_fastapi:app"),
     "fastapi-gunicorn": (ASGI_GUNICORN, "webhooks_fastapi:app"),
+    "fastapi-gunicorn-asgi": ((*GUNICORN, "--worker-class=asgi"), "webhooks_fastapi:app"),
     "starlette-uvicorn": (UVICORN, "webhooks_starlette:app"),
     "starlette-gunicorn": (ASGI_GUNICORN, "webhooks_starlette:app"),
     "flask-gunicorn": (GUNICORN, "webhooks_flask:app"),

@@ -23,6 +23,7 @@ import pytest
 from django.http.request import HttpHeaders
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
 from starlette.datastructures import Headers as StarletteHeaders
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.datastructures import Headers as WerkzeugHeaders
@@ -329,6 +330,8 @@ FRAMEWORKS: dict[str, Callable[[list[tuple[str, str]]], Any]] = {
     "flask": lambda pairs: EnvironHeaders(as_environ(pairs)),
     "django": lambda pairs: HttpHeaders(as_environ(pairs)),
     "wsgi environ": as_environ,
+    "aiohttp": CIMultiDict,
+    "aiohttp proxy": lambda pairs: CIMultiDictProxy(CIMultiDict(pairs)),
     "httpx": httpx.Headers,
     "pairs": list,
     "iterator of pairs": iter,
