@@ -384,6 +384,18 @@ def test_a_body_that_breaks_off_is_not_handled(name: str, monkeypatch: pytest.Mo
     assert module.print == ["Message m-1 is Delivered"]
 
 
+def test_djangos_development_server_has_no_chunked_bodies_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CALLBACK_PROXIES", PROXY)
+    module = load("django")
+    headers = {**FROM_SOURCE, "Content-Type": "application/json"}
+    with serve("django", module) as url, httpx.Client(trust_env=False, headers=headers) as client:
+        chunked = client.post(f"{url}/ecall/", content=iter([json.dumps(DELIVERED).encode()]))
+    assert (chunked.status_code, "chunked" in chunked.text) == (411, True)
+    assert module.print == []
+
+
 @pytest.mark.parametrize("name", ["fastapi", "starlette"])
 @pytest.mark.parametrize("layers", [0, 1, 2])
 def test_a_caller_who_hangs_up_leaves_no_traceback_below_middleware(

@@ -38,6 +38,8 @@ _SIBLING_NAMES = {
     "finishdate": "timestamp",
 }
 _RESULT_CODE = "resultcode"
+_STATE = JSON_NAMES["state"]
+_CONTENT = {JSON_NAMES[name] for name in ("content", "text", "mediaid")}
 _PLAIN = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 # A plus sign that was not escaped in a form or query reads as a space.
 _LOST_PLUS_OF_A_NUMBER = re.compile(r"\s+(?=\d)", re.ASCII)
@@ -122,27 +124,22 @@ def read_event(
     fields = as_dict(spell(storable(data)))
     if not isinstance(data, dict):
         return UnknownEvent(key=_digest_key("unknown", data), raw=data)
-    has_state = JSON_NAMES["state"] in fields  # a message may have a "status" of its own
-    names = {name.lower() for name in fields}
+    has_state = _STATE in fields  # a message may have a "status" of its own
+    has_result_code = False
     for name, value in list(fields.items()):
-        if (spec_name := _SIBLING_NAMES.get(name.lower())) is not None:
+        lower_name = name.lower()
+        has_result_code |= lower_name == _RESULT_CODE
+        if (spec_name := _SIBLING_NAMES.get(lower_name)) is not None:
             fields.setdefault(JSON_NAMES[spec_name], value)
-    report = models.StatusNotification.from_dict(fields)
-    message = models.ReceivedMessage.from_dict(fields)
-    bare_content = models.ReceivedContent.from_dict(fields)
-    contents = (message.content, bare_content.text, bare_content.media_id)
-    has_content = any(not isinstance(content, Unset) for content in contents)
-    if expected == "message" or (has_content and not has_state):
-        return _received_message(message, bare_content, content)
-    if not isinstance(report.state, Unset) or _RESULT_CODE in names:
-        # Not the model's, which has no place for an error of another shape.
-        return _status_update(report, fields.get(JSON_NAMES["error"]), content)
+    if expected == "message" or (not has_state and not _CONTENT.isdisjoint(fields)):
+        return _received_message(fields, content)
+    if has_result_code or _STATE in fields:
+        return _status_update(fields, content)
     return UnknownEvent(key=_digest_key("unknown", data), raw=data)
 
 
-def _status_update(
-    report: models.StatusNotification, error: object, content: Content
-) -> StatusUpdate:
+def _status_update(fields: dict[str, object], content: Content) -> StatusUpdate:
+    report = models.StatusNotification.from_dict(fields)
     given_state: object = None if isinstance(report.state, Unset) else report.state
     state, is_final = read_state(given_state)
     message_id = read_id(report.message_id)
@@ -158,15 +155,16 @@ def _status_update(
         is_final,
         recipient,
         _read_time(report.timestamp, content),
-        read_error(error),
+        # Not the model's, which has no place for an error of another shape.
+        read_error(fields.get(JSON_NAMES["error"])),
         key=key,
         raw=content.data,
     )
 
 
-def _received_message(
-    message: models.ReceivedMessage, bare_content: models.ReceivedContent, content: Content
-) -> ReceivedMessage:
+def _received_message(fields: dict[str, object], content: Content) -> ReceivedMessage:
+    message = models.ReceivedMessage.from_dict(fields)
+    bare_content = models.ReceivedContent.from_dict(fields)
     inner = message.content
     inner_content = inner if isinstance(inner, models.ReceivedContent) else models.ReceivedContent()
     texts: list[object] = [inner, inner_content.text, bare_content.text]
