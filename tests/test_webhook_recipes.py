@@ -498,6 +498,12 @@ def test_the_recipe_in_the_docs_is_the_one_that_was_tested() -> None:
     assert f"```python\n{(EXAMPLES / 'webhooks_fastapi.py').read_text('utf-8')}```\n" in page
 
 
+def test_no_page_and_no_example_makes_a_dict_of_headers() -> None:
+    root = EXAMPLES.parent
+    for path in (root / "README.md", *(root / "docs").glob("*.md"), *EXAMPLES.glob("*.py")):
+        assert not re.search(r"dict\([^)]*headers", path.read_text("utf-8")), path.name
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not condition() and time.monotonic() < deadline:
