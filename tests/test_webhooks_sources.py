@@ -314,6 +314,8 @@ def test_one_address_does_for_a_list() -> None:
         ["10.0.0.1%eth0"],
         ["2001:db8::1%eth0"],
         ["fe80::1%"],
+        ["unix"],
+        ["unix:/run/app.sock"],
         ["fe80::1%eth 0"],
         ["193.093.208.200"],
         ["10.0.0.0/33"],

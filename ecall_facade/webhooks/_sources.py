@@ -63,7 +63,7 @@ class Sources:
 
     def __init__(self, sources: Iterable[str] | None, trusted_proxies: Iterable[str]) -> None:
         proxies = _items(trusted_proxies, "trusted_proxies")
-        addresses = [item for item in proxies if not _is_unix_name(item)]
+        addresses = [item for item in proxies if item != _UNIX]
         self._trusts_unix_sockets = len(addresses) < len(proxies)
         self._proxies = _read_named(addresses, "trusted_proxies")
         self._sources = (
@@ -169,8 +169,9 @@ def _items(given: Iterable[str], name: str) -> list[str]:
 
 
 def _not_addresses(name: str) -> InvalidConfiguration:
+    unix = ", or 'unix:' for Unix sockets" if name == "trusted_proxies" else ""
     return InvalidConfiguration(
-        f"{name} must be addresses or networks, such as 193.93.208.200 or 10.0.0.0/8"
+        f"{name} must be addresses or networks, such as 193.93.208.200 or 10.0.0.0/8{unix}"
     )
 
 
@@ -209,14 +210,10 @@ def _is_in(hop: Hop, networks: Iterable[_Named]) -> bool:
     return any(named.has(hop) for named in networks)
 
 
-def _is_unix_name(text: str) -> bool:
-    return text == "unix" or text.startswith(_UNIX)
-
-
 def _read_peer(remote_addr: str | None) -> Hop | None:
     """Read a peer's address; servers give a Unix socket's as nothing, its path, or (Waitress) "localhost"."""
     text = (remote_addr or "").strip()
-    if text in {"", "localhost"} or _is_unix_name(text) or text.startswith(("/", "@")):
+    if text in {"", "localhost", "unix"} or text.startswith((_UNIX, "/", "@")):
         return _UNIX
     return _read_hop(text)
 
