@@ -591,7 +591,7 @@ TROUBLES = [
     ),
     Trouble("200-empty", 200, UnreadableResponse, _ALL, {"body": ""}, {"body": b""}, "empty"),
     Trouble("200-list", 200, UnreadableResponse, _ALL, {"body": "[1]", "headers": _JSON}, {}, "not a JSON object"),
-    Trouble("200-without-id", 200, UnreadableResponse, _ALL, {"body": "{}", "headers": _JSON}, {}, "the response has no me"),
+    Trouble("200-without-id", 200, UnreadableResponse, _ALL, {"body": "{}", "headers": _JSON}, {}, "has no me"),
 ]  # fmt: skip
 
 
