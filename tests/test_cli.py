@@ -223,7 +223,7 @@ class TestErrors:
     def test_an_interrupted_send_may_be_out(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ecall_facade._sync.Sms.send", interrupt)
+        monkeypatch.setattr("ecall_facade._sync._channels.Sms.send", interrupt)
         said = command("send", NUMBER, TEXT, "--sandbox", "--json")
         assert said.code == Exit.UNKNOWN
         assert (said.error["type"], said.error["may_have_been_sent"]) == ("Interrupted", True)

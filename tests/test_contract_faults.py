@@ -39,6 +39,7 @@ import ecall_facade.sandbox
 from ecall_client import models
 from ecall_facade import APIError, ECall, _messages
 from ecall_facade._sync import _session
+from ecall_facade._transports.connections import FixedAuth
 from ecall_facade.sandbox import Sandbox, _app
 
 pytest_plugins = ["_prism"]
@@ -267,6 +268,10 @@ def _replace_in_path(old: bytes, new: bytes) -> Callable[[httpx.Request], object
     return change
 
 
+def _forget_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FixedAuth, "auth_flow", httpx.Auth.auth_flow)
+
+
 def _forget_what_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_messages, "read_id", lambda value: None)
 
@@ -299,7 +304,7 @@ CLIENT_FAULTS: dict[str, tuple[Patch, set[str]]] = {
         _patch_body(models.MessageRequest, _rename("notification", "notifications")),
         set(),  # the spec lets a request have fields that it does not name, and so does `extra`
     ),
-    "no credentials": (_patch_request(_without("Authorization")), EVERYWHERE),
+    "no credentials": (_forget_the_credentials, EVERYWHERE),
     "no version in the header": (_patch_request(_without("X-API-Version")), EVERYWHERE),
     "another version in the path": (_patch_request(_replace_in_path(b"/v2/", b"/v3/")), EVERYWHERE),
     "a misspelt path": (
