@@ -221,6 +221,83 @@ class TestVersions:
         assert box.sandbox.messages == []
 
 
+class TestLowerCaseChannel:
+    """Four clients write `sms` on v1, and one of them has confirmed deliveries (observed)."""
+
+    @pytest.mark.parametrize(
+        ("path", "headers"),
+        [("/api/message", {}), ("/api/v1/message", {}), ("/api/message", {"X-API-Version": "1.0"})],
+    )
+    def test_v1_accepts_the_channel_sms_in_lower_case(
+        self, box: Box, path: str, headers: dict[str, str]
+    ) -> None:
+        assert box.post(path, {**SMS, "channel": "sms"}, headers=headers).status_code == 200
+        (message,) = box.sandbox.messages
+        assert (message.channel, message.raw["channel"]) == ("Sms", "sms")
+        assert box.sandbox.wait_for(channel="Sms", timeout=0) == message
+
+    def test_v1_accepts_the_channel_sms_in_lower_case_in_a_list(self, box: Box) -> None:
+        body = {"messages": [{**SMS, "channel": "sms"}, {**SMS, "channel": "rcs"}]}
+        accepted, refused = box.post("/api/v1/messagelist", body).json()["messages"]
+        assert accepted.keys() == {"messageId"}
+        assert problems_in(refused["error"]).keys() == {"Channel"}
+
+    def test_an_sms_with_the_lower_case_channel_is_checked_as_an_sms(self, box: Box) -> None:
+        body = {**SMS, "channel": "sms", "from": "TwelveLetter"}
+        assert problems(box.post("/api/v1/message", body)).keys() == {"From"}
+
+    @pytest.mark.parametrize(
+        ("path", "headers"), [("/api/v2/message", {}), ("/api/message", {"X-API-Version": "2"})]
+    )
+    def test_v2_refuses_the_channel_sms_in_lower_case(
+        self, box: Box, path: str, headers: dict[str, str]
+    ) -> None:
+        response = box.post(path, {**SMS, "channel": "sms"}, headers=headers)
+        assert "letter case" in problems(response)["Channel"]
+
+    @pytest.mark.parametrize("channel", ["SMS", "sMS", "whatsapp", "rcs", "WhatsApp"])
+    def test_v1_refuses_other_spellings_which_nobody_was_seen_to_use(
+        self, box: Box, channel: str
+    ) -> None:
+        response = box.post("/api/v1/message", {**SMS, "channel": channel})
+        assert "letter case" in problems(response)["Channel"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/message", "/api/v2/message"])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"from": "TwelveLetter"}, "at most 11 characters"),
+        ({"from": "12345678901234567"}, "at most 16 digits"),
+        ({"channel": "Whatsapp", "from": "ACME"}, "registered business number"),
+        ({"to": "+41790001180"}, "ACME is an invalid sender"),
+        ({"to": "0041790001180"}, "ACME is an invalid sender"),
+        ({"channel": "Rcs", "to": "+41790001180"}, "ACME is an invalid sender"),
+    ],
+)
+def test_a_refused_sender_is_answered_with_400_invalid_content_and_from(
+    box: Box, path: str, changes: dict[str, str], words: str
+) -> None:
+    found = problems(box.post(path, {**SMS, **changes}))
+    assert found.keys() == {"From"}
+    assert words in found["From"]
+    assert box.sandbox.messages == []
+
+
+@pytest.mark.parametrize("version", ["", "/v1", "/v2", "/V2"])
+def test_every_operation_is_found_with_and_without_the_version_in_its_path(
+    box: Box, version: str
+) -> None:
+    base = f"/api{version}"
+    message_id = box.post(f"{base}/message").json()["messageId"]
+    assert box.client.get(f"{base}/message/{message_id}").status_code == 200
+    list_id = box.post(f"{base}/messagelist", {"messages": [SMS]}).json()["messageListId"]
+    assert box.client.get(f"{base}/messagelist/{list_id}").status_code == 200
+    octets = {"Content-Type": "application/octet-stream"}
+    uploaded = box.client.post(f"{base}/media", content=b"x", headers=octets).json()
+    assert box.client.get(f"{base}/media/{uploaded['mediaId']}").content == b"x"
+
+
 class TestSending:
     def test_one(self, box: Box) -> None:
         response = box.send(marketing=True)
@@ -503,7 +580,7 @@ class TestSending:
     )
     def test_nothing_is_taken_that_the_spec_refuses(self, body: dict[str, Any]) -> None:
         try:
-            rules.check_message(body, lambda media_id: True)
+            rules.check_message(body, 2, lambda media_id: True)
         except rules.RefusedError as error:
             validator("Error").validate(error.json)
         else:

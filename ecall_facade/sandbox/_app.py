@@ -215,7 +215,7 @@ class App:
     async def _send_message(self, call: Call) -> Response:
         body = await _read_json(call)
         _, request = rules.parse(body)
-        draft, notify = rules.check_message(request, self._store.has_media)
+        draft, notify = rules.check_message(request, call.version, self._store.has_media)
         self._meet_trouble(call, draft.recipients)
         records = self._records(draft, notify, body, call)
         self._store.add(records)
@@ -226,7 +226,7 @@ class App:
     async def _send_list(self, call: Call) -> Response:
         raw, request = rules.parse(await _read_json(call))
         items, notify = rules.check_list(request)
-        checked = [_check_item(item, self._store.has_media) for item in items]
+        checked = [_check_item(item, call.version, self._store.has_media) for item in items]
         self._meet_trouble(
             call,
             [to for draft in checked if isinstance(draft, rules.Draft) for to in draft.recipients],
@@ -396,9 +396,11 @@ async def _note(call: Call, response: Response) -> Exchange:
     )
 
 
-def _check_item(item: JSON, has_media: Callable[[str], bool]) -> rules.Draft | RefusedError:
+def _check_item(
+    item: JSON, version: int, has_media: Callable[[str], bool]
+) -> rules.Draft | RefusedError:
     try:
-        return rules.check_list_item(item, has_media)
+        return rules.check_list_item(item, version, has_media)
     except RefusedError as error:
         return error
 

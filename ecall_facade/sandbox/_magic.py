@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import attrs
 
@@ -51,7 +51,7 @@ class Magic:
     plan: tuple[Step, ...] | None = None
     trouble: Trouble | None = None
     once: bool = False
-    is_invalid: bool = False
+    refused_parameter: Literal["To", "From"] | None = None
 
 
 def find(recipient: str) -> Magic | None:
@@ -145,7 +145,14 @@ _BY_DIGITS: dict[str, Magic] = {
     ),
     **{f"{code:04}": _failed(code, words) for code, words in _ERROR_STATES.items()},
     # what the service says instead of accepting it
-    "0400": Magic("rejected with 400, `InvalidContent`: an invalid receiver", is_invalid=True),
+    "0400": Magic(
+        "rejected with 400, `InvalidContent`: an invalid receiver",
+        refused_parameter="To",
+    ),
+    "1180": Magic(
+        "rejected with 400, `InvalidContent`: an invalid sender (parameter `From`)",
+        refused_parameter="From",
+    ),
     "0401": Magic(
         "401, as for wrong credentials",
         trouble=_refusal(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ecall_facade.sandbox._store import Address
 
 CHANNELS = ("Sms", "Whatsapp", "Rcs")  # documented
+V1_SMS = "sms"  # what v1 takes for Sms, against the documented letter case (observed)
 CONTENT_TYPES = (
     "Text",
     "Image",
@@ -128,11 +129,11 @@ def _refuse_constant(name: str) -> object:
 
 
 def check_message(
-    request: dict[str, JSON], has_media: Callable[[str], bool]
+    request: dict[str, JSON], version: int, has_media: Callable[[str], bool]
 ) -> tuple[Draft, Notify]:
     """Give what a request comes to and who is to be told, or raise `RefusedError` with all its problems."""
     problems = _Problems()
-    draft = _check_message(request, has_media, problems)
+    draft = _check_message(request, version, has_media, problems)
     notify = _check_notification(request, problems)
     if draft is None or problems:
         raise invalid(problems)
@@ -154,21 +155,27 @@ def check_list(request: dict[str, JSON]) -> tuple[list[JSON], Notify]:
     return messages, notify
 
 
-def check_list_item(item: JSON, has_media: Callable[[str], bool]) -> Draft:
+def check_list_item(item: JSON, version: int, has_media: Callable[[str], bool]) -> Draft:
     """Give what one message of a list comes to, or raise `RefusedError` with all its problems."""
     problems = _Problems()
     if not isinstance(item, dict):
         raise invalid({"Message": ["It must be an object."]})
-    draft = _check_message(item, has_media, problems)
+    draft = _check_message(item, version, has_media, problems)
     if draft is None:
         raise invalid(problems)
     return draft
 
 
 def _check_message(
-    request: dict[str, JSON], has_media: Callable[[str], bool], problems: _Problems
+    request: dict[str, JSON],
+    version: int,
+    has_media: Callable[[str], bool],
+    problems: _Problems,
 ) -> Draft | None:
-    channel = problems.choice(request, "channel", "Channel", CHANNELS)
+    if version == 1 and request.get("channel") == V1_SMS:
+        channel: str | None = "Sms"
+    else:
+        channel = problems.choice(request, "channel", "Channel", CHANNELS)
     sender = problems.text(request, "from", "From")
     if sender and channel == "Sms" and not _SMS_SENDER.fullmatch(sender):
         problems.add(
@@ -177,6 +184,11 @@ def _check_message(
     elif sender and channel == "Whatsapp" and (reason := _why_no_number(sender)):
         problems.add("From", f"It must be the registered business number: {reason}.")
     recipients = _check_recipients(request, problems)
+    if sender and any(_refuses(recipient, "From") for recipient in recipients):
+        problems.add(
+            "From",
+            f"{sender[:40]} is an invalid sender: the recipient is the sandbox's number for that.",
+        )
     _check_content(request, channel, has_media, problems)
     if problems or channel is None or sender is None:
         return None
@@ -200,9 +212,13 @@ def _why_no_number(value: str) -> str | None:
     return _REASONS.get(result, "its length is none of a number there")
 
 
+def _refuses(recipient: str, parameter: str) -> bool:
+    magic = find(recipient)
+    return magic is not None and magic.refused_parameter == parameter
+
+
 def _check_recipient(value: str, parameter: str, problems: _Problems) -> None:
-    magic = find(value)
-    if magic is not None and magic.is_invalid:
+    if _refuses(value, "To"):
         problems.add(
             parameter,
             f"The number {value} is an invalid receiver: it is the sandbox's number for that.",
