@@ -9,7 +9,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,14 @@ import pytest
 pytest.importorskip("selenium", reason="selenium is not installed")
 
 from _browser import Browser, open_browser, why_none
+from _reverse_proxy import (
+    KEEPS_HOST,
+    NGINX,
+    SAYS_FORWARDED_HOST,
+    WRITES_OWN_HOST,
+    run_nginx,
+    run_tls_proxy,
+)
 from selenium.webdriver.common.keys import Keys
 
 from ecall_facade import (
@@ -592,6 +600,66 @@ class TestTools:
             client.sms.send(BEAT, "From another sandbox")
             browser.wait_for_text("From another sandbox", "#conversations")
             assert numbers_shown(browser) == ["+41 78 765 43 21"]
+
+
+@pytest.mark.parametrize("header", [KEEPS_HOST, WRITES_OWN_HOST, SAYS_FORWARDED_HOST])
+@pytest.mark.parametrize(
+    "run_proxy",
+    [
+        pytest.param(
+            run_nginx, marks=pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+        ),
+        run_tls_proxy,
+    ],
+)
+def test_the_page_works_behind_a_tls_proxy_and_below_a_path(
+    browser: Browser,
+    program: Program,
+    tmp_path: Path,
+    run_proxy: Callable[..., AbstractContextManager[str]],
+    header: str,
+) -> None:
+    with (
+        Sandbox(inbound_url=program.url) as sandbox,
+        run_proxy(sandbox.url, tmp_path, header) as address,
+        ECall(**sandbox.credentials) as ecall,
+    ):
+        browser.open(address)
+        browser.wait_for_text("No message yet", "#empty")
+        base_url = address.rstrip("/")
+        assert f'base_url="{base_url}"' in browser.text("#python")
+        assert f"ECALL_BASE_URL={base_url}\n" in browser.text("#shell")
+        assert browser.run("return document.querySelector('.logo').naturalWidth") > 0
+
+        # The stream of events comes through, and pictures do.
+        uploaded = ecall.media.upload(PICTURE)
+        ecall.whatsapp.send(ANNA, ImageContent(media_id=uploaded.media_id))
+        browser.wait_for_text("Delivered", "#bubbles")
+        wait_until(
+            browser,
+            lambda: browser.run("return document.querySelector('#bubbles img')?.naturalWidth > 0"),
+            "the picture",
+        )
+        browser.one("#bubbles [data-key]").click()
+        browser.wait_for_text(f"{base_url}/api/v2/message", "#curl")
+        browser.one("#close").click()
+
+        # Writes pass the origin check.
+        browser.one("#reply-text").send_keys("Yes, gladly")
+        browser.one("#send").click()
+        browser.wait_for_text("Your program answered 200", "#reply-status")
+        assert [event.text for event in program.received] == ["Yes, gladly"]
+        browser.one("#clear").click()
+        browser.one("#really").click()
+        browser.wait_for_text("0 messages in 0 conversations", "#count")
+        assert sandbox.messages == []
+
+        # Other addresses lead to the page.
+        for other in ("inbox", "index.html", "inbox/"):
+            browser.driver.get(address + other)
+            assert browser.driver.current_url.startswith(address)
+            browser.wait_for_text("No message yet", "#empty")
+            assert "/inbox" not in browser.driver.current_url
 
 
 class TestForEverybody:

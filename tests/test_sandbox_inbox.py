@@ -646,6 +646,25 @@ class TestCurl:
         assert second.text == text
         assert second.id == json.loads(done.stdout)["messageId"]
 
+    @pytest.mark.parametrize(
+        ("base_url", "quoted"),
+        [
+            (
+                "https://mailbox.test/tools/sandbox",
+                "https://mailbox.test/tools/sandbox/api/v2/message",
+            ),
+            ("https://a'; rm x", "'https://a'\"'\"'; rm x/api/v2/message'"),
+        ],
+    )
+    def test_the_curl_line_has_the_address_that_the_page_was_reached_at(
+        self, box: Box, base_url: str, quoted: str
+    ) -> None:
+        box.send()
+        answer = box.page.get(
+            f"/inbox/items/{box.items()[0]['key']}", params={"base_url": base_url}
+        )
+        assert answer.json()["curl"].endswith(f" {quoted}")
+
     def test_reads_no_file(self, box: Box) -> None:
         box.post(b"@/etc/hostname")
         line = box.detail(box.items()[0]["key"])["curl"]
@@ -875,7 +894,7 @@ class TestWrites:
             ("POST", "/inbox/items", 405),
             ("DELETE", "/inbox/items/x", 405),
             ("POST", "/", 405),
-            ("GET", "/inbox/", 404),
+            ("GET", "/inbox/nothing", 404),
             ("GET", "/inbox/nothing", 404),
             ("GET", "/inbox/media/a/b", 404),
             ("GET", "/inbox/media/..%2f..%2fetc%2fpasswd", 404),
@@ -1063,6 +1082,44 @@ class TestFiles:
         answer = box.page.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (200, content_type)
         assert answer.content
+
+    @pytest.mark.parametrize(
+        ("path", "location"),
+        [
+            ("/inbox", "./"),
+            ("/index.html", "./"),
+            ("/inbox.html", "./"),
+            ("/inbox/", "../"),
+            ("/inbox/index.html", "../"),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_other_addresses_that_people_try_lead_to_the_page(
+        self, box: Box, method: str, path: str, location: str
+    ) -> None:
+        answer = box.page.request(method, path)
+        assert (answer.status_code, answer.headers["location"]) == (307, location)
+        assert httpx.URL(box.sandbox.url + path).join(location) == f"{box.sandbox.url}/"
+
+    @pytest.mark.parametrize(
+        "path", ["/favicon.ico", "/robots.txt", "/inbox2", "/messages", "/apis"]
+    )
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_an_address_outside_the_api_asks_for_no_password(
+        self, box: Box, method: str, path: str
+    ) -> None:
+        answer = box.page.request(method, path)
+        assert answer.status_code == 404
+        assert "www-authenticate" not in answer.headers
+        assert answer.headers["x-ecall-sandbox"]
+        if method == "GET":
+            assert "The inbox is at /" in answer.json()["error"]
+
+    @pytest.mark.parametrize("path", ["/api/", "/api/message/x", "/API/v2/message/x", "/api/x"])
+    def test_an_address_of_the_api_asks_for_a_password(self, box: Box, path: str) -> None:
+        answer = box.api.get(path, auth=None)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Basic")
 
     @pytest.mark.parametrize(
         ("data", "content_type"),

@@ -45,9 +45,10 @@ from ecall_facade._settings import is_loopback_host
 from ecall_facade.sandbox._app import CODES, App, write_time
 from ecall_facade.sandbox._callbacks import Callbacks, Notification
 from ecall_facade.sandbox._clock import Clock, Now
-from ecall_facade.sandbox._door import Door
 from ecall_facade.sandbox._inbox import Inbox
+from ecall_facade.sandbox._origin_check import OriginCheck
 from ecall_facade.sandbox._replies import SENDERS, Replies
+from ecall_facade.sandbox._root import Root
 from ecall_facade.sandbox._server import ServerThread
 from ecall_facade.sandbox._store import Message, State, StateChange, Step, Store
 from ecall_facade.sandbox._trouble import Trouble
@@ -118,6 +119,7 @@ class Sandbox:
         inbound_url: str | None = None,
         callback_url: str | None = None,
         callback_hosts: Collection[str] = (),
+        allowed_hosts: Collection[str] = (),
         max_messages: int = 100_000,
         max_media: int = 1_000,
         max_media_size: int | None = None,
@@ -161,6 +163,8 @@ class Sandbox:
         self._inbox = Inbox(
             self._store, self._callbacks, self._replies, self.clear, not self._checks_credentials
         )
+        names = [allowed_hosts] if isinstance(allowed_hosts, str) else allowed_hosts
+        self._origin_check = OriginCheck(is_loopback_host(host), names)
         self._host = host
         self._port = port
         self._server: ServerThread | None = None
@@ -174,9 +178,9 @@ class Sandbox:
                 f"The sandbox listens on {self._host}: other machines can read and write what it holds",
                 stacklevel=2,
             )
-        door = Door(self._app, self._inbox, self._host)
+        root = Root(self._app, self._inbox, self._origin_check)
         self._server = ServerThread(
-            door, lambda: self._callbacks.run(self._store), self._inbox.stop, self._host, self._port
+            root, lambda: self._callbacks.run(self._store), self._inbox.stop, self._host, self._port
         )
         self._port = self._server.port
         return self

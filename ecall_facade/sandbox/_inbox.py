@@ -16,7 +16,7 @@ import puremagic
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
 
 from ecall_facade._json import as_dict
@@ -49,6 +49,15 @@ _FILES = {
     "/inbox.css": ("inbox.css", "text/css; charset=utf-8"),
     "/inbox.js": ("inbox.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+# Other addresses at which people look for the page. Relative, as the sandbox does not know below which path of a
+# reverse proxy it is.
+_REDIRECTS = {
+    "/inbox": "./",
+    "/index.html": "./",
+    "/inbox.html": "./",
+    "/inbox/": "../",
+    "/inbox/index.html": "../",
 }
 _HEADERS = {
     "content-security-policy": (
@@ -89,6 +98,7 @@ class Inbox:
         self._router = Router(
             [
                 *(Route(path, self._file) for path in _FILES),
+                *(Route(path, self._redirect) for path in _REDIRECTS),
                 Route("/inbox/items", self._items),
                 Route("/inbox/items/{key:path}", self._detail),
                 Route("/inbox/events", self._events),
@@ -97,10 +107,18 @@ class Inbox:
                 Route("/inbox/clear", self._clear, methods=["POST"]),
             ],
             redirect_slashes=False,
+            default=_not_found,
         )
 
-    def takes(self, path: str) -> bool:
-        return path in _FILES or path.startswith("/inbox/")
+    def takes(self, request: Request) -> bool:
+        """Return whether a request is for the page, and not for the API."""
+        path: str = request.scope["path"]
+        if path in _FILES or path in _REDIRECTS or path.startswith("/inbox/"):
+            return True
+        # Somebody who looks for the page: the API's 401 would make a browser ask for a password.
+        is_api = f"{path.lower()}/".startswith("/api/")
+        is_read = request.method in {"GET", "HEAD"}
+        return is_read and not is_api and "authorization" not in request.headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -133,6 +151,9 @@ class Inbox:
         name, content_type = _FILES[request.url.path]
         content = (resources.files("ecall_facade.sandbox") / "page" / name).read_bytes()
         return Response(content, headers={"content-type": content_type})
+
+    async def _redirect(self, request: Request) -> Response:
+        return RedirectResponse(_REDIRECTS[request.url.path])
 
     async def _items(self, request: Request) -> Response:  # noqa: ARG002
         version, entries = self._store.newest_of_all(SHOWN)
@@ -173,7 +194,9 @@ class Inbox:
                 }
                 for told in self._callbacks.snapshot() if told.message_id == entry.id
             ]  # fmt: skip
-        base_url = f"{request.url.scheme}://{request.url.netloc}"
+        # The page knows its own address; behind a reverse proxy the sandbox does not.
+        own = f"{request.url.scheme}://{request.url.netloc}"
+        base_url = request.query_params.get("base_url") or own
         return _json(
             {**detail, **_behind(exchange if isinstance(exchange, Exchange) else None, base_url)}
         )
@@ -329,7 +352,11 @@ class _Stream(StreamingResponse):
     """Server-sent events, until the other end goes or the server stops."""
 
     def __init__(self, streams: set[asyncio.Task[None]], events: AsyncGenerator[str]) -> None:
-        super().__init__(events, headers={"content-type": "text/event-stream"})
+        headers = {
+            "content-type": "text/event-stream",
+            "x-accel-buffering": "no",  # nginx would keep events back until its buffer is full
+        }
+        super().__init__(events, headers=headers)
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -342,6 +369,11 @@ class _Stream(StreamingResponse):
             self._streams.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    error = "There is nothing at this address. The inbox is at /, and the API below /api/."
+    await _json({"error": error}, 404)(scope, receive, send)
 
 
 def _json(payload: object, status: int = 200) -> Response:

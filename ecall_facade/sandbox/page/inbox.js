@@ -6,6 +6,8 @@
 /** @typedef {{item: any, words: string, order: number, row: any}} Entry an item as the page keeps it */
 /** @typedef {{number: string, entries: Map<string, Entry>, last: Entry, unseen: number, row: any}} Conversation */
 
+// Only the browser knows it: a reverse proxy may end TLS and put the sandbox below a path. All addresses are relative.
+const BASE_URL = new URL(".", location.href).href.replace(/\/$/, "");
 const TAKEN = 200; // the status that the service wants of a receiver (documented)
 const AT_ONCE = 200; // rows and bubbles; more of them on demand
 // Without a prototype, as they are asked for what a message says.
@@ -197,12 +199,12 @@ async function connect() {
   const mine = ++attempt;
   source?.close();
   try {
-    const response = await fetch("/inbox/items");
+    const response = await fetch("inbox/items");
     if (!response.ok) throw new Error(String(response.status));
     const data = await response.json();
     if (mine !== attempt) return;
     replaceAll(data);
-    source = new EventSource(`/inbox/events?since=${data.version}`);
+    source = new EventSource(`inbox/events?since=${data.version}`);
     source.addEventListener("open", () => { failures = 0; showConnection("live", "Live"); });
     source.addEventListener("items", (event) => takeChanges(JSON.parse(event.data)));
     source.addEventListener("reset", connect);
@@ -454,7 +456,7 @@ function makeMedia(item) {
   const name = fileNameOf(item);
   if (!media) return make("p", { class: "file" }, `${kindOf(item)} ${name || asText(item.content.mediaId)}`);
   if (!media.kept) return make("p", { class: "file" }, `${kindOf(item)} ${name} is no longer kept.`);
-  const address = `/inbox/media/${encodeURIComponent(asText(item.content.mediaId))}`;
+  const address = `inbox/media/${encodeURIComponent(asText(item.content.mediaId))}`;
   const label = name || captionOf(item) || `${kindOf(item)} from ${item.sender}`;
   const link = make("a", { class: "file", href: address, download: name || true },
     make("span", { class: "kind", "aria-hidden": "true" }, "↓"),
@@ -500,7 +502,7 @@ async function reply(event) {
   const all = [...(conversations.get(number)?.entries.values() ?? [])];
   const to = all.findLast(({ item }) => item.kind === "message" && item.channel === channel)?.item.sender;
   try {
-    const response = await post("/inbox/reply", { number, channel, text, ...(to && { to: plus(to) }) });
+    const response = await post("inbox/reply", { number, channel, text, ...(to && { to: plus(to) }) });
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.error);
     if (selected === number && $("reply-text").value === text) $("reply-text").value = "";
@@ -544,7 +546,7 @@ async function refreshDetails() {
   let found = null;
   let problem = "The sandbox does not answer.";
   try {
-    const response = await fetch(`/inbox/items/${encodeURIComponent(key)}`);
+    const response = await fetch(`inbox/items/${encodeURIComponent(key)}?${new URLSearchParams({ base_url: BASE_URL })}`);
     const data = await response.json();
     if (response.ok) found = data;
     else problem = asText(data.error);
@@ -679,9 +681,9 @@ function walk(event) {
 function start() {
   $("python").textContent = `from ecall_facade import ECall
 
-with ECall("USERNAME", "PASSWORD", base_url="${location.origin}") as ecall:
+with ECall("USERNAME", "PASSWORD", base_url="${BASE_URL}") as ecall:
     ecall.sms.send("079 123 45 67", "Hello", sender="ACME")`;
-  $("shell").textContent = `export ECALL_BASE_URL=${location.origin}\necall send "079 123 45 67" "Hello"`;
+  $("shell").textContent = `export ECALL_BASE_URL=${BASE_URL}\necall send "079 123 45 67" "Hello"`;
 
   addEventListener("hashchange", () => choose(readHash()));
   const refilter = () => {
@@ -737,7 +739,7 @@ with ECall("USERNAME", "PASSWORD", base_url="${location.origin}") as ecall:
   $("confirm").addEventListener("close", async () => {
     if ($("confirm").returnValue !== "clear") return;
     try {
-      const response = await post("/inbox/clear", {});
+      const response = await post("inbox/clear", {});
       if (!response.ok) throw new Error((await response.json()).error);
       await connect();
       $("news").textContent = "Everything is cleared.";

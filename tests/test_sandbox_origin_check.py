@@ -78,7 +78,12 @@ class TestOtherSites:
             "Origin: http://127.0.0.1",
             "Origin: http://127.0.0.1:1",
             "Origin: http://localhost:{port}",
-            "Origin: https://127.0.0.1:{port}",
+            "Origin: http://user@127.0.0.1:{port}",
+            "Origin: ftp://127.0.0.1:{port}",
+            "Origin: http://127.0.0.1:{port}\r\nOrigin: https://evil.example",
+            "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site",
+            "Origin: https://evil.example\r\nX-Forwarded-Host: mailbox.test",
+            "Origin: https://mailbox.test:8443\r\nX-Forwarded-Host: mailbox.test",
             "Origin: http://127.0.0.1:{port}.evil.example",
             "Origin: http://127.0.0.1:{port}/",
             "Sec-Fetch-Site: cross-site",
@@ -123,6 +128,7 @@ class TestOtherSites:
             ["Sec-Fetch-Site: none"],
             ["Origin: http://127.0.0.1:{port}", "Sec-Fetch-Site: same-origin"],
             ["Origin: HTTP://127.0.0.1:{port}"],
+            ["Origin: https://127.0.0.1:{port}"],
         ],
     )
     def test_are_not_programs_and_the_own_page(
@@ -166,7 +172,7 @@ class TestOtherNames:
         method = "POST" if path in WRITES else "GET"
         answer = ask(sandbox, method, path, f"Origin: http://{host}", host=host)
         assert answer.is_from_the_door
-        assert "own names only" in json.loads(answer.body)["error"]
+        assert "names of this machine" in json.loads(answer.body)["error"]
 
     @pytest.mark.parametrize(
         "host",
@@ -305,3 +311,84 @@ class TestUrls:
 def test_credentials_are_always_checked() -> None:
     assert Sandbox._checks_credentials
     assert Sandbox()._app._credentials
+
+
+class TestReverseProxy:
+    """A proxy ends TLS, and passes requests on with its own name or the sandbox's as Host."""
+
+    @pytest.mark.parametrize(
+        ("host", "headers"),
+        [
+            # The proxy keeps Host, which is also this machine's.
+            ("localhost:8443", ["Origin: https://localhost:8443"]),
+            ("localhost", ["Origin: https://localhost"]),
+            ("localhost:443", ["Origin: https://localhost"]),
+            ("LOCALHOST", ["Origin: https://localhost:443"]),
+            ("localhost:80", ["Origin: http://localhost"]),
+            ("[::1]:8443", ["Origin: https://[::1]:8443"]),
+            # The proxy writes the sandbox's address as Host, and says what Host was.
+            (None, ["Origin: https://mailbox.test", "X-Forwarded-Host: mailbox.test"]),
+            (None, ["Origin: https://mailbox.test", "X-Forwarded-Host: mailbox.test:443"]),
+            (None, ["Origin: https://mailbox.test:8443", "X-Forwarded-Host: MAILBOX.test:8443"]),
+            (None, ["Origin: https://mailbox.test", "X-Forwarded-Host: mailbox.test, inner.test"]),
+            (
+                None,
+                [
+                    "Origin: https://mailbox.test",
+                    "X-Forwarded-Host: mailbox.test",
+                    "X-Forwarded-Host: inner.test",
+                ],
+            ),
+            # The proxy writes it and says nothing, but the browser says that it is the page itself.
+            (None, ["Origin: https://mailbox.test", "Sec-Fetch-Site: same-origin"]),
+            ("localhost", ["Origin: https://localhost:8443", "Sec-Fetch-Site: same-origin"]),
+        ],
+    )
+    @pytest.mark.parametrize(("path", "status"), [("/inbox/clear", 204), ("/api/v2/message", 200)])
+    def test_the_page_may_write_through_a_reverse_proxy(
+        self, sandbox: Sandbox, host: str | None, headers: list[str], path: str, status: int
+    ) -> None:
+        assert ask(sandbox, "POST", path, *headers, host=host).status == status
+
+    @pytest.mark.parametrize(
+        ("host", "headers"),
+        [
+            # A site that gave its own name this machine's address can send any header but Host.
+            ("evil.example", ["X-Forwarded-Host: 127.0.0.1"]),
+            ("evil.example", ["X-Forwarded-Host: evil.example", "Origin: http://evil.example"]),
+            ("evil.example", ["Sec-Fetch-Site: same-origin"]),
+            (None, ["X-Forwarded-Host: evil.example", "Sec-Fetch-Site: cross-site"]),
+            (None, ["X-Forwarded-Host:", "Origin: https://evil.example"]),
+            (None, ["X-Forwarded-Host: [", "Origin: https://["]),
+            (None, ["X-Forwarded-Host: a:b", "Origin: https://a:b"]),
+        ],
+    )
+    def test_forwarded_headers_let_no_other_site_in(
+        self, sandbox: Sandbox, host: str | None, headers: list[str]
+    ) -> None:
+        assert ask(sandbox, "POST", "/inbox/clear", *headers, host=host).is_from_the_door
+
+    @pytest.mark.parametrize("allowed", ["mailbox.test", ["MAILBOX.test", "other.test"]])
+    def test_a_sandbox_answers_to_the_names_in_allowed_hosts(
+        self, allowed: str | list[str]
+    ) -> None:
+        with Sandbox(allowed_hosts=allowed) as sandbox:
+            for host in ("mailbox.test", "Mailbox.test:8443", "mailbox.test."):
+                origin = f"Origin: https://{host}"
+                assert ask(sandbox, "POST", "/inbox/clear", origin, host=host).status == 204
+            assert ask(sandbox, "GET", "/", host="evil.example").is_from_the_door
+            assert ask(sandbox, "GET", "/", host="mailbox.test.evil.example").is_from_the_door
+
+    @pytest.mark.parametrize("name", ["", "https://mailbox.test", "mailbox.test:8443", "a/b", "*"])
+    def test_allowed_hosts_takes_names_without_scheme_and_port(self, name: str) -> None:
+        with pytest.raises(ValueError, match="allowed_hosts must contain host names"):
+            Sandbox(allowed_hosts=[name])
+
+    def test_a_refused_name_and_a_refused_origin_say_how_to_allow_them(
+        self, sandbox: Sandbox
+    ) -> None:
+        name = json.loads(ask(sandbox, "GET", "/", host="mailbox.test").body)["error"]
+        assert "allowed_hosts" in name
+        origin = "Origin: https://mailbox.test"
+        write = json.loads(ask(sandbox, "POST", "/inbox/clear", origin).body)["error"]
+        assert "X-Forwarded-Host" in write
