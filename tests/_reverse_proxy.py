@@ -100,7 +100,7 @@ class _Server(ThreadingTCPServer):
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         connection, address = super().get_request()
         return self.context.wrap_socket(
-            cast("socket.socket", connection), server_side=True, do_handshake_on_connect=False
+            connection, server_side=True, do_handshake_on_connect=False
         ), address
 
     def handle_error(self, request: object, client_address: object) -> None:

@@ -895,7 +895,6 @@ class TestWrites:
             ("DELETE", "/inbox/items/x", 405),
             ("POST", "/", 405),
             ("GET", "/inbox/nothing", 404),
-            ("GET", "/inbox/nothing", 404),
             ("GET", "/inbox/media/a/b", 404),
             ("GET", "/inbox/media/..%2f..%2fetc%2fpasswd", 404),
             ("HEAD", "/inbox/items", 200),

@@ -54,6 +54,7 @@ MET = {
     "0003": Met(state="Sent"),
     "0004": Met(state="Undelivered"),
     "0005": Met(),
+    **dict.fromkeys(("0006", "0007", "0008"), Met()),
     **dict.fromkeys(
         ("0071", "1000", "1001", "5111", "5112", "5155", "5502", "5504", "5506", "5509"), FAILED
     ),

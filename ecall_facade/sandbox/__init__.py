@@ -55,7 +55,7 @@ from ecall_facade.sandbox._trouble import Trouble
 from ecall_facade.sandbox._waiting import Wanted, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -119,6 +119,7 @@ class Sandbox:
         inbound_url: str | None = None,
         callback_url: str | None = None,
         callback_hosts: Collection[str] = (),
+        callback_retries: Sequence[float] = (),
         allowed_hosts: Collection[str] = (),
         max_messages: int = 100_000,
         max_media: int = 1_000,
@@ -153,8 +154,17 @@ class Sandbox:
         )  # fmt: skip
         credentials = f"{self._username}:{self._password}" if self._checks_credentials else None
         self._app = App(self._store, credentials, max_media_size)
+        if not _are_delays(callback_retries):
+            raise ValueError(
+                "callback_retries must be a list of seconds before each further attempt, each from 0 to 1e9"
+            )
         self._callbacks = Callbacks(
-            frozenset(host.lower() for host in hosts), write_time, max_messages, callback_url
+            self._store,
+            hosts=frozenset(host.lower() for host in hosts),
+            write_time=write_time,
+            limit=max_messages,
+            always=callback_url,
+            retries=callback_retries,
         )
         for url in (inbound_url, callback_url):
             if url is not None:
@@ -180,7 +190,7 @@ class Sandbox:
             )
         root = Root(self._app, self._inbox, self._origin_check)
         self._server = ServerThread(
-            root, lambda: self._callbacks.run(self._store), self._inbox.stop, self._host, self._port
+            root, self._callbacks.run, self._inbox.stop, self._host, self._port
         )
         self._port = self._server.port
         return self
@@ -280,6 +290,41 @@ class Sandbox:
             raise ConnectionError(inbound.reason)
         return inbound.status
 
+    def redeliver(self, what: Message | Notification | str | None = None) -> list[int]:
+        """Call your program once more with what it was told already, unchanged.
+
+        A service repeats a callback when it missed the response, so a program must be ready for it. Each delivery
+        report is repeated once, in the order of the first attempts, and then each reply. It blocks, and works while the
+        sandbox is stopped as well.
+
+        Args:
+            what: Limits it to the reports of one message, to one report, or to the message or reply with this id. By
+                default everything that was called back since the start or the last `clear` is repeated.
+
+        Returns:
+            The status codes that your program answered with.
+
+        Raises:
+            ValueError: There is nothing to repeat. Calls to hosts outside `callback_hosts`, e-mails and SMS were never
+                made, so they are not repeated.
+            ConnectionError: A call got no response. All others were made.
+        """
+        if isinstance(what, Notification):
+            report = (what.message_id, what.type, what.address, what.state)
+            statuses = self._callbacks.redeliver(lambda key: key == report)
+        else:
+            id_ = what.id if isinstance(what, Message) else what
+            statuses = self._callbacks.redeliver(lambda key: id_ in {None, key[0]})
+            statuses += self._replies.redeliver(id_)
+        if not statuses:
+            raise ValueError("There is no callback to repeat")
+        answered = [status for status in statuses if status is not None]
+        if len(answered) < len(statuses):
+            raise ConnectionError(
+                f"{len(statuses) - len(answered)} of {len(statuses)} callbacks got no response"
+            )
+        return answered
+
     def media(self, media_id: str) -> bytes:
         """The bytes of an uploaded file; KeyError where there is none."""
         file = self._store.open_media(media_id)
@@ -337,3 +382,12 @@ class Sandbox:
         self._store.clear()
         self._callbacks.clear()
         self._app.clear()
+
+
+def _are_delays(given: object) -> bool:
+    if not isinstance(given, (list, tuple)):
+        return False
+    return all(
+        isinstance(delay, (int, float)) and not isinstance(delay, bool) and 0 <= delay <= _LONGEST
+        for delay in cast("Sequence[object]", given)
+    )

@@ -19,13 +19,14 @@ from ecall_facade.sandbox._store import Step
 from ecall_facade.sandbox._trouble import FOREVER, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ecall_facade._json import JSON
     from ecall_facade.sandbox._store import State
 
 _PREFIX = "+4179000"
 _NUMBER = re.compile(r"(?:\+|00)4179000([0-9]{4})")
+LATE_REPORT = 30  # seconds
 RETRY_AFTER = 30  # seconds: more than a client waits by itself
 
 # The states of the sibling interfaces, and what they say of them (inferred for REST).
@@ -52,6 +53,9 @@ class Magic:
     trouble: Trouble | None = None
     once: bool = False
     refused_parameter: Literal["To", "From"] | None = None
+    report_delays: Mapping[State, tuple[float, ...]] = attrs.field(
+        factory=dict["State", "tuple[float, ...]"]
+    )
 
 
 def find(recipient: str) -> Magic | None:
@@ -126,6 +130,7 @@ _HTML = (
     b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 )
 _DONE = "the message was accepted"
+_DELIVERED = _plan((0, "Pending"), (0.05, "Sent"), (0.15, "Delivered"))
 
 _BY_DIGITS: dict[str, Magic] = {
     # what becomes of a message
@@ -142,6 +147,21 @@ _BY_DIGITS: dict[str, Magic] = {
     "0005": Magic(
         "scheduled, for in 60 seconds; delivered then",
         plan=_plan((0, "Scheduled"), (60, "Pending"), (60.05, "Sent"), (60.15, "Delivered")),
+    ),
+    "0006": Magic(
+        "delivered; each of its reports comes twice",
+        plan=_DELIVERED,
+        report_delays={"Sent": (0, 0), "Delivered": (0, 0)},
+    ),
+    "0007": Magic(
+        f"delivered; its reports come {LATE_REPORT} seconds late",
+        plan=_DELIVERED,
+        report_delays={"Sent": (LATE_REPORT,), "Delivered": (LATE_REPORT,)},
+    ),
+    "0008": Magic(
+        "delivered; its reports come out of order, Delivered before Sent",
+        plan=_DELIVERED,
+        report_delays={"Sent": (1,)},
     ),
     **{f"{code:04}": _failed(code, words) for code, words in _ERROR_STATES.items()},
     # what the service says instead of accepting it

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, cast
 
 import attrs
 
 from ecall_facade.sandbox._app import write_time
+from ecall_facade.sandbox._callbacks import SUCCESS
 from ecall_facade.sandbox._rules import CHANNELS
 from ecall_facade.sandbox._store import Inbound
 
@@ -82,10 +84,39 @@ class Replies:
             raise ValueError("A reply must not hold half a surrogate pair") from None
         inbound = Inbound(cast("str", message["messageId"]), message, at, target)
         self._store.put_inbound(inbound)
+        return self._deliver(inbound, 0)
+
+    def redeliver(self, reply_id: str | None) -> list[int | None]:
+        """Post each reply once more, or only the one with this id.
+
+        Returns:
+            The status codes of the responses; None for a receiver that did not answer.
+        """
+        replies = [
+            inbound for inbound in self._store.inbound_messages() if reply_id in {None, inbound.id}
+        ]
+        return [self._post(inbound).status for inbound in replies]
+
+    def _deliver(self, inbound: Inbound, number: int) -> Inbound:
+        """Post a reply; if it is not accepted, the retry policy says when it is posted again."""
+        era = self._store.era
+        inbound = self._post(inbound)
+        if inbound.status != SUCCESS:
+            # A daemon thread, as a receiver that hangs must not keep the sandbox from stopping.
+            again = threading.Thread(
+                target=self._deliver,
+                args=(inbound, number + 1),
+                name="ecall-sandbox-reply",
+                daemon=True,
+            )
+            self._callbacks.retry(number, era, again.start)
+        return inbound
+
+    def _post(self, inbound: Inbound) -> Inbound:
         try:
-            status, body = self._callbacks.post(target, message)
-            inbound = attrs.evolve(inbound, status=status, body=body, is_over=True)
+            status, body = self._callbacks.post(inbound.url, inbound.json)
+            inbound = attrs.evolve(inbound, status=status, body=body, reason=None, is_over=True)
         except ConnectionError as error:
-            inbound = attrs.evolve(inbound, reason=str(error), is_over=True)
+            inbound = attrs.evolve(inbound, status=None, body="", reason=str(error), is_over=True)
         self._store.put_inbound(inbound)
         return inbound

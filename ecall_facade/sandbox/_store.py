@@ -322,6 +322,11 @@ class Store:
                 *inbound,
             ]
 
+    def inbound_messages(self) -> list[Inbound]:
+        """Return what was posted to the user's program, oldest first."""
+        with self._lock:
+            return list(self._inbound.values())
+
     @property
     def dropped(self) -> int:
         """How many messages had to go for newer ones."""
