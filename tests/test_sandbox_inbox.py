@@ -350,7 +350,7 @@ class TestMessages:
         ) == (5, 2, 3)
 
     @pytest.mark.parametrize(
-        "key", ["message:x", "refused:x", "refused:", "inbound:x", "exchange:x", "x", ":", "a/b"]
+        "key", ["message:x", "refused:x", "refused:", "inbound:x", "request:x", "x", ":", "a/b"]
     )
     def test_others_are_gone(self, box: Box, key: str) -> None:
         answer = box.page.get(f"/inbox/items/{key}")
@@ -554,7 +554,7 @@ class TestRefused:
         for size in (2**24 - 100, 2**24 + 100):
             body = b'{"to": "+41791", "content": {"text": "' + b"x" * size + b'"}}'
             assert box.post(body).status_code in {400, 413}
-        assert box.sandbox._store._exchanged < 500_000
+        assert box.sandbox._store._request_bytes < 500_000
         assert [box.detail(item["key"])["request"]["body_cut"] for item in box.items()] == [
             True,
             True,
@@ -587,7 +587,7 @@ class TestBounds:
 
     def test_headers_count(self, box: Box) -> None:
         box.api.post("/api/message", json={}, headers={"X-Long": "x" * 30_000})
-        assert box.sandbox._store._exchanged > 30_000
+        assert box.sandbox._store._request_bytes > 30_000
 
     def test_ids_in_lists_are_as_many_as_messages(self, open_box: Callable[..., Box]) -> None:
         box = open_box(max_messages=10)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from ecall_facade import ECall, RawAddress, errors
 from ecall_facade.sandbox import Sandbox, _magic, _server
-from ecall_facade.sandbox._trouble import FOREVER, Trouble
+from ecall_facade.sandbox._faults import FOREVER, Fault
 
 pytestmark = pytest.mark.once
 
@@ -306,7 +306,7 @@ def test_a_slow_answer_waits_and_is_for_nobody_who_is_gone(
 ) -> None:
     async def answer() -> tuple[float, Sent]:
         began, end = asyncio.get_running_loop().time(), Sent(goes)
-        await Trouble("slow", delay=delay).send(
+        await Fault("slow", delay=delay).send(
             Response(b"{}"), {"type": "http"}, end.receive, end.send
         )
         return began, end
@@ -343,9 +343,9 @@ def test_who_waits_for_no_answer_does_not_hold_it_up(
 
 def test_how_slow_is_documented() -> None:
     delays = {
-        recipient[-4:]: magic.trouble.delay
+        recipient[-4:]: magic.fault.delay
         for recipient, _ in _magic.table()
-        if (magic := _magic.find(recipient)) and magic.trouble and magic.trouble.delay
+        if (magic := _magic.find(recipient)) and magic.fault and magic.fault.delay
     }
     assert delays == {"0903": 3, "0904": FOREVER}
     assert "after 3 seconds" in dict(_magic.table())["+41790000903"]

@@ -19,7 +19,7 @@ fields, the letter case of enum values, sender rules, text limits, no sticker on
   yours are sent as Basic credentials.
 
 Nothing that the service does about credit, approval of senders, rate limits and routing is simulated, unless a test
-plans it with `fail_next` or sends to a magic recipient: numbers that stand for trouble, and are the sandbox's own
+plans it with `fail_next` or sends to a magic recipient: numbers that stand for faults, and are the sandbox's own
 invention (docs/sandbox.md has them all).
 """
 
@@ -45,13 +45,13 @@ from ecall_facade._settings import is_loopback_host
 from ecall_facade.sandbox._app import CODES, App, write_time
 from ecall_facade.sandbox._callbacks import Callbacks, Notification
 from ecall_facade.sandbox._clock import Clock, Now
+from ecall_facade.sandbox._faults import Fault
 from ecall_facade.sandbox._inbox import Inbox
 from ecall_facade.sandbox._origin_check import OriginCheck
 from ecall_facade.sandbox._replies import SENDERS, Replies
 from ecall_facade.sandbox._root import Root
 from ecall_facade.sandbox._server import ServerThread
 from ecall_facade.sandbox._store import Message, State, StateChange, Step, Store
-from ecall_facade.sandbox._trouble import Trouble
 from ecall_facade.sandbox._waiting import Wanted, wait_for
 
 if TYPE_CHECKING:
@@ -369,13 +369,13 @@ class Sandbox:
                 )
             named[name.lower()] = value
         note = f"planned: {status}" if message is None else f"planned: {status}, {message}"
-        trouble = Trouble(
+        fault = Fault(
             note,
             status=status,
             body=body.encode() if isinstance(body, str) else body,
             headers=named,
         )
-        self._app.plan(trouble, times)
+        self._app.plan(fault, times)
 
     def clear(self) -> None:
         """Forget all messages, files, notifications, requests and planned failures; the clock goes on."""

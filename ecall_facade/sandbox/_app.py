@@ -25,8 +25,14 @@ from starlette.responses import Response
 from ecall_facade._json import JSON
 from ecall_facade._policy import REQUEST_ID
 from ecall_facade.sandbox import _rules as rules
-from ecall_facade.sandbox._exchanges import CUT, Exchange, reason_of, refused_entries, refused_whole
-from ecall_facade.sandbox._magic import Troubles, find
+from ecall_facade.sandbox._magic import MagicFaults, find
+from ecall_facade.sandbox._recorded import (
+    CUT,
+    RecordedRequest,
+    reason_of,
+    refused_entries,
+    refused_whole,
+)
 from ecall_facade.sandbox._rules import RefusedError
 from ecall_facade.sandbox._store import Notify, Record, Step, Store
 
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from ecall_facade.sandbox._trouble import Trouble
+    from ecall_facade.sandbox._faults import Fault
 
 MAX_JSON = 16 * 2**20
 """The largest JSON body in bytes: there to bound memory; no limit of the service is known."""
@@ -78,18 +84,18 @@ class Call:
     id: str = ""
     body: bytes | None = attrs.field(default=None, repr=False)  # None until it was read
     is_cut: bool = False  # whether there was more of it
-    trouble: Trouble | None = None
+    fault: Fault | None = None
     refused: list[tuple[int, JSON, dict[str, JSON]]] = attrs.field(
         factory=list, repr=False
     )  # messages of a list
 
 
 class _StoppedError(Exception):
-    """The request meets a trouble instead of being acted on."""
+    """The request meets a fault instead of being acted on."""
 
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.note)
-        self.trouble = trouble
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.note)
+        self.fault = fault
 
 
 class _File(Response):
@@ -122,8 +128,8 @@ class App:
         self._store = store
         self._credentials = None if credentials is None else credentials.encode()
         self._max_media_size = max_media_size
-        self._planned: deque[Trouble] = deque()
-        self._troubles = Troubles()
+        self._planned: deque[Fault] = deque()
+        self._magic_faults = MagicFaults()
         self._handlers: dict[tuple[str, bool], tuple[str, Handler]] = {
             ("message", False): ("POST", self._send_message),
             ("message", True): ("GET", self._message_status),
@@ -133,13 +139,13 @@ class App:
             ("media", True): ("GET", self._download),
         }
 
-    def plan(self, trouble: Trouble, times: int) -> None:
-        self._planned.extend([trouble] * times)
+    def plan(self, fault: Fault, times: int) -> None:
+        self._planned.extend([fault] * times)
 
     def clear(self) -> None:
         """Forget what was planned."""
         self._planned.clear()
-        self._troubles = Troubles()
+        self._magic_faults = MagicFaults()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -148,18 +154,18 @@ class App:
             response = await self._respond(call)
         except ClientDisconnect:
             return
-        trouble = call.trouble
+        fault = call.fault
         date = format_datetime(self._store.clock().astimezone(UTC), usegmt=True)
         for name, value in (("date", date), (REQUEST_ID, call.request_id)):
-            if trouble is None or name not in trouble.headers:
+            if fault is None or name not in fault.headers:
                 response.headers[name] = value
         response.headers["x-ecall-sandbox"] = SIGN
         if request.method == "POST" and "/media" not in request.scope["path"].lower():
-            self._store.add_exchange(await _note(call, response))
-        if trouble is None:
+            self._store.add_request(await _note(call, response))
+        if fault is None:
             await response(scope, receive, send)
         else:
-            await trouble.send(response, scope, receive, send)
+            await fault.send(response, scope, receive, send)
 
     async def _respond(self, call: Call) -> Response:
         try:
@@ -167,15 +173,15 @@ class App:
             with contextlib.suppress(
                 IndexError
             ):  # not `if`: another thread may clear it in between
-                call.trouble = self._planned.popleft()
-            if call.trouble is not None and not call.trouble.accepts:
-                return call.trouble.answer(None)
+                call.fault = self._planned.popleft()
+            if call.fault is not None and not call.fault.accepts:
+                return call.fault.answer(None)
             response = await self._answer(call)
-            return response if call.trouble is None else call.trouble.answer(response)
+            return response if call.fault is None else call.fault.answer(response)
         except RefusedError as error:
             return _json(error.json, error.status, error.headers)
         except _StoppedError as stopped:
-            return stopped.trouble.answer(None)
+            return stopped.fault.answer(None)
         except ClientDisconnect:
             raise
         except Exception:  # noqa: BLE001 - the last resort of a server
@@ -216,7 +222,7 @@ class App:
         body = await _read_json(call)
         _, request = rules.parse(body)
         draft, notify = rules.check_message(request, call.version, self._store.has_media)
-        self._meet_trouble(call, draft.recipients)
+        self._play_fault(call, draft.recipients)
         records = self._records(draft, notify, body, call)
         self._store.add(records)
         ids: list[JSON] = [record.id for record in records]
@@ -227,7 +233,7 @@ class App:
         raw, request = rules.parse(await _read_json(call))
         items, notify = rules.check_list(request)
         checked = [_check_item(item, call.version, self._store.has_media) for item in items]
-        self._meet_trouble(
+        self._play_fault(
             call,
             [to for draft in checked if isinstance(draft, rules.Draft) for to in draft.recipients],
         )
@@ -248,12 +254,12 @@ class App:
         self._store.add(records)
         return _json({"messageListId": list_id, "messages": entries})
 
-    def _meet_trouble(self, call: Call, recipients: list[str]) -> None:
+    def _play_fault(self, call: Call, recipients: list[str]) -> None:
         """Do what a magic recipient stands for; what a test has planned comes first."""
-        if call.trouble is None:
-            call.trouble = self._troubles.of(recipients)
-            if call.trouble is not None and not call.trouble.accepts:
-                raise _StoppedError(call.trouble)
+        if call.fault is None:
+            call.fault = self._magic_faults.of(recipients)
+            if call.fault is not None and not call.fault.accepts:
+                raise _StoppedError(call.fault)
 
     def _records(
         self,
@@ -377,22 +383,22 @@ async def _read_unread(call: Call) -> None:
     call.body, call.is_cut = body, more
 
 
-async def _note(call: Call, response: Response) -> Exchange:
+async def _note(call: Call, response: Response) -> RecordedRequest:
     if call.body is None:
         await _read_unread(call)
-    body, trouble = call.body or b"", call.trouble
-    if response.status_code < 300 if trouble is None else trouble.accepts:
+    body, fault = call.body or b"", call.fault
+    if response.status_code < 300 if fault is None else fault.accepts:
         refused = refused_entries(call.request_id, call.refused)
     else:
         try:
             _, asked = rules.parse(body)
         except RefusedError:
             asked = {}
-        reason = trouble.note if trouble else reason_of(json.loads(bytes(response.body)))
-        status = None if trouble and trouble.drop else response.status_code
+        reason = fault.note if fault else reason_of(json.loads(bytes(response.body)))
+        status = None if fault and fault.drop else response.status_code
         refused = refused_whole(call.request_id, asked, status, reason)
-    return Exchange.of(
-        call.request, call.request_id, call.at, body, call.is_cut, response, trouble, refused
+    return RecordedRequest.from_response(
+        call.request, call.request_id, call.at, body, call.is_cut, response, fault, refused
     )
 
 

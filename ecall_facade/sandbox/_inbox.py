@@ -22,7 +22,7 @@ from starlette.routing import Route, Router
 from ecall_facade._json import as_dict
 from ecall_facade._version import __version__
 from ecall_facade.sandbox._app import OCTETS, SIGN, write_time
-from ecall_facade.sandbox._exchanges import Exchange, with_plus
+from ecall_facade.sandbox._recorded import RecordedRequest, with_plus
 from ecall_facade.sandbox._store import Inbound, Message
 from ecall_facade.text import measure
 
@@ -166,7 +166,7 @@ class Inbox:
     async def _detail(self, request: Request) -> Response:
         key: str = request.path_params["key"]
         kind, _, name = key.partition(":")
-        entry = self._store.get(f"exchange:{name.partition(':')[0]}" if kind == "refused" else key)
+        entry = self._store.get(f"request:{name.partition(':')[0]}" if kind == "refused" else key)
         item = (
             next((item for item in self._shown(entry) if item["key"] == key), None)
             if entry
@@ -180,9 +180,9 @@ class Inbox:
                 404,
             )
         detail: dict[str, JSON] = {"item": item, "history": [], "notifications": []}
-        exchange: object = entry
+        recorded: object = entry
         if isinstance(entry, Message):
-            exchange = self._store.get(f"exchange:{entry.request_id}")
+            recorded = self._store.get(f"request:{entry.request_id}")
             detail["history"] = [
                 {"state": state, "at": write_time(at)} for state, at in entry.history
             ]
@@ -198,7 +198,10 @@ class Inbox:
         own = f"{request.url.scheme}://{request.url.netloc}"
         base_url = request.query_params.get("base_url") or own
         return _json(
-            {**detail, **_behind(exchange if isinstance(exchange, Exchange) else None, base_url)}
+            {
+                **detail,
+                **_behind(recorded if isinstance(recorded, RecordedRequest) else None, base_url),
+            }
         )
 
     async def _events(self, request: Request) -> Response:
@@ -276,7 +279,7 @@ class Inbox:
             "version": __version__,
         }
 
-    def _shown(self, entry: Message | Exchange | Inbound) -> list[dict[str, JSON]]:
+    def _shown(self, entry: Message | RecordedRequest | Inbound) -> list[dict[str, JSON]]:
         """Give what the page shows of an entry: one item, or of a request those parts of it that were refused."""
         if isinstance(entry, Message):
             content = _content(entry)
@@ -297,7 +300,7 @@ class Inbox:
                     **self._measured(entry.channel, content),
                 }
             ]
-        if isinstance(entry, Exchange):
+        if isinstance(entry, RecordedRequest):
             at = write_time(entry.at)
             return [
                 {
@@ -454,24 +457,24 @@ def _answer(inbound: Inbound) -> dict[str, JSON]:
     return {"status": inbound.status, "body": inbound.body, "reason": inbound.reason}
 
 
-def _behind(exchange: Exchange | None, base_url: str) -> dict[str, JSON]:
+def _behind(recorded: RecordedRequest | None, base_url: str) -> dict[str, JSON]:
     """Give the request and the answer behind an item."""
-    if exchange is None:
+    if recorded is None:
         return {"request": None, "answer": None, "curl": None}
     return {
         "request": {
-            "at": write_time(exchange.at),
-            "method": exchange.method,
-            "path": exchange.path,
-            "headers": [[*pair] for pair in exchange.headers],
-            "body": exchange.body.decode(errors="replace"),
-            "body_cut": exchange.is_cut,
+            "at": write_time(recorded.at),
+            "method": recorded.method,
+            "path": recorded.path,
+            "headers": [[*pair] for pair in recorded.headers],
+            "body": recorded.body.decode(errors="replace"),
+            "body_cut": recorded.is_cut,
         },
         "answer": {
-            "status": exchange.status,
-            "headers": [[*pair] for pair in exchange.answer_headers],
-            "body": exchange.answer.decode(errors="replace"),
-            "note": exchange.note,
+            "status": recorded.status,
+            "headers": [[*pair] for pair in recorded.response_headers],
+            "body": recorded.response_body.decode(errors="replace"),
+            "note": recorded.note,
         },
-        "curl": exchange.curl(base_url),
+        "curl": recorded.curl(base_url),
     }

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal, cast
 import attrs
 
 from ecall_facade._policy import REQUEST_ID
+from ecall_facade.sandbox._faults import FOREVER, Fault
 from ecall_facade.sandbox._store import Step
-from ecall_facade.sandbox._trouble import FOREVER, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,11 +46,11 @@ _ERROR_STATES = {
 
 @attrs.frozen
 class Magic:
-    """A magic recipient: what happens to its messages (`plan`), or to the request (`trouble`, `once` or always)."""
+    """A magic recipient: what happens to its messages (`plan`), or to the request (`fault`, `once` or always)."""
 
     outcome: str
     plan: tuple[Step, ...] | None = None
-    trouble: Trouble | None = None
+    fault: Fault | None = None
     once: bool = False
     refused_parameter: Literal["To", "From"] | None = None
     report_delays: Mapping[State, tuple[float, ...]] = attrs.field(
@@ -69,24 +69,24 @@ def table() -> list[tuple[str, str]]:
     return [(_PREFIX + digits, magic.outcome) for digits, magic in _BY_DIGITS.items()]
 
 
-class Troubles:
-    """Gives the trouble of a request by its recipients; remembers which of those that come once are over."""
+class MagicFaults:
+    """Gives the fault of a request by its recipients; remembers which of those that come once are over."""
 
     def __init__(self) -> None:
         self._over: set[str] = set()
 
-    def of(self, recipients: Iterable[str]) -> Trouble | None:
-        """Give the trouble of the first recipient that has one."""
+    def of(self, recipients: Iterable[str]) -> Fault | None:
+        """Give the fault of the first recipient that has one."""
         found = {recipient[-4:]: magic for recipient in recipients if (magic := find(recipient))}
         for digits, magic in found.items():
-            if magic.trouble is None:
+            if magic.fault is None:
                 continue
             if magic.once and digits in self._over:
                 self._over.discard(digits)  # so that it can be had again
                 continue
             if magic.once:
                 self._over.add(digits)
-            return magic.trouble
+            return magic.fault
         return None
 
 
@@ -98,10 +98,10 @@ def _plan(*steps: tuple[float, State], error: dict[str, JSON] | None = None) -> 
     )
 
 
-def _refusal(status: int, code: str, message: str, **headers: str) -> Trouble:
+def _refusal(status: int, code: str, message: str, **headers: str) -> Fault:
     body = json.dumps({"errorCode": code, "errorMessage": message}).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Trouble(
+    return Fault(
         message, status=status, body=body, headers={"content-type": "application/json", **named}
     )
 
@@ -175,7 +175,7 @@ _BY_DIGITS: dict[str, Magic] = {
     ),
     "0401": Magic(
         "401, as for wrong credentials",
-        trouble=_refusal(
+        fault=_refusal(
             401,
             "AccNoUser",
             "The sandbox's number for 401.",
@@ -184,21 +184,21 @@ _BY_DIGITS: dict[str, Magic] = {
     ),
     "0403": Magic(
         "403: no credit",
-        trouble=_refusal(403, "AccNoUnits", "Not enough credit (the sandbox's number)."),
+        fault=_refusal(403, "AccNoUnits", "Not enough credit (the sandbox's number)."),
     ),
     "0429": Magic(
         f"429 with `Retry-After: {RETRY_AFTER}`",
-        trouble=_refusal(
+        fault=_refusal(
             429, "SandboxTooManyRequests", "Too many requests.", retry_after=str(RETRY_AFTER)
         ),
     ),
     "0500": Magic(
         "500; not accepted, which a client cannot know",
-        trouble=_refusal(500, "SandboxFailure", "Failed."),
+        fault=_refusal(500, "SandboxFailure", "Failed."),
     ),
     "0502": Magic(
         "502 with a page in HTML and without a request id, as from a proxy; accepted all the same",
-        trouble=Trouble(
+        fault=Fault(
             f"a proxy in front failed; {_DONE}",
             True,
             502,
@@ -208,49 +208,49 @@ _BY_DIGITS: dict[str, Magic] = {
     ),
     "0503": Magic(
         "503 once, with `Retry-After: 1` and a request id; the next try is accepted",
-        trouble=_refusal(503, "SandboxUnavailable", "Try again.", retry_after="1"),
+        fault=_refusal(503, "SandboxUnavailable", "Try again.", retry_after="1"),
         once=True,
     ),
     # what can happen on the way
     "0901": Magic(
         "the connection is dropped, and nothing accepted",
-        trouble=Trouble("the connection was dropped", drop=True),
+        fault=Fault("the connection was dropped", drop=True),
     ),
     "0902": Magic(
         "accepted, then the connection is dropped",
-        trouble=Trouble(f"the connection was dropped; {_DONE}", accepts=True, drop=True),
+        fault=Fault(f"the connection was dropped; {_DONE}", accepts=True, drop=True),
     ),
     "0903": Magic(
         "accepted, and answered after 3 seconds",
-        trouble=Trouble(f"a slow answer; {_DONE}", accepts=True, delay=3),
+        fault=Fault(f"a slow answer; {_DONE}", accepts=True, delay=3),
     ),
     "0904": Magic(
         "accepted, and never answered",
-        trouble=Trouble(f"no answer; {_DONE}", accepts=True, delay=FOREVER, drop=True),
+        fault=Fault(f"no answer; {_DONE}", accepts=True, delay=FOREVER, drop=True),
     ),
     "0905": Magic(
         "accepted; half of the answer comes",
-        trouble=Trouble(f"half an answer; {_DONE}", accepts=True, cut=True),
+        fault=Fault(f"half an answer; {_DONE}", accepts=True, cut=True),
     ),
     "0906": Magic(
         "accepted, with an empty answer",
-        trouble=Trouble(
+        fault=Fault(
             f"an empty answer; {_DONE}", True, 200, b"", {"content-type": "application/json"}
         ),
     ),
     "0907": Magic(
         "accepted, with an answer that is not JSON",
-        trouble=Trouble(
+        fault=Fault(
             f"an answer that is not JSON; {_DONE}", True, 200, b"OK", {"content-type": "text/plain"}
         ),
     ),
     "0908": Magic(
         "accepted, with names in another letter case",
-        trouble=Trouble(f"other letter case; {_DONE}", accepts=True, rewrite=_in_other_case),
+        fault=Fault(f"other letter case; {_DONE}", accepts=True, rewrite=_in_other_case),
     ),
     "0909": Magic(
         "accepted, with fields that nobody knows; its state is a word that nobody knows, too",
         plan=_plan((0, cast("State", "SandboxTeleporting"))),
-        trouble=Trouble(f"unknown fields; {_DONE}", accepts=True, rewrite=_with_unknown),
+        fault=Fault(f"unknown fields; {_DONE}", accepts=True, rewrite=_with_unknown),
     ),
 }

@@ -30,7 +30,7 @@ import attrs
 
 from ecall_facade._json import JSON, spell
 from ecall_facade.numbers import mask
-from ecall_facade.sandbox._exchanges import KEPT, KEPT_BYTES, Exchange
+from ecall_facade.sandbox._recorded import KEPT, KEPT_BYTES, RecordedRequest
 
 if TYPE_CHECKING:
     from ecall_facade.sandbox._clock import Now
@@ -213,8 +213,8 @@ class Store:
         self._queue: list[tuple[datetime, int, Record]] = []
         self._queued = 0
         self._changes: deque[tuple[Record, Step]] = deque()  # those that somebody is to be told of
-        self._exchanges: OrderedDict[str, Exchange] = OrderedDict()
-        self._exchanged = 0  # their bytes
+        self._requests: OrderedDict[str, RecordedRequest] = OrderedDict()
+        self._request_bytes = 0  # their bytes
         self._inbound: _Bounded[Inbound] = _Bounded(MAX_INBOUND)
         # Counts what is to be seen by somebody who follows; the journal has the last of it. It begins at a number that
         # an earlier sandbox at this address has not reached, so that whoever followed that one begins anew.
@@ -271,14 +271,14 @@ class Store:
         self._version += 1
         self._journal.append(key)
 
-    def add_exchange(self, exchange: Exchange) -> None:
+    def add_request(self, recorded: RecordedRequest) -> None:
         with self._lock:
-            self._exchanges[exchange.request_id] = exchange
-            self._exchanged += exchange.weight
-            while len(self._exchanges) > KEPT or self._exchanged > KEPT_BYTES:
-                self._exchanged -= self._exchanges.popitem(last=False)[1].weight
-            if exchange.refused:
-                self._note(f"exchange:{exchange.request_id}")
+            self._requests[recorded.request_id] = recorded
+            self._request_bytes += recorded.weight
+            while len(self._requests) > KEPT or self._request_bytes > KEPT_BYTES:
+                self._request_bytes -= self._requests.popitem(last=False)[1].weight
+            if recorded.refused:
+                self._note(f"request:{recorded.request_id}")
 
     def put_inbound(self, inbound: Inbound) -> None:
         """Add an inbound message, or the answer to one; of one that was cleared in between nobody wants to know."""
@@ -298,27 +298,27 @@ class Store:
             newest = list(islice(reversed(self._journal), behind))
             return self._version, list(dict.fromkeys(reversed(newest)))
 
-    def get(self, key: str) -> Message | Exchange | Inbound | None:
+    def get(self, key: str) -> Message | RecordedRequest | Inbound | None:
         """Give what a key of the journal stands for, as it is now."""
         kind, _, name = key.partition(":")
         with self._lock:
             self._advance()
-            if kind == "exchange":
-                return self._exchanges.get(name)
+            if kind == "request":
+                return self._requests.get(name)
             if kind == "inbound":
                 return self._inbound.get(name)
             record = self._messages.get(name)
             return Message.of(record, record.done) if record else None
 
-    def newest_of_all(self, count: int) -> tuple[int, list[Message | Exchange | Inbound]]:
+    def newest_of_all(self, count: int) -> tuple[int, list[Message | RecordedRequest | Inbound]]:
         """Give the version, and the newest entries of each kind."""
         with self._lock:
             self._advance()
             newest = list(islice(reversed(self._messages.values()), count))
-            exchanges, inbound = list(self._exchanges.values()), list(self._inbound.values())
+            requests, inbound = list(self._requests.values()), list(self._inbound.values())
             return self._version, [
                 *(Message.of(r, r.done) for r in reversed(newest)),
-                *exchanges,
+                *requests,
                 *inbound,
             ]
 
@@ -341,8 +341,8 @@ class Store:
                 kept.clear()
                 kept.dropped = 0
             self._lists.clear()
-            self._exchanges.clear()
-            self._listed = self._exchanged = 0
+            self._requests.clear()
+            self._listed = self._request_bytes = 0
             self._queue.clear()
             self._changes.clear()
             self._version += 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast, get_args
 import attrs
 
 from ecall_facade.numbers import RawAddress, mask, mask_numbers_in, normalize
-from ecall_facade.sandbox._exchanges import Exchange, with_plus
+from ecall_facade.sandbox._recorded import RecordedRequest, with_plus
 from ecall_facade.sandbox._rules import CHANNELS
 from ecall_facade.sandbox._store import Message, State
 
@@ -116,7 +116,9 @@ def describe(store: Store, name: str, wanted: Wanted | None = None) -> str:
     """List the newest that arrived, and what was refused, for people; without whole numbers and long texts."""
     _, entries = store.newest_of_all(SHOWN)
     messages = [_line(entry, wanted) for entry in entries if isinstance(entry, Message)]
-    refused = [each for entry in entries if isinstance(entry, Exchange) for each in entry.refused]
+    refused = [
+        each for entry in entries if isinstance(entry, RecordedRequest) for each in entry.refused
+    ]
     if not messages and not refused:
         return (
             f"Nothing arrived, and nothing was refused. Is your program's base_url that of {name}?"

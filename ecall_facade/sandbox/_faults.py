@@ -17,7 +17,7 @@ FOREVER = 120.0  # seconds without an answer, after which the connection is drop
 
 
 @attrs.frozen
-class Trouble:
+class Fault:
     """An answer that is not as it should be.
 
     `accepts` is whether the request is acted on first. With a `status` the answer is replaced; names of headers are

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from ecall_facade._json import JSON
-    from ecall_facade.sandbox._trouble import Trouble
+    from ecall_facade.sandbox._faults import Fault
 
     Refused = dict[str, JSON]
     """A message that came to nothing, as the page shows it, but for what the page's side works out."""
@@ -34,7 +34,7 @@ _USERINFO = re.compile(rb'("address"\s*:\s*"https?:(?:\\?/){2})[^"/?#]*@', re.IG
 
 
 @attrs.frozen
-class Exchange:
+class RecordedRequest:
     """A request and its answer, without credentials; `refused` are those of its messages that came to nothing."""
 
     request_id: str
@@ -45,7 +45,7 @@ class Exchange:
     body: bytes = attrs.field(repr=False)
     is_cut: bool
     status: int | None
-    answer_headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
+    response_headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     answer: bytes = attrs.field(repr=False)
     note: str | None
     refused: tuple[Refused, ...] = attrs.field(repr=False)
@@ -59,11 +59,11 @@ class Exchange:
         body: bytes,
         is_cut: bool,
         response: Response,
-        trouble: Trouble | None,
+        fault: Fault | None,
         refused: Sequence[Refused],
-    ) -> Exchange:
-        """Keep what is worth keeping of an exchange."""
-        is_dropped = trouble is not None and trouble.drop
+    ) -> RecordedRequest:
+        """Keep what is worth keeping of a request and its response."""
+        is_dropped = fault is not None and fault.drop
         # Not `request.url`, as a host can be anything, and not the decoded path, as it is for a command line.
         path, query = request.scope["raw_path"] or b"/", request.scope["query_string"]
         return cls(
@@ -77,7 +77,7 @@ class Exchange:
             None if is_dropped else response.status_code,
             () if is_dropped else tuple(response.headers.items()),
             b"" if is_dropped else bytes(response.body)[:CUT],
-            trouble.note if trouble else None,
+            fault.note if fault else None,
             tuple(refused),
         )
 
@@ -85,10 +85,10 @@ class Exchange:
     def weight(self) -> int:
         """Tell how many bytes it takes, roughly."""
         headers = sum(
-            len(name) + len(value) + 200 for name, value in (*self.headers, *self.answer_headers)
+            len(name) + len(value) + 200 for name, value in (*self.headers, *self.response_headers)
         )
         refused = sum(1000 + len(json.dumps(each["content"])) for each in self.refused)
-        return len(self.path) + len(self.body) + len(self.answer) + headers + refused
+        return len(self.path) + len(self.body) + len(self.response_body) + headers + refused
 
     def curl(self, base_url: str) -> str | None:
         """Write it as a command for a shell; the password stays in its variable. None where it cannot be one."""
