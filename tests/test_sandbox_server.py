@@ -150,7 +150,7 @@ def test_says_what_is_wrong_with_its_use() -> None:
     assert repr(sandbox) == "<Sandbox stopped, 0 messages>"
     sandbox.stop()
     with sandbox:
-        with pytest.raises(RuntimeError, match="running already"):
+        with pytest.raises(RuntimeError, match="already running"):
             sandbox.start()
         assert repr(sandbox) == f"<Sandbox {sandbox.url}, 0 messages>"
         port = httpx.URL(sandbox.url).port
