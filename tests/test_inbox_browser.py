@@ -285,10 +285,10 @@ class TestReplies:
         with replying(browser, program.url):
             type_reply(browser, "Hello")
             browser.wait_for_text(
-                f"Your program answered 500, and eCall wants 200: {EVIL}", "#reply-status.bad"
+                f"Your program answered 500, but eCall requires 200: {EVIL}", "#reply-status.bad"
             )
             browser.wait_for_text(
-                f"Your program answered 500, and eCall wants 200: {EVIL}",
+                f"Your program answered 500, but eCall requires 200: {EVIL}",
                 "#bubbles .inbound .state.bad",
             )
             assert_inert(browser)
@@ -302,7 +302,7 @@ class TestReplies:
             type_reply(browser, "Hello")
             for place in ("#reply-status.bad", "#bubbles .inbound .state.bad"):
                 browser.wait_for_text(
-                    "Your program answered 202, and eCall wants 200: thanks", place
+                    "Your program answered 202, but eCall requires 200: thanks", place
                 )
 
     def test_a_program_that_is_down(self, browser: Browser, closed_port: int) -> None:
@@ -501,7 +501,7 @@ class TestTools:
             assert filtered(written) == "2 messages in 1 conversation", written
         assert filtered("water", channel="RCS") == "1 message in 1 conversation"
         assert texts_shown(browser) == ["Water is on"]
-        assert browser.text("#tally") == "1 of 2 messages pass the filter"
+        assert browser.text("#tally") == "1 of 2 messages match the filter"
         assert filtered(channel="WhatsApp") == "1 message in 1 conversation"
         assert browser.one("#nothing").is_displayed()
         assert filtered(state="Failed") == "1 message in 1 conversation"
@@ -549,8 +549,8 @@ class TestTools:
         body = browser.text("#request-body")
         assert json.loads(body)["content"]["text"] == "Grüezi \\ “Anna”"
         assert '\n  "channel": "Sms"' in body
-        assert json.loads(browser.text("#answer-body"))["messageId"] == sent.message_id
-        assert browser.text("#answer-line").startswith("200")
+        assert json.loads(browser.text("#response-body"))["messageId"] == sent.message_id
+        assert browser.text("#response-line").startswith("200")
         assert browser.text("#curl").startswith("curl ")
         assert "$ECALL_PASSWORD" in browser.text("#curl")
         assert sandbox.credentials["password"] not in browser.text("html")
@@ -579,7 +579,7 @@ class TestTools:
         browser.wait_for_text("Delivered", "#bubbles")
         sandbox.stop()
         browser.one("#bubbles [data-key]").click()
-        browser.wait_for_text("The sandbox does not answer", "#gone")
+        browser.wait_for_text("The sandbox does not respond", "#gone")
         assert not browser.one("#facts").is_displayed()
 
     def test_the_connection_comes_back(

@@ -345,9 +345,9 @@ class TestReply:
     @pytest.mark.parametrize(
         ("given", "problem"),
         [
-            ({"url": None}, r"nowhere to post to: Sandbox\(inbound_url=…\)"),
-            ({"sender": None}, "Nobody was sent anything by Sms"),
-            ({"channel": "sms"}, "channel is one of Sms, Whatsapp, Rcs"),
+            ({"url": None}, r"No URL to post the reply to: pass Sandbox\(inbound_url=…\)"),
+            ({"sender": None}, "No message was sent by Sms"),
+            ({"channel": "sms"}, "channel must be one of Rcs, Sms, Whatsapp"),
             ({"text": None}, "a text, a media_id or both"),
             (
                 {"url": "https://app.example/inbound"},

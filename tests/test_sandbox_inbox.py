@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ecall_facade.sandbox import Sandbox, _app, _exchanges, _inbox, _server, _store
+from ecall_facade.sandbox import Sandbox, _app, _inbox, _recorded, _server, _store
 
 pytestmark = pytest.mark.once
 
@@ -283,7 +283,7 @@ class TestMessages:
         assert [change["state"] for change in detail["history"]] == ["Pending", "Sent", "Delivered"]
         assert detail["history"][0]["at"] == item["at"] < detail["history"][2]["at"]
         assert detail["notifications"] == []
-        request, answer = detail["request"], detail["answer"]
+        request, answer = detail["request"], detail["response"]
         assert (request["method"], request["path"]) == ("POST", "/api/v2/messagelist?a=b")
         assert json.loads(request["body"]) == {"messages": [SMS, SMS]}
         assert not request["body_cut"]
@@ -312,7 +312,7 @@ class TestMessages:
         box.send(to="+41790000502")
         with pytest.raises(httpx.TransportError):
             box.send(to="+41790000902")
-        proxy, dropped = (box.detail(item["key"])["answer"] for item in box.items())
+        proxy, dropped = (box.detail(item["key"])["response"] for item in box.items())
         assert (proxy["status"], proxy["body"][:6]) == (502, "<html>")
         assert "the message was accepted" in proxy["note"]
         assert dropped == {
@@ -355,9 +355,9 @@ class TestMessages:
     def test_others_are_gone(self, box: Box, key: str) -> None:
         answer = box.page.get(f"/inbox/items/{key}")
         assert answer.status_code == 404
-        assert "gone" in answer.json()["error"]
+        assert "no longer exists" in answer.json()["error"]
 
-    def test_an_exchange_is_no_item(self, box: Box) -> None:
+    def test_a_recorded_request_is_no_item(self, box: Box) -> None:
         request_id = box.send().headers["x-f24-request-id"]
         for kind in ("exchange", "refused"):
             assert box.page.get(f"/inbox/items/{kind}:{request_id}").status_code == 404
@@ -387,7 +387,7 @@ class TestRefused:
         detail = box.detail(item["key"])
         assert detail["item"].items() >= item.items()
         assert (detail["history"], detail["notifications"]) == ([], [])
-        assert (detail["answer"]["status"], json.loads(detail["request"]["body"])["to"]) == (
+        assert (detail["response"]["status"], json.loads(detail["request"]["body"])["to"]) == (
             400,
             "0041791",
         )
@@ -420,12 +420,12 @@ class TestRefused:
         assert "To: The number +1 is an invalid receiver" in refused[0]["reason"]
         for item in refused:
             assert box.detail(item["key"])["item"] == item
-            assert box.detail(item["key"])["answer"]["status"] == 200
+            assert box.detail(item["key"])["response"]["status"] == 200
 
     def test_of_a_large_list_are_shown_as_well(self, box: Box) -> None:
         box.send("messagelist", messages=[{**SMS, "to": "+1"}] * 1_000)
         items = box.items()
-        assert len(items) == _exchanges.MAX_REFUSED
+        assert len(items) == _recorded.MAX_REFUSED
         assert sum(1 + item["others"] for item in items) == 1_000
         assert box.detail(items[0]["key"])["request"]["body_cut"]
         assert box.detail(items[0]["key"])["curl"] is None
@@ -514,8 +514,8 @@ class TestRefused:
             assert item == box.items()[-1]
             detail = box.detail(item["key"])
             assert detail["item"] == item
-            assert detail["request"]["body"] == body[: _exchanges.CUT].decode(errors="replace")
-            assert detail["request"]["body_cut"] is (len(body) > _exchanges.CUT)
+            assert detail["request"]["body"] == body[: _recorded.CUT].decode(errors="replace")
+            assert detail["request"]["body_cut"] is (len(body) > _recorded.CUT)
         stream.close()
 
     @pytest.mark.parametrize("extra", [1e999, [1, {"a": -1e999}]])
@@ -575,15 +575,15 @@ class TestBounds:
         for _ in range(10):
             box.post(b'{"content": {"text": "' + b"x" * 40_000 + b'"}}')
         store = box.sandbox._store
-        assert store._exchanged <= 300_000
-        assert store._exchanged == sum(each.weight for each in store._exchanges.values())
+        assert store._request_bytes <= 300_000
+        assert store._request_bytes == sum(each.weight for each in store._requests.values())
         assert 2 <= len(box.items()) < 10
         detail = box.detail(f"message:{box.sandbox.messages[0].id}")
         assert box.sandbox.messages[0].request_id == first
-        assert (detail["request"], detail["answer"], detail["curl"]) == (None, None, None)
+        assert (detail["request"], detail["response"], detail["curl"]) == (None, None, None)
         monkeypatch.setattr(_store, "KEPT", 1)
         box.send(to="+1")
-        assert len(store._exchanges) == 1
+        assert len(store._requests) == 1
 
     def test_headers_count(self, box: Box) -> None:
         box.api.post("/api/message", json={}, headers={"X-Long": "x" * 30_000})
@@ -749,7 +749,7 @@ class TestReplies:
         }
         detail = box.detail(item["key"])
         assert detail["item"]["id"] == item["id"]
-        assert (detail["request"], detail["answer"], detail["curl"], detail["history"]) == (
+        assert (detail["request"], detail["response"], detail["curl"], detail["history"]) == (
             None,
             None,
             None,
@@ -814,14 +814,14 @@ class TestReplies:
     @pytest.mark.parametrize(
         ("asked", "problem"),
         [
-            ({}, "nowhere to post to"),
+            ({}, "No URL to post the reply to"),
             ({"url": "http://app.example/"}, "app.example is not this machine"),
             ({"url": "ftp://127.0.0.1/"}, "http://… or https://…"),
             ({"url": "http://127.0.0.1:9/", "text": ""}, "a text, a media_id or both"),
-            ({"url": "http://127.0.0.1:9/", "channel": "sms"}, "Sms, Whatsapp, Rcs"),
-            ({"url": "http://127.0.0.1:9/", "number": None}, "Nobody was sent anything"),
+            ({"url": "http://127.0.0.1:9/", "channel": "sms"}, "Rcs, Sms, Whatsapp"),
+            ({"url": "http://127.0.0.1:9/", "number": None}, "No message was sent by Sms"),
             ({"url": "http://127.0.0.1:9/", "media_id": "m-1"}, "There is no file"),
-            ({"url": "http://127.0.0.1:9/", "text": "\ud800"}, "half a surrogate pair"),
+            ({"url": "http://127.0.0.1:9/", "text": "\ud800"}, "unpaired surrogate"),
             ({"text": 5}, "strings"),
         ],
     )
@@ -911,7 +911,7 @@ class TestWrites:
         answer = box.page.get("/inbox/items")
         assert (answer.status_code, answer.json()) == (
             500,
-            {"error": "The sandbox failed; see its log."},
+            {"error": "Unexpected error in the sandbox; see its log."},
         )
         assert [record.name for record in caplog.records if record.levelname == "ERROR"] == [
             "ecall_facade.sandbox"

@@ -100,8 +100,10 @@ def send(ecall: ECall, way: str, to: Any) -> list[str | None]:
 
 
 def test_every_one_is_tested() -> None:
-    assert [recipient.removeprefix("+4179000") for recipient, _ in _magic.table()] == list(MET)
-    assert len({outcome for _, outcome in _magic.table()}) == len(MET)
+    assert [
+        recipient.removeprefix("+4179000") for recipient, _ in _magic.list_magic_recipients()
+    ] == list(MET)
+    assert len({outcome for _, outcome in _magic.list_magic_recipients()}) == len(MET)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -182,7 +184,7 @@ def test_both_international_forms_are_one(
     ],
 )
 def test_what_is_only_like_one_is_none(recipient: str) -> None:
-    assert _magic.find(recipient) is None
+    assert _magic.find_magic_recipient(recipient) is None
 
 
 def test_503_comes_once_each_time(sandbox: Sandbox, open_client: OpenClient) -> None:
@@ -344,15 +346,17 @@ def test_who_waits_for_no_answer_does_not_hold_it_up(
 def test_how_slow_is_documented() -> None:
     delays = {
         recipient[-4:]: magic.fault.delay
-        for recipient, _ in _magic.table()
-        if (magic := _magic.find(recipient)) and magic.fault and magic.fault.delay
+        for recipient, _ in _magic.list_magic_recipients()
+        if (magic := _magic.find_magic_recipient(recipient)) and magic.fault and magic.fault.delay
     }
     assert delays == {"0903": 3, "0904": FOREVER}
-    assert "after 3 seconds" in dict(_magic.table())["+41790000903"]
+    assert "after 3 seconds" in dict(_magic.list_magic_recipients())["+41790000903"]
     assert FOREVER >= 60
 
 
 def test_the_documented_table_is_true() -> None:
     text = (Path(__file__).parents[1] / "docs" / "sandbox.md").read_text("utf-8")
     rows = re.findall(r"^\| *`?(\+41 79 000 \d\d \d\d)`? *\| *(.*?) *\|$", text, re.MULTILINE)
-    assert [(recipient.replace(" ", ""), outcome) for recipient, outcome in rows] == _magic.table()
+    assert [
+        (recipient.replace(" ", ""), outcome) for recipient, outcome in rows
+    ] == _magic.list_magic_recipients()

@@ -263,9 +263,7 @@ class TestAddresses:
 
     @pytest.mark.parametrize("port", [-1, 65536])
     def test_have_a_port(self, port: int) -> None:
-        with pytest.raises(
-            ValueError, match="port must be from 0, which takes a free one, to 65535"
-        ):
+        with pytest.raises(ValueError, match="port must be from 0 to 65535; 0 takes a free one"):
             Sandbox(port=port)
 
     def test_may_be_chosen(self) -> None:

@@ -18,7 +18,7 @@ import attrs
 import httpx
 
 from ecall_facade._settings import is_loopback_host
-from ecall_facade.sandbox._magic import find
+from ecall_facade.sandbox._magic import find_magic_recipient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +97,7 @@ class _Due(NamedTuple):
 
     at: datetime
     number: int
-    era: int
+    generation: int
     act: Callable[[], None]
 
 
@@ -136,7 +136,9 @@ class Callbacks:
         self._due: list[_Due] = []
         self._scheduled = 0
         self._lock = threading.Lock()
-        self._queues: dict[str, deque[tuple[_Report, int, int]]] = {}  # with number of try and era
+        self._queues: dict[
+            str, deque[tuple[_Report, int, int]]
+        ] = {}  # with number of try and generation
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(MAX_CALLS)
         self._transport: httpx.AsyncHTTPTransport | None = None
@@ -147,9 +149,9 @@ class Callbacks:
         try:
             while True:
                 left = self._store.advance()
-                era, changes = self._store.take_changes()
+                generation, changes = self._store.take_changes()
                 for record, step in changes:
-                    self._notify(record, step, era)
+                    self._notify(record, step, generation)
                 self._act_on_due()
                 # Not longer than a tick: a new message may be due earlier, and a test may have advanced the clock.
                 await asyncio.sleep(TICK if left is None else min(max(left, TICK / 10), TICK))
@@ -200,17 +202,17 @@ class Callbacks:
         except httpx.TransportError as error:
             raise ConnectionError(f"The receiver did not answer: {_describe(error)}") from None
 
-    def retry(self, number: int, era: int, act: Callable[[], None]) -> None:
+    def retry(self, number: int, generation: int, act: Callable[[], None]) -> None:
         """Schedule what follows the failure of a try, if the retry policy has another one.
 
         Args:
             number: Which try failed, counted from 0.
-            era: The era of the store when the try began.
+            generation: The generation of the store when the try began.
             act: Called in the server's event loop; must not block.
         """
         if number < len(self._retries):
             at = self._store.clock() + timedelta(seconds=self._retries[number])
-            self._schedule(at, era, act)
+            self._schedule(at, generation, act)
 
     def redeliver(self, is_named: Callable[[ReportKey], bool]) -> list[int | None]:
         """Repeat each report that a URL was called with and that is named, in the order of the first calls.
@@ -222,12 +224,12 @@ class Callbacks:
             reports = [report for key, report in self._called.items() if is_named(key)]
         statuses: list[int | None] = []
         for report in reports:
-            era = self._store.era
+            generation = self._store.generation
             request = self._request_of(report)
             if isinstance(request, Notification):
                 continue
             attempt = self._call_now(report, request)
-            self._remember(attempt, era)
+            self._remember(attempt, generation)
             statuses.append(attempt.status_code)
         return statuses
 
@@ -236,23 +238,23 @@ class Callbacks:
             return None
         return f"{url.host} is not this machine; name it in callback_hosts if it may be called"
 
-    def _notify(self, record: Record, step: Step, era: int) -> None:
+    def _notify(self, record: Record, step: Step, generation: int) -> None:
         """Schedule the reports of a change."""
         addresses = self._always
-        if step.state in _STATES.get(record.notify.event, {step.state}):
-            addresses += record.notify.addresses
-        magic = find(record.recipient)
+        if step.state in _STATES.get(record.notification.event, {step.state}):
+            addresses += record.notification.addresses
+        magic = find_magic_recipient(record.recipient)
         delays = magic.report_delays.get(step.state, _AT_ONCE) if magic else _AT_ONCE
         for delay in delays:
             for address in addresses:
                 report = _Report(record, step, address)
                 due = report.at + timedelta(seconds=delay)
-                self._schedule(due, era, self._enqueue_later(report, 0, era))
+                self._schedule(due, generation, self._enqueue_later(report, 0, generation))
 
-    def _schedule(self, at: datetime, era: int, act: Callable[[], None]) -> None:
+    def _schedule(self, at: datetime, generation: int, act: Callable[[], None]) -> None:
         with self._lock:
             self._scheduled += 1
-            heapq.heappush(self._due, _Due(at, self._scheduled, era, act))
+            heapq.heappush(self._due, _Due(at, self._scheduled, generation, act))
 
     def _act_on_due(self) -> None:
         now = self._store.clock()
@@ -261,18 +263,18 @@ class Callbacks:
                 if not self._due or self._due[0].at > now:
                     return
                 due = heapq.heappop(self._due)
-            if due.era == self._store.era:
+            if due.generation == self._store.generation:
                 due.act()
 
-    def _enqueue_later(self, report: _Report, number: int, era: int) -> Callable[[], None]:
-        return lambda: self._enqueue(report, number, era)
+    def _enqueue_later(self, report: _Report, number: int, generation: int) -> Callable[[], None]:
+        return lambda: self._enqueue(report, number, generation)
 
-    def _enqueue(self, report: _Report, number: int, era: int) -> None:
+    def _enqueue(self, report: _Report, number: int, generation: int) -> None:
         message_id = report.record.id
         if message_id in self._queues:  # the task of the message goes on with it
-            self._queues[message_id].append((report, number, era))
+            self._queues[message_id].append((report, number, generation))
             return
-        self._queues[message_id] = deque([(report, number, era)])
+        self._queues[message_id] = deque([(report, number, generation)])
         task = asyncio.create_task(self._work_off_queue(message_id))
         self._tasks.add(task)  # the event loop itself keeps only weak references
         task.add_done_callback(self._tasks.discard)
@@ -280,28 +282,28 @@ class Callbacks:
     async def _work_off_queue(self, message_id: str) -> None:
         queue = self._queues[message_id]
         while queue:
-            report, number, era = queue.popleft()
+            report, number, generation = queue.popleft()
             async with self._slots:
-                if self._store.era != era:  # it was cleared
+                if self._store.generation != generation:  # it was cleared
                     continue
-                attempt = await self._attempt(report, era)
-            self._remember(attempt, era)
+                attempt = await self._attempt(report, generation)
+            self._remember(attempt, generation)
             if attempt.outcome in {"answered", "failed"} and not attempt.is_accepted:
-                self.retry(number, era, self._enqueue_later(report, number + 1, era))
+                self.retry(number, generation, self._enqueue_later(report, number + 1, generation))
         del self._queues[message_id]
 
-    def _remember(self, attempt: Notification, era: int) -> None:
+    def _remember(self, attempt: Notification, generation: int) -> None:
         with self._lock:
-            if self._store.era == era:
+            if self._store.generation == generation:
                 self._attempts.append(attempt)
 
-    async def _attempt(self, report: _Report, era: int) -> Notification:
+    async def _attempt(self, report: _Report, generation: int) -> Notification:
         request = self._request_of(report)
         if isinstance(request, Notification):
             return request
         # Before the call: a test that has just received a report may ask for it to be repeated.
         with self._lock:
-            if self._store.era == era:
+            if self._store.generation == generation:
                 self._called.setdefault(report.key, report)
             if len(self._called) > self._limit:
                 del self._called[next(iter(self._called))]

@@ -1,4 +1,4 @@
-"""The server side of the page that shows the messages: its files, its JSON, and the stream of what changes."""
+"""The server side of the page that shows the messages: its files, its JSON and its stream of changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from starlette.routing import Route, Router
 
 from ecall_facade._json import as_dict
 from ecall_facade._version import __version__
-from ecall_facade.sandbox._app import OCTETS, SIGN, write_time
+from ecall_facade.sandbox._app import OCTET_STREAM, SIMULATION_NOTICE, write_time
 from ecall_facade.sandbox._recorded import RecordedRequest, with_plus
 from ecall_facade.sandbox._store import Inbound, Message
 from ecall_facade.text import measure
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from ecall_facade.sandbox._store import Store
 
 SHOWN = 2_000
-"""How many items the page has at most, the newest ones."""
-POLL = 0.1  # seconds between two looks for changes
+"""How many items the page shows at most: the newest."""
+POLL = 0.1  # seconds between two checks for changes
 HEARTBEAT = 10.0  # seconds
 MAX_WRITE = 64 * 2**10  # bytes of a request from the page
 
@@ -68,17 +68,25 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
-    "x-ecall-sandbox": SIGN,
+    "x-ecall-sandbox": SIMULATION_NOTICE,
 }
-# What a browser shows without running anything. Whatever else a file is, it is offered for download.
+# Media types that a browser shows without running anything. All other files are downloads.
 _HARMLESS = re.compile(r"image/(png|jpeg|gif|webp|bmp)|audio/.+|video/.+")
-_DEPTH = 50  # of what a request says, as far as it is shown
-_NO_OBJECT = "A write is a JSON object, with Content-Type: application/json."
+_MAX_DEPTH = 50  # levels of nested JSON that are shown
+_NOT_AN_OBJECT = "The body must be a JSON object, with Content-Type: application/json."
 _log = logging.getLogger("ecall_facade.sandbox")
 
 
 class Inbox:
-    """Shows what the store has. `clear` forgets everything the sandbox remembers."""
+    """Serves the page, and what it shows.
+
+    Args:
+        store: The messages.
+        callbacks: The attempts to report changes.
+        replies: Posts replies.
+        clear: Forgets everything that the sandbox keeps.
+        any_credentials: Whether the API accepts any credentials, which the page says.
+    """
 
     def __init__(
         self,
@@ -121,11 +129,11 @@ class Inbox:
         return is_read and not is_api and "authorization" not in request.headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        has_started = False
 
         async def send_safely(part: Part) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal has_started
+            has_started = True
             if part["type"] == "http.response.start":
                 MutableHeaders(scope=part).update(_HEADERS)
             await send(part)
@@ -135,15 +143,15 @@ class Inbox:
         except ClientDisconnect:
             return
         except Exception:
-            _log.exception("The sandbox's inbox failed")
-            if begun:
+            _log.exception("Unexpected error in the sandbox's inbox")
+            if has_started:
                 raise
-            await _json({"error": "The sandbox failed; see its log."}, 500)(
+            await _json({"error": "Unexpected error in the sandbox; see its log."}, 500)(
                 scope, receive, send_safely
             )
 
     def stop(self) -> None:
-        """End the streams, which would go on for ever."""
+        """End the streams, which never end by themselves."""
         for task in self._streams:
             task.cancel()
 
@@ -175,7 +183,7 @@ class Inbox:
         if entry is None or item is None:
             return _json(
                 {
-                    "error": "This is gone: older messages make room for newer ones, or it was cleared."
+                    "error": "This message no longer exists: it was dropped for newer ones, or cleared."
                 },
                 404,
             )
@@ -200,7 +208,9 @@ class Inbox:
         return _json(
             {
                 **detail,
-                **_behind(recorded if isinstance(recorded, RecordedRequest) else None, base_url),
+                **_request_and_response(
+                    recorded if isinstance(recorded, RecordedRequest) else None, base_url
+                ),
             }
         )
 
@@ -239,18 +249,18 @@ class Inbox:
         path, sniffed, _ = found
         if _HARMLESS.fullmatch(sniffed):
             return FileResponse(path, media_type=sniffed)
-        return FileResponse(path, media_type=OCTETS, filename=path.name)
+        return FileResponse(path, media_type=OCTET_STREAM, filename=path.name)
 
     async def _reply(self, request: Request) -> Response:
         asked = await _read(request)
         if asked is None:
-            return _json({"error": _NO_OBJECT}, 415)
+            return _json({"error": _NOT_AN_OBJECT}, 415)
         values = {
             name: asked.get(name) for name in ("text", "number", "to", "channel", "media_id", "url")
         }
         if not all(value is None or isinstance(value, str) for value in values.values()):
-            return _json({"error": "All fields of a reply are strings."}, 400)
-        # What is left empty on a page is not said.
+            return _json({"error": "All fields of a reply must be strings."}, 400)
+        # An empty field of the form is one that was not filled in.
         text, number, to, channel, media_id, url = (
             cast("str | None", value) or None for value in values.values()
         )
@@ -264,7 +274,7 @@ class Inbox:
 
     async def _clear(self, request: Request) -> Response:
         if await _read(request) is None:
-            return _json({"error": _NO_OBJECT}, 415)
+            return _json({"error": _NOT_AN_OBJECT}, 415)
         self._clear_all()
         return Response(status_code=204)
 
@@ -280,7 +290,7 @@ class Inbox:
         }
 
     def _shown(self, entry: Message | RecordedRequest | Inbound) -> list[dict[str, JSON]]:
-        """Give what the page shows of an entry: one item, or of a request those parts of it that were refused."""
+        """Return the items that the page shows of an entry; of a request, its refused messages."""
         if isinstance(entry, Message):
             content = _content(entry)
             return [
@@ -339,11 +349,11 @@ class Inbox:
             return None
         found = self._find(media_id)
         if found is None:
-            return {"content_type": OCTETS, "size": 0, "kept": False}
+            return {"content_type": OCTET_STREAM, "size": 0, "kept": False}
         return {"content_type": found[1], "size": found[2], "kept": True}
 
     def _find(self, media_id: str) -> tuple[Path, str, int] | None:
-        """Give a file, what it is and its size; None where it is gone, be it at this very moment."""
+        """Return path, media type and size of a file, or None if it is gone."""
         path = self._store.media_path(media_id)
         try:
             return (path, self._sniffed(path), path.stat().st_size) if path else None
@@ -352,7 +362,7 @@ class Inbox:
 
 
 class _Stream(StreamingResponse):
-    """Server-sent events, until the other end goes or the server stops."""
+    """Server-sent events, until the client disconnects or the server stops."""
 
     def __init__(self, streams: set[asyncio.Task[None]], events: AsyncGenerator[str]) -> None:
         headers = {
@@ -390,11 +400,11 @@ def _event(name: str, version: int, data: object) -> str:
 
 
 def _dump(data: object) -> str:
-    """Write JSON, also of what requests may say and JSON cannot: 1e999 is infinite here, and some nest very deep."""
+    """Return JSON, also of a request with numbers beyond a float (1e999) or with very deep nesting."""
     try:
         return json.dumps(data, allow_nan=False)
     except (ValueError, RecursionError):
-        return json.dumps(_cut(data, _DEPTH), allow_nan=False)
+        return json.dumps(_cut(data, _MAX_DEPTH), allow_nan=False)
 
 
 def _cut(data: object, depth: int) -> object:
@@ -417,7 +427,7 @@ def _content(message: Message) -> dict[str, JSON]:
 
 
 async def _read(request: Request) -> dict[str, object] | None:
-    """Read what the page wants written; None where it is no JSON object, as a form of another site would be."""
+    """Return the body of a write, or None if it is not a JSON object, as from a form on another site."""
     if (
         request.headers.get("content-type", "").partition(";")[0].strip().lower()
         != "application/json"
@@ -436,13 +446,13 @@ async def _read(request: Request) -> dict[str, object] | None:
 
 
 def _sniff(path: Path) -> str:
-    """Tell what a file is by its first bytes."""
+    """Return the media type of a file by its first bytes."""
     with path.open("rb") as file:
         begin = file.read(4096)
     try:
-        return puremagic.from_string(begin, mime=True) or OCTETS  # pyright: ignore[reportUnknownMemberType]
+        return puremagic.from_string(begin, mime=True) or OCTET_STREAM  # pyright: ignore[reportUnknownMemberType]
     except (puremagic.PureError, ValueError):
-        return OCTETS
+        return OCTET_STREAM
 
 
 def _without_password(url: str) -> str:
@@ -457,10 +467,10 @@ def _answer(inbound: Inbound) -> dict[str, JSON]:
     return {"status": inbound.status, "body": inbound.body, "reason": inbound.reason}
 
 
-def _behind(recorded: RecordedRequest | None, base_url: str) -> dict[str, JSON]:
-    """Give the request and the answer behind an item."""
+def _request_and_response(recorded: RecordedRequest | None, base_url: str) -> dict[str, JSON]:
+    """Return the request and the response behind an item."""
     if recorded is None:
-        return {"request": None, "answer": None, "curl": None}
+        return {"request": None, "response": None, "curl": None}
     return {
         "request": {
             "at": write_time(recorded.at),
@@ -470,7 +480,7 @@ def _behind(recorded: RecordedRequest | None, base_url: str) -> dict[str, JSON]:
             "body": recorded.body.decode(errors="replace"),
             "body_cut": recorded.is_cut,
         },
-        "answer": {
+        "response": {
             "status": recorded.status,
             "headers": [[*pair] for pair in recorded.response_headers],
             "body": recorded.response_body.decode(errors="replace"),

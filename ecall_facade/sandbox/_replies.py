@@ -1,4 +1,4 @@
-"""Inbound messages: what somebody answers on the phone that is not there."""
+"""Inbound messages: what a person would reply on the phone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SENDERS: Mapping[ChannelName, str] = {
 
 
 class Replies:
-    """Posts inbound messages to the program that is being built, and remembers them. For any thread."""
+    """Posts inbound messages to the user's program, and remembers them. May be used from any thread."""
 
     def __init__(self, store: Store, callbacks: Callbacks, url: str | None) -> None:
         self._store = store
@@ -45,28 +45,30 @@ class Replies:
         media_id: str | None,
         url: str | None,
     ) -> Inbound:
-        """Post one and give it with its answer, or with the reason why there is none; `ValueError` for a bad one."""
+        """Post a reply, and return it with the response, or with the reason why there is none.
+
+        Raises:
+            ValueError: It cannot be posted.
+        """
         target = url if url is not None else self.url
         if target is None:
             raise ValueError(
-                "There is nowhere to post to: Sandbox(inbound_url=…), reply(…, url=…) or the command's --inbound-url "
-                "names your URL"
+                "No URL to post the reply to: pass Sandbox(inbound_url=…), reply(…, url=…) or --inbound-url on the "
+                "command line"
             )
         self._callbacks.check(target)
         if channel not in CHANNELS:
-            raise ValueError(f"channel is one of {', '.join(CHANNELS)}")
+            raise ValueError(f"channel must be one of {', '.join(CHANNELS)}")
         if text is None and media_id is None:
-            raise ValueError("A reply has a text, a media_id or both")
+            raise ValueError("A reply needs a text, a media_id or both")
         if media_id is not None and not self._store.has_media(media_id):
-            raise ValueError(f"There is no file {media_id!r}: upload it first")
+            raise ValueError(f"There is no file {media_id!r}; upload it first")
         if sender is None:
             newest = self._store.newest(channel)
             if newest is None:
-                raise ValueError(
-                    f"Nobody was sent anything by {channel} yet: reply(…, sender=…) says who writes"
-                )
+                raise ValueError(f"No message was sent by {channel} yet; pass reply(…, sender=…)")
             sender = newest.recipient
-        # What the kind of a file is called is not known; that it is one is what the media id says.
+        # How the service names the kinds of files is not known; the media id says that it is one.
         kind = "Text" if media_id is None else "Document"
         content: dict[str, JSON] = {"type": kind, "text": text, "mediaId": media_id}
         at = self._store.clock()
@@ -81,7 +83,9 @@ class Replies:
         try:
             json.dumps(message, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise ValueError("A reply must not hold half a surrogate pair") from None
+            raise ValueError(
+                "The reply contains an unpaired surrogate; the text was decoded wrongly"
+            ) from None
         inbound = Inbound(cast("str", message["messageId"]), message, at, target)
         self._store.put_inbound(inbound)
         return self._deliver(inbound, 0)
@@ -99,7 +103,7 @@ class Replies:
 
     def _deliver(self, inbound: Inbound, number: int) -> Inbound:
         """Post a reply; if it is not accepted, the retry policy says when it is posted again."""
-        era = self._store.era
+        generation = self._store.generation
         inbound = self._post(inbound)
         if inbound.status != SUCCESS:
             # A daemon thread, as a receiver that hangs must not keep the sandbox from stopping.
@@ -109,7 +113,7 @@ class Replies:
                 name="ecall-sandbox-reply",
                 daemon=True,
             )
-            self._callbacks.retry(number, era, again.start)
+            self._callbacks.retry(number, generation, again.start)
         return inbound
 
     def _post(self, inbound: Inbound) -> Inbound:

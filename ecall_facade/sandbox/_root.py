@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ecall_facade._policy import REQUEST_ID
-from ecall_facade.sandbox._app import SIGN
+from ecall_facade.sandbox._app import SIMULATION_NOTICE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -38,7 +38,7 @@ class Root:
         await app(scope, receive, send)
 
     def _refusal(self, request: Request, reason: str) -> Response:
-        headers = {"x-ecall-sandbox": SIGN}
+        headers = {"x-ecall-sandbox": SIMULATION_NOTICE}
         if not self._inbox.takes(request):
             # Not an id of the store: with a seed, those are counted.
             headers[REQUEST_ID] = str(uuid.uuid4())
