@@ -151,7 +151,9 @@ def test_url_post_and_url_are_called_in_order(receiver: Receiver) -> None:
         ("ErrorOnly", []),
     ],
 )
-def test_events_are_filtered(receiver: Receiver, event: str | None, states: list[str]) -> None:
+def test_the_event_of_a_notification_filters_reports(
+    receiver: Receiver, event: str | None, states: list[str]
+) -> None:
     more = {} if event is None else {"forEvent": event}
     with Sandbox() as sandbox:
         send(sandbox, notification=notification(("UrlPost", receiver.url), **more))
@@ -161,7 +163,7 @@ def test_events_are_filtered(receiver: Receiver, event: str | None, states: list
     assert [data["state"] for _, _, data in receiver.calls] == states
 
 
-def test_a_list_and_a_broadcast_tell_of_each_message(receiver: Receiver) -> None:
+def test_each_message_of_a_list_and_a_broadcast_is_reported(receiver: Receiver) -> None:
     told = notification(("UrlPost", receiver.url), forEvent="FinalOnly")
     with Sandbox() as sandbox:
         ids = [
@@ -179,7 +181,7 @@ def test_a_list_and_a_broadcast_tell_of_each_message(receiver: Receiver) -> None
     assert sorted(data["messageId"] for _, _, data in receiver.calls) == sorted(ids)
 
 
-def test_only_this_machine_is_called_and_people_are_not() -> None:
+def test_only_this_machine_is_called_and_nobody_is_texted() -> None:
     with Sandbox() as sandbox:
         for kind, address in (
             ("UrlPost", "https://app.example/hook"),
@@ -213,7 +215,7 @@ def test_named_hosts_are_called() -> None:
     assert Sandbox(callback_hosts="app.test")._callbacks._hosts == {"app.test"}
 
 
-def test_what_a_receiver_does_disturbs_nobody(
+def test_errors_of_a_receiver_do_not_affect_the_sandbox(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
@@ -275,7 +277,7 @@ def test_name_and_password_in_a_url_are_sent(receiver: Receiver) -> None:
 
 
 class TestReply:
-    def test_it_is_an_inbound_message_as_the_spec_has_it(self, receiver: Receiver) -> None:
+    def test_a_reply_is_an_inbound_message_of_the_spec(self, receiver: Receiver) -> None:
         now = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
         with Sandbox(seed=1, clock=lambda: now, inbound_url=f"{receiver.url}/inbound") as sandbox:
             send(sandbox)
@@ -307,7 +309,9 @@ class TestReply:
             "Rcs",
         )
 
-    def test_it_comes_from_the_newest_recipient_of_its_channel(self, receiver: Receiver) -> None:
+    def test_a_reply_comes_from_the_newest_recipient_of_its_channel(
+        self, receiver: Receiver
+    ) -> None:
         with Sandbox(inbound_url=receiver.url) as sandbox:
             send(sandbox)
             send(
@@ -318,7 +322,7 @@ class TestReply:
                 sandbox.reply("hi", channel=channel)
         assert [data["from"] for _, _, data in receiver.calls] == ["+41791234567", "+41787654321"]
 
-    def test_a_file_has_to_be_there(self, receiver: Receiver) -> None:
+    def test_a_reply_with_a_file_needs_an_uploaded_one(self, receiver: Receiver) -> None:
         with Sandbox(inbound_url=receiver.url) as sandbox:
             auth = (sandbox.credentials["username"], sandbox.credentials["password"])
             headers = {"Content-Type": "application/octet-stream"}
@@ -360,7 +364,7 @@ class TestReply:
             ({"url": "http://127.0.0.1:a/"}, "must be http://… or https://…"),
         ],
     )
-    def test_what_cannot_be_posted_is_said(
+    def test_a_reply_that_cannot_be_posted_is_explained(
         self, receiver: Receiver, given: dict[str, Any], problem: str
     ) -> None:
         arguments: dict[str, Any] = {
@@ -373,7 +377,7 @@ class TestReply:
             Sandbox().reply(**arguments)
         assert receiver.calls == []
 
-    def test_no_answer_is_a_connection_error(
+    def test_a_reply_without_a_response_is_a_connection_error(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):

@@ -99,7 +99,7 @@ def send(ecall: ECall, way: str, to: Any) -> list[str | None]:
     return [entry.message_id for entry in ecall.messages.send_list(messages).entries]
 
 
-def test_every_one_is_tested() -> None:
+def test_every_magic_recipient_is_tested() -> None:
     assert [
         recipient.removeprefix("+4179000") for recipient, _ in _magic.list_magic_recipients()
     ] == list(MET)
@@ -108,7 +108,7 @@ def test_every_one_is_tested() -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("digits", MET)
-def test_what_a_program_meets(
+def test_a_magic_recipient_plays_its_outcome(
     sandbox: Sandbox, open_client: OpenClient, pauses: list[float], way: str, digits: str
 ) -> None:
     met, count = MET[digits], 1 if way == "send" else 2
@@ -153,7 +153,7 @@ def test_what_a_program_meets(
 
 
 @pytest.mark.parametrize("digits", MET)
-def test_both_international_forms_are_one(
+def test_a_magic_recipient_may_begin_with_plus_or_00(
     sandbox: Sandbox, pauses: list[float], digits: str
 ) -> None:
     met = MET[digits]
@@ -183,7 +183,7 @@ def test_both_international_forms_are_one(
         "0403",
     ],
 )
-def test_what_is_only_like_one_is_none(recipient: str) -> None:
+def test_a_similar_number_is_no_magic_recipient(recipient: str) -> None:
     assert _magic.find_magic_recipient(recipient) is None
 
 
@@ -215,7 +215,9 @@ def test_503_comes_once_also_where_a_list_names_the_number_twice(
     assert pauses == [1.0]
 
 
-def test_the_first_trouble_wins_and_a_planned_one_before_all(sandbox: Sandbox) -> None:
+def test_a_planned_failure_comes_before_the_fault_of_the_first_magic_recipient(
+    sandbox: Sandbox,
+) -> None:
     with ECall(USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME") as ecall:
         with pytest.raises(errors.PermissionDenied):
             ecall.sms.broadcast([number("0001"), number("0403"), number("0500")], TEXT)
@@ -226,7 +228,9 @@ def test_the_first_trouble_wins_and_a_planned_one_before_all(sandbox: Sandbox) -
             ecall.sms.send(number("0403"), TEXT)
 
 
-def test_states_on_the_way(sandbox: Sandbox, open_client: OpenClient) -> None:
+def test_a_magic_recipient_has_its_states_on_the_way(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
     ecall = open_client(sandbox.url)
     for digits, ways in {
         "0001": [(0.0, "Delivered")],
@@ -241,9 +245,7 @@ def test_states_on_the_way(sandbox: Sandbox, open_client: OpenClient) -> None:
             assert str(ecall.messages.status(str(message_id)).state) == state, digits
 
 
-def test_a_word_that_nobody_knows_is_kept_and_not_final(
-    sandbox: Sandbox, open_client: OpenClient
-) -> None:
+def test_an_unknown_state_is_kept_and_not_final(sandbox: Sandbox, open_client: OpenClient) -> None:
     ecall = open_client(sandbox.url)
     (message_id,) = send(ecall, "send", number("0909"))
     status = ecall.messages.status(str(message_id))
@@ -271,7 +273,7 @@ def test_another_letter_case_and_unknown_fields_are_in_the_answer_at_any_depth(
     assert answers["0909"].keys() - {"messageListId", "messages"}
 
 
-def test_the_answer_of_a_proxy_looks_like_one(sandbox: Sandbox) -> None:
+def test_the_502_looks_like_that_of_a_proxy(sandbox: Sandbox) -> None:
     sms = {
         "channel": "Sms",
         "from": "ACME",
@@ -343,7 +345,7 @@ def test_who_waits_for_no_answer_does_not_hold_it_up(
     gc.collect()  # a task that was left would warn
 
 
-def test_how_slow_is_documented() -> None:
+def test_the_delays_of_magic_recipients_are_documented() -> None:
     delays = {
         recipient[-4:]: magic.fault.delay
         for recipient, _ in _magic.list_magic_recipients()
@@ -354,7 +356,7 @@ def test_how_slow_is_documented() -> None:
     assert FOREVER >= 60
 
 
-def test_the_documented_table_is_true() -> None:
+def test_the_table_of_magic_recipients_in_the_docs_is_complete() -> None:
     text = (Path(__file__).parents[1] / "docs" / "sandbox.md").read_text("utf-8")
     rows = re.findall(r"^\| *`?(\+41 79 000 \d\d \d\d)`? *\| *(.*?) *\|$", text, re.MULTILINE)
     assert [
