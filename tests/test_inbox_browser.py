@@ -102,7 +102,7 @@ class Program:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 event = receiver.receive(
-                    body, remote_addr=self.client_address[0], headers=dict(self.headers.items())
+                    body, remote_addr=self.client_address[0], headers=self.headers.items()
                 )
                 assert isinstance(event, ReceivedMessage)
                 program.received.append(event)
