@@ -38,6 +38,7 @@ from referencing.exceptions import Unresolvable
 import ecall_facade.sandbox
 from ecall_client import models
 from ecall_facade import APIError, ECall, _messages
+from ecall_facade._requests import build_http_request
 from ecall_facade._sync import _session
 from ecall_facade._transports.connections import FixedAuth
 from ecall_facade.sandbox import Sandbox, _app
@@ -241,7 +242,7 @@ def _patch_request(change: Callable[[httpx.Request], object]) -> Patch:
     """Have the requests changed before they go out."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = _session.build_http_request
+        original = build_http_request
 
         def build(*args: Any, **kwargs: Any) -> httpx.Request:
             request = original(*args, **kwargs)
