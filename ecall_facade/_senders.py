@@ -1,0 +1,78 @@
+"""Checks who a message is from, by the rules of its channel."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from ecall_facade._number_characters import GAPS
+from ecall_facade._regions import check_region
+from ecall_facade.errors import InvalidSender
+
+_LONGEST_NUMBER = 16  # digits, documented
+_LONGEST_NAME = 11  # characters, documented
+_LONGEST_SHORT_CODE = 6
+# What has so many digits and nothing else is meant as a phone number, of at most 15 digits.
+_LOOKS_LIKE_A_NUMBER = re.compile(r"'?[+\uff0b]?\d{7,15}|'?\d+(?:[.,]\d+)?e[+-]?\d+", re.IGNORECASE)
+
+
+def normalize_sender(value: object, channel_name: str, region: str = "CH") -> str:
+    """Return a sender as it goes out.
+
+    White space around it is dropped. Numbers are read as recipients are, and become `0041…`
+    (observed).
+
+    Args:
+        value: The sender. By SMS a number of at most 16 digits, a short code, or at most 11
+            characters of ASCII (documented); by WhatsApp the registered number (documented);
+            by another channel an ID, which is not changed.
+        channel_name: "Sms", "Whatsapp" or "Rcs".
+        region: The country in which numbers without a country code are read.
+
+    Raises:
+        InvalidSender: The sender breaks the rules of its channel.
+        InvalidConfiguration: There is no such region.
+    """
+    sender = value.strip() if isinstance(value, str) else ""
+    if not sender:
+        raise InvalidSender(f"The sender for {channel_name} is empty, or not a str")
+    return _check_sender(sender, channel_name, region)
+
+
+@lru_cache(32)  # most programs have one or two, and send by them again and again
+def _check_sender(sender: str, channel_name: str, region: str) -> str:
+    if channel_name not in ("Sms", "Whatsapp"):
+        return sender
+    number, reason = _read_number(sender, check_region(region))
+    is_short_code = (
+        channel_name == "Sms" and sender.isdigit() and len(sender) <= _LONGEST_SHORT_CODE
+    )
+    if number and not is_short_code:
+        return number
+    if channel_name == "Whatsapp":
+        raise InvalidSender(f"The sender for Whatsapp must be its registered number: {reason}")
+    if _LOOKS_LIKE_A_NUMBER.fullmatch(GAPS.sub("", sender)) or "read the column" in reason:
+        raise InvalidSender(
+            f"The sender looks like a number and cannot be used: {reason}. "
+            "A foreign number needs + and its country code"
+        )
+    is_plain = sender.isascii() and sender.isprintable() and sender[0] != "+"
+    longest = _LONGEST_NUMBER if sender.isdigit() else _LONGEST_NAME
+    if is_plain and len(sender) <= longest:
+        return sender
+    raise InvalidSender(
+        "The sender of an SMS is a number of at most 16 digits, or at most 11 characters of ASCII"
+    )
+
+
+def _read_number(sender: str, region: str) -> tuple[str, str]:
+    """Return a number as it goes out and no reason, or no number and the reason."""
+    from ecall_facade._phone_numbers import UnusableNumber, read_number
+
+    try:
+        number = f"00{read_number(sender, region)[1:]}"
+    except UnusableNumber as error:
+        return "", error.reason
+    if len(number) > _LONGEST_NUMBER:
+        return "", "it is too long"
+    return number, ""
