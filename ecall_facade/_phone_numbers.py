@@ -38,7 +38,7 @@ _SPOILT_BY_A_TABLE = {
     f"it looks like a decimal number; {_TEXT_COLUMN}": re.compile(
         r"[+\uff0b]?\d{7,}\s?[.,\uff0c\uff0e\u066b]\s?\d{1,3}"
         r"|[+\uff0b]?\d{5,}[.,\uff0c\uff0e\u066b]0+"
-        r"|[+\uff0b]?[\d \xa0\u2009\u202f]{8,}\d[.,]0"
+        r"|[+\uff0b]?[\d \xa0\u2009\u202f]{8,}\d[.,]0{1,3}"
         r"|[1-9]\d{0,2}(?:([ \xa0\u2009\u202f.,'\u2019])\d{3})(?:\1\d{3})+(?!\1)[.,]\d{1,3}"
     ),
     "it has letters: it looks like scientific notation, which loses digits; "
@@ -60,6 +60,10 @@ class UnusableNumber(ValueError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class SpoiltNumber(UnusableNumber):
+    """A spreadsheet has made something else of a number."""
 
 
 def is_region(region: str) -> bool:
@@ -96,7 +100,7 @@ def _read_digits(written: str) -> str:
     if not DIGITS.fullmatch(text):
         for reason, form in _SPOILT_BY_A_TABLE.items():
             if form.fullmatch(text):
-                raise UnusableNumber(reason)
+                raise SpoiltNumber(reason)
     digits = GAPS.sub("", text).strip().removeprefix("tel:")
     if not digits:
         raise UnusableNumber("it is empty")

@@ -11,9 +11,10 @@ from ecall_facade.errors import InvalidSender
 
 _LONGEST_NUMBER = 16  # digits, documented
 _LONGEST_NAME = 11  # characters, documented
-_LONGEST_SHORT_CODE = 6
-# What has so many digits and nothing else is meant as a phone number, of at most 15 digits.
-_LOOKS_LIKE_A_NUMBER = re.compile(r"'?[+\uff0b]?\d{7,15}|'?\d+(?:[.,]\d+)?e[+-]?\d+", re.IGNORECASE)
+_LONGEST_SHORT_CODE = 6  # digits; so few are a short code even where numbers may be as short
+_LONGEST_SERVICE_CODE = 8  # digits; so few that are no number of the region go out as they are
+# What has so many digits, and nothing else but gaps, is meant as a phone number.
+_LOOKS_LIKE_A_NUMBER = re.compile(r"'?[+\uff0b]?\d{7,15}")
 
 
 def normalize_sender(value: object, channel_name: str, region: str = "CH") -> str:
@@ -43,7 +44,7 @@ def normalize_sender(value: object, channel_name: str, region: str = "CH") -> st
 def _check_sender(sender: str, channel_name: str, region: str) -> str:
     if channel_name not in ("Sms", "Whatsapp"):
         return sender
-    number, reason = _read_number(sender, check_region(region))
+    number, reason, spoilt_by_a_table = _read_number(sender, check_region(region))
     is_short_code = (
         channel_name == "Sms" and sender.isdigit() and len(sender) <= _LONGEST_SHORT_CODE
     )
@@ -51,7 +52,9 @@ def _check_sender(sender: str, channel_name: str, region: str) -> str:
         return number
     if channel_name == "Whatsapp":
         raise InvalidSender(f"The sender for Whatsapp must be its registered number: {reason}")
-    if _LOOKS_LIKE_A_NUMBER.fullmatch(GAPS.sub("", sender)) or "read the column" in reason:
+    is_service_code = sender.isdigit() and len(sender) <= _LONGEST_SERVICE_CODE
+    looks_like_a_number = _LOOKS_LIKE_A_NUMBER.fullmatch(GAPS.sub("", sender))
+    if spoilt_by_a_table or (looks_like_a_number and not is_service_code):
         raise InvalidSender(
             f"The sender looks like a number and cannot be used: {reason}. "
             "A foreign number needs + and its country code"
@@ -65,14 +68,14 @@ def _check_sender(sender: str, channel_name: str, region: str) -> str:
     )
 
 
-def _read_number(sender: str, region: str) -> tuple[str, str]:
-    """Return a number as it goes out and no reason, or no number and the reason."""
-    from ecall_facade._phone_numbers import UnusableNumber, read_number
+def _read_number(sender: str, region: str) -> tuple[str, str, bool]:
+    """Return a number as it goes out; or the reason, and whether a table has spoilt it."""
+    from ecall_facade._phone_numbers import SpoiltNumber, UnusableNumber, read_number
 
     try:
         number = f"00{read_number(sender, region)[1:]}"
     except UnusableNumber as error:
-        return "", error.reason
+        return "", error.reason, isinstance(error, SpoiltNumber)
     if len(number) > _LONGEST_NUMBER:
-        return "", "it is too long"
-    return number, ""
+        return "", "it is too long", False
+    return number, "", False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ecall_facade._masking import mask, mask_numbers_in
+from ecall_facade._recipients import describe_problems, read_recipient
 from ecall_facade._regions import check_region
 from ecall_facade._senders import normalize_sender
 from ecall_facade.errors import InvalidNumber, NumberProblem
@@ -91,37 +92,18 @@ def normalize_all(
     problems: list[NumberProblem] = []
     for position, value in enumerate(values):
         try:
-            numbers.append(_read(value, region))
+            if isinstance(value, RawAddress):
+                numbers.append(value.value)
+            else:
+                numbers.append(read_recipient(value, region))
         except UnusableNumber as error:
             written = value if isinstance(value, str) else ""
             problems.append(NumberProblem(position, written, error.reason))
     if problems:
-        raise _name_problems(problems, len(numbers) + len(problems))
+        raise describe_problems(problems, len(numbers) + len(problems))
     if not numbers:
         raise InvalidNumber("There are no recipients")
     once = tuple(dict.fromkeys(numbers))
     if len(once) == len(numbers):
         return once, ()
     return once, tuple((Counter(numbers) - Counter(once)).elements())
-
-
-def _read(value: object, region: str) -> str:
-    from ecall_facade._phone_numbers import UnusableNumber, read_number
-
-    if isinstance(value, RawAddress):
-        return value.value
-    if not isinstance(value, str):
-        kind = type(value).__name__
-        raise UnusableNumber(f"it is of type {kind}, not str; several recipients go to broadcast")
-    return read_number(value, region)
-
-
-def _name_problems(problems: list[NumberProblem], total: int) -> InvalidNumber:
-    named = "; ".join(
-        f"{mask(problem.value)} (position {problem.position}): {problem.reason}"
-        for problem in problems[:20]
-    )
-    remedy = "A foreign number needs + and its country code, a short code is a RawAddress"
-    return InvalidNumber(
-        f"{len(problems)} of {total} recipients cannot be used: {named}. {remedy}", problems
-    )

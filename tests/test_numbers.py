@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecall_facade import numbers, text
 from ecall_facade.errors import InvalidConfiguration, InvalidNumber, InvalidSender
 from ecall_facade.numbers import (
     RawAddress,
@@ -26,6 +27,7 @@ from ecall_facade.numbers import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
 NUMBER = "+41791234567"
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -356,6 +358,8 @@ VERDICTS: dict[str, list[tuple[str, str]]] = {
     ],
     "AT": [
         ("0664 1234567", "+436641234567"),
+        ("+43 664 1234567.00", DECIMAL),
+        ("0664 1234567,0", DECIMAL),
         ("01 234567", "+431234567"),
         ("6641234567", "+436641234567"),
         ("6642345678", "+436642345678"),
@@ -611,6 +615,7 @@ class TestNormalizeSender:
             ("1414", "1414"),
             ("117", "117"),
             ("1234567890123456", "1234567890123456"),
+            ("12345678", "12345678"),  # too few digits for a number
             ("ACME", "ACME"),
             (" ACME\n", "ACME"),
             ("ACME Zurich", "ACME Zurich"),
@@ -835,3 +840,34 @@ def test_phonenumbers_is_loaded_late() -> None:
     code = "import sys, ecall_facade.numbers as n; n.check_region('CH'); sys.exit('phonenumbers' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_numbers_need_nothing_of_the_package_but_errors_and_modules_of_their_own() -> None:
+    code = (
+        "import sys; from ecall_facade.numbers import normalize; normalize('079 123 45 67');"
+        "print(*sorted(name for name in sys.modules if name.startswith('ecall')))"
+    )
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+
+    own = ["masking", "number_characters", "phone_numbers", "recipients", "regions", "senders"]
+    assert set(loaded) - {"ecall_facade", "ecall_facade._version"} == {
+        "ecall_facade.errors",
+        "ecall_facade.numbers",
+        *[f"ecall_facade._{name}" for name in own],
+    }
+
+
+@pytest.mark.parametrize("module", [numbers, text], ids=lambda module: module.__name__)
+def test_a_public_module_holds_public_names_only(module: ModuleType) -> None:
+    private = [name for name in vars(module) if name.startswith("_") and not name.startswith("__")]
+    made_here = {
+        name
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+    }
+    assert private == []
+    assert made_here <= set(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)
