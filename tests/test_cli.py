@@ -392,7 +392,7 @@ class TestVersions:
     ) -> None:
         with Sandbox() as sandbox:
             point_to(monkeypatch, sandbox)
-            for version in ("v1", "v2"):
+            for version in ("v1", "v2", "1", "1.0", "2", "2.0"):
                 assert command("send", NUMBER, TEXT, "--api-version", version).code == 0
         assert command("send", NUMBER, TEXT, "--api-version", "v3").code == 2
         monkeypatch.setenv("ECALL_API_VERSION", "v9")

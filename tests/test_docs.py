@@ -520,6 +520,12 @@ class TestTables:
         for written, sent in table("numbers-and-texts.md", "Recipients"):
             assert normalize(written.strip("`")) == sent.split("`")[1]
 
+    def test_numbers_are_refused_for_the_reasons_in_the_table(self) -> None:
+        for written, reason in table("numbers-and-texts.md", "What is refused"):
+            with pytest.raises(errors.InvalidNumber) as caught:
+                normalize(written.strip("`"))
+            assert caught.value.problems[0].reason == reason
+
     def test_versions_are_stated_as_the_table_says(self) -> None:
         requests: list[httpx.Request] = []
 
