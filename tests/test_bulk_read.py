@@ -441,7 +441,7 @@ REFUSED = [
     refused("gzip", text_file(b"\x1f\x8b\x08\0"), (None, "is compressed by gzip")),
     refused("other ZIP archive", archive_of_texts, (None, "is a ZIP archive, not a spreadsheet")),
     refused("cut xlsx", cut(xlsx(TEXT), 3000), (None, "is damaged")),
-    refused("cut xls", cut(xls(TEXT), 3000), (None, "cannot be read as a spreadsheet")),
+    refused("cut xls", cut(xls(TEXT), 3000), (None, "open it and save it as .xlsx")),
     refused("password xlsx", encrypted_xlsx, (None, "is protected by a password")),
     refused("password ods", encrypted_ods, (None, "is protected by a password")),
     refused("hidden sheets only", hidden_sheets_only, (None, "not hidden: name one with sheet=")),

@@ -40,6 +40,11 @@ def read_spreadsheet(file: BinaryIO, sheet: str | None, remark: Callable[[str], 
         raise FileProblem(
             f"cannot be read as a spreadsheet ({error}): open it and save it as .xlsx"
         ) from None
+    except BaseException as error:
+        # What a damaged file makes of some versions of calamine; it is not an Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise FileProblem("is damaged: open it and save it as .xlsx") from None
     # What calamine does not tell: cells whose value is lost, and rows that are hidden.
     details = read_details(file, name)
     return _read_rows(content, details)
@@ -103,7 +108,10 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _read_rows(content: CalamineSheet, details: SheetDetails) -> Table:
-    first_column = content.start[1] if content.start else 0
+    no_cells = FileProblem("has no cells in this sheet: its first row must name the columns")
+    if content.start is None:
+        raise no_cells
+    first_column = content.start[1]
     keys: list[str] = []
     last = 0
     for line, cells in enumerate(content.iter_rows(), 1):
@@ -121,7 +129,7 @@ def _read_rows(content: CalamineSheet, details: SheetDetails) -> Table:
         if keys:
             yield Header(tuple(names))
     if not keys:
-        raise FileProblem("has no cells in this sheet: its first row must name the columns")
+        raise no_cells
     # For calamine a sheet ends where only lost cells follow.
     for line in sorted(details.lost):
         if line > last and _holds_lost_cells(details, line):
