@@ -76,6 +76,19 @@ def hide_row_3(sheet: Worksheet) -> None:
     sheet.row_dimensions[3].hidden = True
 
 
+def repeated_rows(folder: Path) -> Path:
+    """Make a file as LibreOffice does, which writes equal rows once."""
+    path = ods([["to", "text"], [], [NUMBER, "Hello"], [OTHER, "Bye"], []])(folder)
+    rows = iter(["1", "5", "1", "2", "1048567"])
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("content.xml").decode()
+    parts = content.split("<table:table-row")
+    repeated = parts[0] + "".join(
+        f'<table:table-row table:number-rows-repeated="{next(rows)}"{part}' for part in parts[1:]
+    )
+    return edited_xml(lambda _: path, "content.xml", r"(?s).+", repeated)(folder)
+
+
 RIGHT = [
     # delimiters
     right("comma", text_file(f"to,text\n{NUMBER},Hello\n"), *HELLO),
@@ -313,6 +326,23 @@ RIGHT = [
         ods([["to", "day", "time"], [NUMBER, dt.date(2026, 11, 7), dt.time(8, 5)]]),
         (2, NUMBER, "07.11.2026 08:05"),
         text="{day} {time}",
+    ),
+]
+
+
+RIGHT += [
+    right(
+        "xlsx numbers and dates in the header",
+        xlsx([["to", 2026, dt.date(2026, 11, 27), 0.5, True], [NUMBER, "a", "b", "c", "d"]]),
+        (2, NUMBER, "a b"),
+        text="{2026} {27.11.2026}",
+    ),
+    right(
+        "ods with rows that stand for many",
+        repeated_rows,
+        (7, NUMBER, "Hello"),
+        (8, OTHER, "Bye"),
+        (9, OTHER, "Bye"),
     ),
 ]
 
@@ -960,6 +990,23 @@ class TestMessages:
         assert peak < 4_000_000  # the pieces in which the encoding is looked for
 
 
+def test_without_calamine_csv_is_read_and_a_spreadsheet_says_what_it_needs(tmp_path: Path) -> None:
+    text_file(f"to,text\n{NUMBER},Hello\n")(tmp_path)
+    xlsx([["to", "text"], [NUMBER, "Hello"]])(tmp_path)
+    code = """if True:
+        import sys
+        sys.modules["python_calamine"] = None
+        from ecall_facade.bulk import read_messages
+        print(len(list(read_messages("people.csv"))))
+        list(read_messages("people.xlsx"))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8"
+    )
+    assert done.stdout == "1\n"
+    assert 'ImportError: Spreadsheets need python-calamine: pip install "ecall' in done.stderr
+
+
 class TestErrors:
     def test_the_first_twenty_problems_are_named_and_all_are_kept(self, tmp_path: Path) -> None:
         path = text_file("to,text\n" + ",x\n" * 25)(tmp_path)
@@ -995,6 +1042,7 @@ class TestErrors:
         spoilt = [
             f"to,text\nsecret,#N/A,{NUMBER}\n{NUMBER}.0,secret\n4.1791234E+10,secret\n",
             f"{NUMBER},secret words\n",
+            f"Anna,{NUMBER} (home)\n",
             f'to,text\n{NUMBER},"secret" words\n{NUMBER},"secret',
             f'{{"to": "{NUMBER}", "text": ["secret"]}}\n{{"to": "{NUMBER}" "secret"}}',
         ]

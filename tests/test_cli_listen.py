@@ -118,7 +118,7 @@ def test_an_event_that_is_being_handled_is_finished_before_it_ends(tmp_path: Pat
 
 
 class TestSources:
-    def test_callbacks_from_elsewhere_are_refused_and_remarked(self, tmp_path: Path) -> None:
+    def test_callbacks_from_elsewhere_are_refused_and_not_printed(self, tmp_path: Path) -> None:
         with running(tmp_path, "listen", "--port", "0", "--json") as process:
             url = read_json(process)["url"]
             assert httpx.post(url, json=REPORT).status_code == 403

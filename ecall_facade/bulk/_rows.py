@@ -20,6 +20,7 @@ from ecall_facade.bulk._message import Message
 from ecall_facade.bulk._problems import RowProblem
 from ecall_facade.bulk._table import FileProblem, Header, Row
 from ecall_facade.bulk._template import Template, column_key
+from ecall_facade.numbers import mask_numbers_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -185,7 +186,9 @@ def _read_words(cell: Cell) -> str:
 
 
 def _show(name: str) -> str:
-    short = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    # What is taken for the header may be somebody's row.
+    masked = mask_numbers_in(name)
+    short = masked if len(masked) <= _LONGEST_NAME else f"{masked[:_LONGEST_NAME]}…"
     return f'"{short}"'
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING, BinaryIO
 
-from ecall_facade.bulk._cells import Cell, is_blank
+from ecall_facade.bulk._cells import Cell, UnusableCell, is_blank, read_text
 from ecall_facade.bulk._table import FileProblem, Header, Row, Table
 from ecall_facade.bulk._template import column_key
 from ecall_facade.bulk._xlsx import MERGED, SheetDetails, read_details
@@ -122,7 +122,7 @@ def _read_rows(content: CalamineSheet, details: SheetDetails) -> Table:
             unreadable = _by_key(details, line, keys, first_column)
             yield Row(line, dict(_pair(keys, cells)), unreadable)
             continue
-        names = [str(name) for name in cells]
+        names = [_read_name(cell) for cell in cells]
         while names and not names[-1].strip():
             names.pop()
         keys = [column_key(name) for name in names]
@@ -134,6 +134,14 @@ def _read_rows(content: CalamineSheet, details: SheetDetails) -> Table:
     for line in sorted(details.lost):
         if line > last and _holds_lost_cells(details, line):
             yield Row(line, {}, _by_key(details, line, keys, first_column))
+
+
+def _read_name(cell: Cell) -> str:
+    """Return a cell of the header as text, whatever it is, as not every column is used."""
+    try:
+        return read_text(cell)
+    except UnusableCell:
+        return str(cell)
 
 
 def _holds_lost_cells(details: SheetDetails, line: int) -> bool:
