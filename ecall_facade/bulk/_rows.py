@@ -79,12 +79,11 @@ class RowReader:
             FileProblem: A column is missing, or there are two of the same name.
         """
         names = [" ".join(name.split()) for name in header.names]
-        if any(map(_PHONE_NUMBER.fullmatch, names)):
-            # Not named, as they may be somebody's number and text.
+        there = [column_key(name) for name in names]
+        if self._keys["to"] not in there and any(map(_PHONE_NUMBER.fullmatch, names)):
             raise FileProblem(
                 "has no header: its first row must name the columns, such as to, text"
             )
-        there = [column_key(name) for name in names]
         needed = ["to"] if self._template else ["to", "text"]
         needed += [field for field in self._options.columns if field not in needed]
         for field in needed:
