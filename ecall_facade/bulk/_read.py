@@ -18,7 +18,7 @@ from ecall_facade.bulk._encoding import find_encoding
 from ecall_facade.bulk._json_lines import read_json_lines
 from ecall_facade.bulk._message import Message
 from ecall_facade.bulk._problems import InvalidMessages, RowProblem
-from ecall_facade.bulk._rows import FIELDS, RowOptions, RowReader
+from ecall_facade.bulk._row_reader import FIELDS, RowOptions, RowReader
 from ecall_facade.bulk._spreadsheet import OLE, ZIP, read_spreadsheet
 from ecall_facade.bulk._table import BadRow, FileProblem, Header, Table
 from ecall_facade.bulk._template import Template
