@@ -11,7 +11,6 @@ from http.cookiejar import CookieJar
 import httpx
 
 from ecall_facade._settings import Account
-from ecall_facade._transports.deadline import DeadlineTransport
 from ecall_facade._transports.environment import find_proxy, make_tls_context, named_setting
 from ecall_facade._transports.pools import KEEPALIVE, AsyncConnectionPool, ConnectionPool
 from ecall_facade._transports.trust import Trust
@@ -190,6 +189,9 @@ def closed_error() -> InvalidConfiguration:
 
 def open_pool(account: Account) -> ConnectionPool:
     """Return a connection pool with the environment's proxy and certificates."""
+    # Late: it loads httpcore, and with it every event loop that is installed.
+    from ecall_facade._transports.deadline import DeadlineTransport
+
     with named_setting():
         tls, proxy = make_tls_context(account), find_proxy(account)
         return ConnectionPool(partial(DeadlineTransport, tls, proxy, _LIMITS))
