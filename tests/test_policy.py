@@ -92,7 +92,9 @@ def test_the_pause_grows_with_each_try() -> None:
 
 
 @pytest.mark.parametrize(
-    "attempt", [unsent(REFUSED), received(429), received(503, retry_after="1")], ids=repr
+    "attempt",
+    [unsent(REFUSED), received(429), received(503, retry_after="1")],
+    ids=["unsent", "429", "503"],
 )
 @pytest.mark.parametrize("name", CALLS)
 def test_retries_can_be_switched_off(name: str, attempt: Attempt) -> None:
