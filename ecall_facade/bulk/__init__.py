@@ -1,0 +1,58 @@
+"""Send thousands of messages, each at most once, whatever happens in between (extra `bulk`).
+
+ledger = Ledger("sqlite:///reminders.db")
+job = ledger.job("reminders 2026-11-27", messages)
+job.send(ecall)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ecall_facade.bulk._errors import LedgerError
+    from ecall_facade.bulk._job import Job, SendProgress, SendReport
+    from ecall_facade.bulk._ledger import Forgotten, Ledger
+    from ecall_facade.bulk._message import Message
+    from ecall_facade.bulk._problems import InvalidMessages, RowProblem
+    from ecall_facade.bulk._rows import Row
+    from ecall_facade.bulk._seen import LedgerSeen
+
+__all__ = [
+    "Forgotten",
+    "InvalidMessages",
+    "Job",
+    "Ledger",
+    "LedgerError",
+    "LedgerSeen",
+    "Message",
+    "Row",
+    "RowProblem",
+    "SendProgress",
+    "SendReport",
+]
+
+_HOMES = {
+    "Forgotten": "_ledger",
+    "InvalidMessages": "_problems",
+    "Job": "_job",
+    "Ledger": "_ledger",
+    "LedgerError": "_errors",
+    "LedgerSeen": "_seen",
+    "Message": "_message",
+    "Row": "_rows",
+    "RowProblem": "_problems",
+    "SendProgress": "_job",
+    "SendReport": "_job",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
