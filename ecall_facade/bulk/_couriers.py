@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.from_thread
-import anyio.to_thread
 
 from ecall_facade.bulk._outcome import Outcome, Verdict
 from ecall_facade.bulk._sending import SendingLoop, outcome_of_exception

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +23,14 @@ from ecall_facade.bulk._locks import AdvisoryLocks, FileLocks, Locks
 from ecall_facade.errors import InvalidConfiguration
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, TextClause
 
 BUSY_SECONDS = 60.0
 """How long a transaction waits for another one on SQLite, as for the loading of a large job."""
 _CREATING = 7_306_521_944_021
 """Key of the advisory lock under which the tables are made."""
+
+_FOR_UPDATE = re.compile(r"\{for_update( [A-Za-z ]+)?\}")
 
 _abandoned: list[Engine] = []
 """Engines of a parent process; to collect them would close the parent's connections."""
@@ -45,12 +48,10 @@ class Database:
         if self.is_sqlite:
             self.locks = FileLocks(self._path.with_name(f"{self._path.name}.locks"))
             self.is_read_only = _prepare_file(self._path)
-            self.now = "((julianday('now') - 2440587.5) * 86400.0)"
-            self.for_update = ""
+            self._now = "((julianday('now') - 2440587.5) * 86400.0)"
         else:
             self.locks = AdvisoryLocks()
-            self.now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)"
-            self.for_update = "FOR UPDATE"
+            self._now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)"
         self._owner = os.getpid()
         self._engine = self._make_engine()
         self._check_schema()
@@ -69,7 +70,7 @@ class Database:
         return self._engine
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> Generator[Connection, None, None]:
         """Open a transaction that writes, and commit it durably at the end of the block.
 
         Raises:
@@ -84,15 +85,28 @@ class Database:
             yield connection
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Generator[Connection, None, None]:
         """Open a transaction that reads.
 
         Raises:
             LedgerError: The database cannot be used.
         """
-        with translated(), self.engine.connect() as connection:
-            with connection.execution_options(ecall_reads=True).begin():
-                yield connection
+        with (
+            translated(),
+            self.engine.connect().execution_options(ecall_reads=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def sql(self, statement: str) -> TextClause:
+        """Return a statement in the database's dialect: {now}, {for_update} and {for_update SKIP LOCKED}.
+
+        {now} is the database's clock, in seconds since 1970; no other one decides anything.
+        """
+        statement = statement.replace("{now}", self._now)
+        if self.is_sqlite:  # a transaction that writes has the whole database
+            return text(_FOR_UPDATE.sub("", statement))
+        return text(_FOR_UPDATE.sub(r"FOR UPDATE\1", statement))
 
     def connect(self) -> Connection:
         """Return a connection that belongs to no pool, so that closing it ends its locks."""
@@ -154,7 +168,9 @@ class Database:
         if version is None:
             with self.write() as connection:
                 if not self.is_sqlite:
-                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_CREATING})"))
+                    connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATING}
+                    )
                 if self._has_ledger(connection):
                     pass  # another process has made it
                 elif self.is_sqlite and sqlalchemy.inspect(connection).get_table_names():

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_chec
 import anyio
 import anyio.to_thread
 import attrs
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 
 from ecall_facade.bulk._couriers import TaskCourier, ThreadCourier
 from ecall_facade.bulk._rows import Row, count_states, iterate_rows
@@ -21,8 +21,7 @@ from ecall_facade.bulk._runs import recover
 from ecall_facade.bulk._schema import STATES, State
 from ecall_facade.bulk._sending import SendingLoop, SendOptions
 from ecall_facade.bulk._tracking import track_deliveries
-from ecall_facade.bulk import _turn
-from ecall_facade.bulk._turn import Span
+from ecall_facade.bulk._turn import ClaimProtocol, Span
 from ecall_facade.errors import InvalidConfiguration, UsageError
 
 if TYPE_CHECKING:
@@ -315,20 +314,19 @@ class Job:
                 "job": self.id,
                 "reason": None if to == "pending" else f"resolved as {to} by a person",
             }
-            statement = (
+            every = (
                 "UPDATE ecall_message SET state = :to, run_id = NULL, reason = :reason,"
-                f" recorded_at = {self._database.now} WHERE job_id = :job AND state = :state"
+                " recorded_at = {now} WHERE job_id = :job AND state = :state"
             )
             if positions is None:
-                return connection.execute(text(statement), changes).rowcount
+                return connection.execute(self._database.sql(every), changes).rowcount
+            some = self._database.sql(every + " AND position IN :positions").bindparams(
+                bindparam("positions", expanding=True)
+            )
             count = 0
             for begin in range(0, len(positions), _LARGEST_SET):
                 part = positions[begin : begin + _LARGEST_SET]
-                names = {f"p{number}": position for number, position in enumerate(part)}
-                chosen = ", ".join(f":{name}" for name in names)
-                count += connection.execute(
-                    text(f"{statement} AND position IN ({chosen})"), {**changes, **names}
-                ).rowcount
+                count += connection.execute(some, {**changes, "positions": part}).rowcount
             return count
 
     def export(self, to: str | os.PathLike[str] | IO[str]) -> int:
@@ -389,7 +387,7 @@ class Job:
     def _allow(self) -> None:
         """Let the job go on: a person asks for it."""
         with self._database.write() as connection:
-            _turn.Protocol(self._database, self.id).allow(connection)
+            ClaimProtocol(self._database, self.id).allow(connection)
 
     def _report(self, loop: SendingLoop, options: SendOptions) -> SendReport:
         if loop.error is not None:

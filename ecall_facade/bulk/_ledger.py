@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import attrs
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from ecall_facade.bulk import _schema
 from ecall_facade.bulk._database import Database
 from ecall_facade.bulk._job import Job, JobFacts, SendReport, check_concurrency, make_options
 from ecall_facade.bulk._load import digest_of, insert_job, load
@@ -21,7 +22,7 @@ from ecall_facade.errors import InvalidConfiguration, UsageError
 from ecall_facade.numbers import check_region
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from ecall_facade import ECall
     from ecall_facade.bulk._message import Message
@@ -119,7 +120,7 @@ class Ledger:
                 job_id = insert_job(connection, self._database, name, region, chunk_size)
                 if job_id is not None:
                     load(connection, job_id, messages, region)
-                    return Job(self._database, _facts(connection, "id = :id", {"id": job_id}))
+                    return Job(self._database, _facts(connection, _schema.job.c.id == job_id))
         return self._same(self._existing(name), messages, region, chunk_size)
 
     def jobs(self) -> list[Job]:
@@ -131,7 +132,7 @@ class Ledger:
         with self._database.read() as connection:
             ids = connection.execute(text("SELECT id FROM ecall_job ORDER BY id")).scalars().all()
             return [
-                Job(self._database, _facts(connection, "id = :id", {"id": number}))
+                Job(self._database, _facts(connection, _schema.job.c.id == number))
                 for number in ids
             ]
 
@@ -164,7 +165,7 @@ class Ledger:
         """
         check_concurrency(concurrency)
         with self._database.read() as connection:
-            job = Job(self._database, _facts(connection, "id = :id", {"id": job_id}))
+            job = Job(self._database, _facts(connection, _schema.job.c.id == job_id))
         if type(chunk) is not int or not 0 <= chunk * job.chunk_size < max(len(job), 1):
             raise UsageError(f"Job {job.id} has no chunk {chunk!r}")
         options = attrs.evolve(
@@ -227,18 +228,19 @@ class Ledger:
             UsageError: `older_than` is not a timedelta, or is negative.
             LedgerError: The database cannot be used.
         """
-        if not isinstance(older_than, timedelta) or older_than < timedelta():  # pyright: ignore[reportUnnecessaryIsInstance]
+        given = cast("object", older_than)
+        if not isinstance(given, timedelta) or given < timedelta():
             raise UsageError("older_than must be a timedelta that is not negative")
         recover(self._database)
         seconds = older_than.total_seconds()
         with self._database.write() as connection:
             jobs = connection.execute(
-                text(
+                self._database.sql(
                     "SELECT j.id, j.name, (SELECT count(*) FROM ecall_message m"
                     " WHERE m.job_id = j.id AND m.state IN ('pending', 'sending', 'unknown'))"
                     " AS open_rows FROM ecall_job j WHERE NOT j.is_forgotten"
                     " AND coalesce((SELECT max(m.recorded_at) FROM ecall_message m"
-                    f" WHERE m.job_id = j.id), j.created_at) <= {self._database.now} - :seconds"
+                    " WHERE m.job_id = j.id), j.created_at) <= {now} - :seconds"
                     " ORDER BY j.id"
                 ),
                 {"seconds": seconds},
@@ -247,9 +249,9 @@ class Ledger:
                 if not job.open_rows:
                     self._forget(connection, job.id)
             connection.execute(
-                text(
+                self._database.sql(
                     "DELETE FROM ecall_event WHERE run_id IS NULL"
-                    f" AND recorded_at <= {self._database.now} - :seconds"
+                    " AND recorded_at <= {now} - :seconds"
                 ),
                 {"seconds": seconds},
             )
@@ -275,7 +277,7 @@ class Ledger:
 
     def _existing(self, name: str) -> Job:
         with self._database.read() as connection:
-            return Job(self._database, _facts(connection, "name = :name", {"name": name}))
+            return Job(self._database, _facts(connection, _schema.job.c.name == name))
 
     def _has(self, name: str) -> bool:
         with self._database.read() as connection:
@@ -312,10 +314,12 @@ class Ledger:
         return job
 
 
-def _facts(connection: Connection, condition: str, values: dict[str, object]) -> JobFacts:
+def _facts(connection: Connection, condition: ColumnElement[bool]) -> JobFacts:
+    columns = _schema.job.c
     row = connection.execute(
-        text(f"SELECT id, name, row_count, region, chunk_size FROM ecall_job WHERE {condition}"),
-        values,
+        select(
+            columns.id, columns.name, columns.row_count, columns.region, columns.chunk_size
+        ).where(condition)
     ).one_or_none()
     if row is None:
         raise UsageError("The ledger has no such job; ledger.jobs() lists those that it has")

@@ -78,7 +78,7 @@ def insert_job(
             row_count=0,
             region=region,
             chunk_size=chunk_size,
-            created_at=text(database.now),
+            created_at=database.sql("{now}"),
         )
         .on_conflict_do_nothing()
         .returning(_schema.job.c.id)
@@ -199,5 +199,5 @@ def _check_reference(reference: object) -> None:
 
 
 def _fingerprint(channel: str, recipient: str, words: str) -> bytes:
-    parts = "\0".join((channel, recipient, words))
-    return hashlib.blake2b(parts.encode(), digest_size=16).digest()
+    parts = f"{channel}\0{recipient}\0{words}".encode()
+    return hashlib.blake2b(parts, digest_size=16).digest()

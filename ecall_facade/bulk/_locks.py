@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -34,7 +34,7 @@ class Locks(Protocol):
         ...
 
     @contextmanager
-    def dead(self, name: str) -> Iterator[bool]:
+    def dead(self, name: str) -> Generator[bool, None, None]:
         """Tell whether nobody has a lock; while the block runs, nobody takes it."""
         ...
 
@@ -73,7 +73,7 @@ class FileLocks:
         return _HeldFile(name, lock, self._path(name))
 
     @contextmanager
-    def dead(self, name: str) -> Iterator[bool]:
+    def dead(self, name: str) -> Generator[bool, None, None]:
         """Tell whether nobody has a lock."""
         from filelock import Timeout
 
@@ -128,7 +128,7 @@ class AdvisoryLocks:
         return _HeldKey(str(key))
 
     @contextmanager
-    def dead(self, name: str) -> Iterator[bool]:
+    def dead(self, name: str) -> Generator[bool, None, None]:
         """Leave it to `is_free`, as one transaction has to ask and to act."""
         del name
         yield True

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import attrs
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 
 from ecall_client.models import DeliveryState
 from ecall_facade.bulk._schema import STATES, State
@@ -75,17 +75,15 @@ def iterate_rows(database: Database, job_id: int, states: tuple[State, ...]) -> 
 def _read_page(
     connection: Connection, job_id: int, states: tuple[State, ...], after: int
 ) -> list[Row]:
-    names = {f"state_{number}": state for number, state in enumerate(states)}
-    placeholders = ", ".join(f":{name}" for name in names)
     found = connection.execute(
         text(
             "SELECT m.position, m.line, m.recipient, m.text, m.channel, m.sender, m.reference,"
             " m.state, m.message_id, m.reason, d.state AS delivery, d.is_final, m.run_id"
             " FROM ecall_message m LEFT JOIN ecall_delivery d ON d.message_id = m.message_id"
-            f" WHERE m.job_id = :job AND m.position > :after AND m.state IN ({placeholders})"
+            " WHERE m.job_id = :job AND m.position > :after AND m.state IN :states"
             " ORDER BY m.position LIMIT :limit"
-        ),
-        {"job": job_id, "after": after, "limit": _PAGE, **names},
+        ).bindparams(bindparam("states", expanding=True)),
+        {"job": job_id, "after": after, "limit": _PAGE, "states": states},
     )
     return [
         Row(

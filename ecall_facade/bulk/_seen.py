@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ecall_facade.bulk._database import Database
-    from ecall_facade.webhooks import Claim
+    from ecall_facade.webhooks._seen import Claim
 
 _abandoned: list[Run] = []
 """Runs of a parent process, which only the parent may end."""
@@ -45,7 +45,7 @@ class LedgerSeen:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         statement = (
             insert(_schema.event)
-            .values(key=key, run_id=run_id, recorded_at=text(self._database.now))
+            .values(key=key, run_id=run_id, recorded_at=self._database.sql("{now}"))
             .on_conflict_do_nothing()
         )
         with self._database.write() as connection:
@@ -62,9 +62,8 @@ class LedgerSeen:
         """Record that the handler of a claimed key is done."""
         with self._database.write() as connection:
             connection.execute(
-                text(
-                    "UPDATE ecall_event SET run_id = NULL,"
-                    f" recorded_at = {self._database.now} WHERE key = :key"
+                self._database.sql(
+                    "UPDATE ecall_event SET run_id = NULL, recorded_at = {now} WHERE key = :key"
                 ),
                 {"key": key},
             )

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Protocol as TypingProtocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
@@ -22,8 +22,8 @@ from ecall_facade.bulk._runs import Run, recover
 from ecall_facade.bulk._turn import (
     Backoff,
     Claimed,
+    ClaimProtocol,
     Pause,
-    Protocol,
     Result,
     Room,
     SenderLost,
@@ -61,13 +61,13 @@ class SendOptions:
 
     concurrency: int = 20
     rate: float | None = None
-    span: Span = attrs.field(factory=lambda: Span(0, None))
+    span: Span = attrs.field(factory=lambda: Span(0))
     longest_pause: float | None = None
     backoff: Backoff = attrs.field(factory=Backoff)
     patience: float = 120.0
 
 
-class Courier(TypingProtocol):
+class Courier(Protocol):
     """Posts rows, and hands each result to `SendingLoop.put`."""
 
     def dispatch(self, rows: Sequence[Claimed]) -> None:
@@ -101,7 +101,7 @@ class SendingLoop:
 
     def __init__(self, database: Database, job_id: int, options: SendOptions) -> None:
         self._database = database
-        self._protocol = Protocol(database, job_id, options.backoff)
+        self._protocol = ClaimProtocol(database, job_id, options.backoff)
         self._options = options
         self._courier: Courier | None = None
         self._results: SimpleQueue[Result | None] = SimpleQueue()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -49,12 +50,21 @@ class Report:
     error: str | None = None
 
 
+@attrs.frozen
+class _OpenRow:
+    """An accepted row whose state may still change; its age is in seconds."""
+
+    position: int
+    message_id: str
+    age: float
+
+
 def write_reports(connection: Connection, database: Database, reports: Sequence[Report]) -> None:
     """Write reports down. One that is final stays, whatever comes late."""
     if not reports:
         return
     insert = sqlite.insert if database.is_sqlite else postgresql.insert
-    statement = insert(_schema.delivery).values(recorded_at=text(database.now))
+    statement = insert(_schema.delivery).values(recorded_at=database.sql("{now}"))
     new = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=[_schema.delivery.c.message_id],
@@ -96,8 +106,8 @@ def track_deliveries(
             asked = 0.0
             after = -1
             while open_rows := _open_rows(database, job_id, after):
-                after = open_rows[-1][0]
-                answers = list(pool.map(lambda row: _ask(client, row[1], row[2]), open_rows))
+                after = open_rows[-1].position
+                answers = list(pool.map(partial(_ask, client), open_rows))
                 reports = [answer for answer in answers if isinstance(answer, Report)]
                 with database.write() as connection:
                     write_reports(connection, database, reports)
@@ -131,37 +141,39 @@ def delivery_counts(database: Database, job_id: int) -> dict[str, int]:
         return {row.state: row.rows for row in found}
 
 
-def _open_rows(database: Database, job_id: int, after: int) -> list[tuple[int, str, float]]:
+def _open_rows(database: Database, job_id: int, after: int) -> list[_OpenRow]:
     """Return position, id and age in seconds of accepted rows whose state may still change."""
     with database.read() as connection:
         found = connection.execute(
-            text(
-                f"SELECT m.position, m.message_id, {database.now} - m.recorded_at AS age"
+            database.sql(
+                "SELECT m.position, m.message_id, {now} - m.recorded_at AS age"
                 " FROM ecall_message m LEFT JOIN ecall_delivery d ON d.message_id = m.message_id"
                 " WHERE m.job_id = :job AND m.state = 'accepted' AND m.message_id IS NOT NULL"
                 " AND m.position > :after AND (d.is_final IS NULL OR NOT d.is_final)"
-                f" AND m.recorded_at > {database.now} - :kept ORDER BY m.position LIMIT :limit"
+                " AND m.recorded_at > {now} - :kept ORDER BY m.position LIMIT :limit"
             ),
             {"job": job_id, "after": after, "kept": KEPT_SECONDS, "limit": _BATCH},
         )
-        return [(row.position, row.message_id, row.age) for row in found]
+        return [_OpenRow(row.position, row.message_id, row.age) for row in found]
 
 
-def _ask(client: ECall, message_id: str, age: float) -> Report | ECallError | float | None:
+def _ask(client: ECall, row: _OpenRow) -> Report | ECallError | float | None:
     """Return a report, an error that ends the tracking, the pause asked for, or None for later."""
     try:
-        status = client.messages.status(message_id)
+        status = client.messages.status(row.message_id)
     except NotFound:
-        if age < _NEW_SECONDS:
+        if row.age < _NEW_SECONDS:
             return None
-        return Report(message_id, "Unknown", is_final=True, error="the service does not know it")
+        return Report(
+            row.message_id, "Unknown", is_final=True, error="the service does not know it"
+        )
     except (AuthenticationError, PermissionDenied) as error:
         return error
     except (RateLimited, ServerError) as error:
         return error.retry_after or 1.0
     except ECallError:
         return None  # it may pass
-    return report_of(message_id, status)
+    return report_of(row.message_id, status)
 
 
 def report_of(message_id: str, status: MessageStatus) -> Report:

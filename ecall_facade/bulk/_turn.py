@@ -112,18 +112,22 @@ class Room:
     under_way: int
 
 
+ALL = 2**31 - 1
+"""Larger than any position."""
+
+
 @attrs.define
 class Span:
     """The rows that a sender looks through: a whole job, or a chunk.
 
     Attributes:
         first: The first position.
-        end: The position after the last, or None for all.
+        end: The position after the last.
         after: Rows up to this position have been looked at.
     """
 
     first: int
-    end: int | None
+    end: int = ALL
     after: int = -1
 
     def __attrs_post_init__(self) -> None:
@@ -154,7 +158,7 @@ class Turn:
 
 
 @attrs.frozen
-class Protocol:
+class ClaimProtocol:
     """The protocol for one job on one database."""
 
     database: Database
@@ -181,11 +185,10 @@ class Protocol:
             rate: Messages in a second, together with all senders that give a rate.
         """
         job = connection.execute(
-            text(
-                f"SELECT r.is_gone, j.stopped, j.paused_until, j.pause_seconds, j.pauses,"
-                f" {self.database.now} AS now FROM ecall_run r, ecall_job j"
-                f" WHERE r.id = :run AND j.id = :job"
-                f"{' FOR UPDATE OF r' if self.database.for_update else ''}"
+            self.database.sql(
+                "SELECT r.is_gone, j.stopped, j.paused_until, j.pause_seconds, j.pauses,"
+                " {now} AS now FROM ecall_run r, ecall_job j"
+                " WHERE r.id = :run AND j.id = :job {for_update OF r}"
             ),
             {"run": run_id, "job": self.job_id},
         ).one()
@@ -229,9 +232,9 @@ class Protocol:
         if not results:
             return
         connection.execute(
-            text(
-                f"UPDATE ecall_message SET state = :state, message_id = :message_id,"
-                f" reason = :reason, recorded_at = {self.database.now}"
+            self.database.sql(
+                "UPDATE ecall_message SET state = :state, message_id = :message_id,"
+                " reason = :reason, recorded_at = {now}"
                 " WHERE job_id = :job AND position = :position AND run_id = :run"
                 " AND (state = 'sending' OR state = 'unknown')"
             ),
@@ -259,22 +262,20 @@ class Protocol:
     def _claim_after(
         self, connection: Connection, run_id: int, limit: int, span: Span
     ) -> list[Claimed]:
-        skip = " FOR UPDATE SKIP LOCKED" if self.database.for_update else ""
-        end = "" if span.end is None else " AND position < :end"
         found = connection.execute(
-            text(
+            self.database.sql(
                 "UPDATE ecall_message SET state = 'sending', run_id = :run, reason = NULL"
                 " WHERE job_id = :job AND position IN (SELECT position FROM ecall_message"
-                f" WHERE job_id = :job AND state = 'pending' AND position > :after{end}"
-                f" ORDER BY position LIMIT :limit{skip})"
+                " WHERE job_id = :job AND state = 'pending' AND position > :after"
+                " AND position < :end ORDER BY position LIMIT :limit {for_update SKIP LOCKED})"
                 " RETURNING position, recipient, is_raw, channel, text, sender"
             ),
             {
                 "run": run_id,
                 "job": self.job_id,
                 "after": span.after,
+                "end": span.end,
                 "limit": limit,
-                **({} if span.end is None else {"end": span.end}),
             },
         ).all()
         rows = [
@@ -300,9 +301,8 @@ class Protocol:
     ) -> Turn:
         """Take rows, each with a moment at which it may be posted."""
         slots = connection.execute(
-            text(
-                f"SELECT next_slot, slot_seconds FROM ecall_ledger WHERE id = 1"
-                f" {self.database.for_update}"
+            self.database.sql(
+                "SELECT next_slot, slot_seconds FROM ecall_ledger WHERE id = 1 {for_update}"
             )
         ).one()
         first = max(slots.next_slot or 0.0, now)
@@ -329,9 +329,9 @@ class Protocol:
     def _pause(self, connection: Connection, pauses: Sequence[Pause]) -> tuple[float, str | None]:
         """Let all senders of the job pause; return for how long, and why the job stops if it does."""
         job = connection.execute(
-            text(
-                f"SELECT stopped, pauses, paused_until, pause_seconds, {self.database.now} AS now"
-                f" FROM ecall_job WHERE id = :job {self.database.for_update}"
+            self.database.sql(
+                "SELECT stopped, pauses, paused_until, pause_seconds, {now} AS now"
+                " FROM ecall_job WHERE id = :job {for_update}"
             ),
             {"job": self.job_id},
         ).one()
@@ -340,11 +340,9 @@ class Protocol:
         # Rows that were under way when a pause began do not make it longer.
         number = job.pauses if left else job.pauses + 1
         asked = [pause.retry_after for pause in pauses if pause.retry_after is not None]
+        seconds = left or self.backoff.seconds(number)
         if asked:
-            seconds = max(*asked, self.backoff.first / 2)
-        else:
-            seconds = 0.0 if left else self.backoff.seconds(number)
-        seconds = max(left, seconds)
+            seconds = max(left, *asked, self.backoff.first / 2)
         connection.execute(
             text(
                 "UPDATE ecall_job SET pauses = :pauses, paused_until = :until,"
@@ -408,8 +406,8 @@ def bury(connection: Connection, database: Database, run_id: int) -> int:
         return 0
     connection.execute(text("DELETE FROM ecall_event WHERE run_id = :run"), {"run": run_id})
     rows = connection.execute(
-        text(
-            f"UPDATE ecall_message SET state = 'unknown', recorded_at = {database.now},"
+        database.sql(
+            "UPDATE ecall_message SET state = 'unknown', recorded_at = {now},"
             " reason = :reason WHERE run_id = :run AND state = 'sending'"
         ),
         {
