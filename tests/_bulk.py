@@ -82,10 +82,6 @@ class CountingService:
         """The messages that were received more than once."""
         return [text for text, count in self.received.items() if count > 1]
 
-    def wait_for_requests(self, count: int, seconds: float = 30) -> bool:
-        """Wait until so many requests have come; return whether they have."""
-        return wait_until(lambda: self.requests >= count, seconds)
-
     def _answer(self, exchange: Exchange) -> None:
         text = json.loads(exchange.request.body)["content"]["text"]
         exchange.request.body = b""
@@ -99,6 +95,11 @@ class CountingService:
         if is_dropped:
             raise Hangup
         exchange.send(reply(200, {"messageId": f"id-{text.split()[-1]}"}))
+
+
+def newest_claim(job: Job) -> int:
+    """Return the newest run that has rows under way; 0 for none."""
+    return max((row.run_id or 0 for row in job.rows("sending")), default=0)
 
 
 def wait_until(condition: Any, seconds: float = 30) -> bool:

@@ -118,7 +118,7 @@ class Database:
     def wipe(self) -> None:
         """Write the SQLite file anew, as what was removed from it stays in its free space."""
         with translated(), self.engine.connect() as connection:
-            driver = connection.connection.driver_connection
+            driver = connection.connection.dbapi_connection
             if isinstance(driver, sqlite3.Connection):
                 driver.execute("VACUUM")
                 driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -115,7 +115,7 @@ def recover(database: Database) -> int:
 
 
 def _socket_of(connection: Connection) -> int:
-    descriptor = getattr(connection.connection.driver_connection, "fileno", None)
+    descriptor = getattr(connection.connection.dbapi_connection, "fileno", None)
     if descriptor is None:
         raise LedgerError("The driver of the ledger's database does not show its connection")
     number: int = descriptor()
