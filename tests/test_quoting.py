@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _attempts import CALLS, NUMBER, SENDS, TEXT, composer, error_after, options, received, send_call
+from _attempts import (
+    CALLS,
+    NUMBER,
+    SENDS,
+    TEXT,
+    composer,
+    error_after,
+    options,
+    received,
+    send_call,
+)
 
 from ecall_facade import Notify, RawAddress, errors
 from ecall_facade._messages import send_list
