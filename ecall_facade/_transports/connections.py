@@ -1,17 +1,16 @@
-"""Where the connections of a client live: a pool for each place where it is used; TLS, and the environment's proxy."""
+"""Where the connections of a client live: a pool for each place where it is used."""
 
 from __future__ import annotations
 
 import contextlib
-import ssl
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Generic, Literal, TypeVar, cast
-from urllib.parse import urlsplit
 
 import httpx
 
 from ecall_facade._settings import Account
+from ecall_facade._transports.environment import find_proxy, make_tls_context
 from ecall_facade._transports.lanes import KEEPALIVE, AsyncLanes, Lanes
 from ecall_facade.errors import InvalidConfiguration
 
@@ -111,7 +110,7 @@ def _is_closed_loop(place: object) -> bool:
 
 
 def sync_pool(account: Account, *, fast: bool = False) -> Lanes:
-    tls, proxy = _tls(account), _proxy(account)
+    tls, proxy = make_tls_context(account), find_proxy(account)
     plain = partial(httpx.HTTPTransport, verify=tls, proxy=proxy, limits=_LIMITS)
     if proxy or not fast:  # through a proxy the client is not what takes the time
         return Lanes(plain)
@@ -121,7 +120,7 @@ def sync_pool(account: Account, *, fast: bool = False) -> Lanes:
 
 
 def async_pool(account: Account, *, fast: bool = False) -> AsyncLanes:
-    tls, proxy = _tls(account), _proxy(account)
+    tls, proxy = make_tls_context(account), find_proxy(account)
     plain = partial(httpx.AsyncHTTPTransport, verify=tls, proxy=proxy, limits=_LIMITS)
     if proxy or not fast:  # through a proxy the client is not what takes the time
         return AsyncLanes(plain)
@@ -132,23 +131,3 @@ def async_pool(account: Account, *, fast: bool = False) -> AsyncLanes:
 
 # No limit to connections: a lane has one request at a time, but httpcore may count one for ever that was cancelled.
 _LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
-
-
-def _tls(account: Account) -> ssl.SSLContext:
-    # One for all lanes. What is not encrypted needs no certificates, which take time to load.
-    needs_none = account.base_url.startswith("http://")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if needs_none else httpx.create_ssl_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _proxy(account: Account) -> str | None:
-    """Give the proxy that the environment names for the host; none for this machine's own addresses."""
-    from urllib.request import getproxies, proxy_bypass
-
-    host = urlsplit(account.base_url).hostname or ""
-    if account.is_loopback or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get("https") or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
