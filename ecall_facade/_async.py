@@ -14,12 +14,14 @@ from ecall_client import Client, models
 from ecall_facade import _calls
 from ecall_facade._base import ChatComposer, ClientBase, FileInfo, Setup, TextComposer
 from ecall_facade._calls import Call, Content, Extra, Notifiable, Recipient
+from ecall_facade._downloads import Target, writing
 from ecall_facade._json import JSON
-from ecall_facade._media import AsyncChunks, Progress, Source, Target, Upload, in_thread, writing
 from ecall_facade._policy import Policy, make_stream_error
 from ecall_facade._session import AsyncSession, sleep_async
 from ecall_facade._settings import Account
+from ecall_facade._threads import in_thread
 from ecall_facade._transports.connections import Connections, async_pool, checked, event_loop
+from ecall_facade._uploads import AsyncChunks, Progress, Source, Upload
 from ecall_facade._wait import Until, Wait
 from ecall_facade.errors import ECallError
 from ecall_facade.results import (

@@ -28,8 +28,8 @@ from ecall_facade.text import check_text
 
 if TYPE_CHECKING:
     from ecall_client.types import Response
-    from ecall_facade._media import Upload
     from ecall_facade._settings import Options
+    from ecall_facade._uploads import Upload
 
 T = TypeVar("T")
 M = TypeVar("M")

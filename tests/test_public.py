@@ -24,9 +24,10 @@ from ecall_facade import (
     _async,
     _base,
     _calls,
-    _media,
+    _downloads,
     _settings,
     _sync,
+    _uploads,
     errors,
     numbers,
     results,
@@ -198,7 +199,7 @@ def annotated() -> dict[str, str]:
     """Give the words of each annotation in a public signature, with the aliases of ours spelled out."""
     aliases = {
         name: str(value)
-        for module in (_calls, _media, _settings)
+        for module in (_calls, _uploads, _downloads, _settings)
         for name, value in vars(module).items()
         if name[0].isupper() and (typing.get_origin(value) is not None or isinstance(value, str))
     }
@@ -284,7 +285,9 @@ class TestDocumentation:
     def test_of_what_a_client_is_made_of(self, kind: type) -> None:
         assert inspect.getdoc(kind)
 
-    @pytest.mark.parametrize("module", [ecall_facade, *HOME.values(), _media, _settings])
+    @pytest.mark.parametrize(
+        "module", [ecall_facade, *HOME.values(), _uploads, _downloads, _settings]
+    )
     def test_of_modules(self, module: ModuleType) -> None:
         assert module.__doc__
 
