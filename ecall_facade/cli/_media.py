@@ -70,7 +70,7 @@ def download(
     """Download a file."""
     if to.is_dir():
         raise usage(f"{to.name or to} is a folder: name the file in it")
-    if to.exists() and not force:
+    if to.is_file() and not force:  # a pipe or a device is written to, and stays
         raise usage(f"{to.name} is there already: --force replaces it")
     with open_client(options) as ecall, progress(to.name) as on_progress:
         media = ecall.media.download(media_id, to, on_progress=on_progress)

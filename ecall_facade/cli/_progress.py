@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ecall_facade._media import Progress
+    from ecall_facade._uploads import Progress
 
 
 @contextmanager
