@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from cyclopts import App, CycloptsError, Parameter
 
 from ecall_facade._version import __version__
-from ecall_facade.cli._output import Exit, Failure, failure_of, report
+from ecall_facade.cli._output import Exit, Failure, failure_of, limit_width, report
 from ecall_facade.cli._text import STDIN
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def run(arguments: Sequence[str]) -> int:
             stream, io.TextIOWrapper
         ):  # a sign that a terminal cannot show must not look like a failure
             stream.reconfigure(errors="backslashreplace")
+    limit_width()
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = [STDIN if argument == "-" else argument for argument in arguments[:end]]
     try:
