@@ -211,8 +211,10 @@ def read_time(named: object, others: Mapping[str, object]) -> datetime | None:
 
 
 def read_error(value: object) -> Problem | None:
-    """Read the error of one message from the service's error shape, or from bare words or numbers."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    """Read the error of one message from the service's error shape, or from bare words, numbers or `true`."""
+    if isinstance(value, bool):
+        return Problem(code="true") if value else None
+    if isinstance(value, (int, float)):
         return Problem(code=str(value))
     if items := as_list(value):  # a shape that is not known, but its words are kept
         value = " ".join(
