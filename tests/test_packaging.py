@@ -238,7 +238,7 @@ def cannot_freeze() -> str | None:
 FROZEN_PROGRAM = """
 import sys
 
-if sys.argv[1:2] == ["send"]:
+if sys.argv[1:2] == ["--through"]:
     from ecall_facade import DeliveryState, ECall, text
 
     with ECall("user", "secret", base_url=sys.argv[2], sender="ACME") as ecall:
@@ -285,7 +285,7 @@ class TestFrozen:
             try:
                 assert sandbox.stdout is not None
                 url = json.loads(sandbox.stdout.readline())["url"]
-                assert run(program, "send", url, cwd=tmp_path) == "True 1"
+                assert run(program, "--through", url, cwd=tmp_path) == "True 1"
                 page = ROOT / "ecall_facade" / "sandbox" / "page"
                 with urllib.request.urlopen(f"{url}/", timeout=30) as response:
                     assert response.read() == (page / "inbox.html").read_bytes()
