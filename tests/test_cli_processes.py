@@ -236,7 +236,7 @@ def test_on_a_terminal_there_are_colours_and_a_bar(clean: dict[str, str], tmp_pa
         # Without a text somebody at a terminal is told, and not left waiting.
         code, shown = on_a_terminal([*ECALL, "send", NUMBER], {**clean, "NO_COLOR": "1"}, tmp_path)
         assert code == Exit.USAGE
-        assert "There is no text" in shown
+        assert "No text: pass it" in shown
 
 
 @pytest.mark.parametrize("name", ["COLUMNS", "LINES"])
