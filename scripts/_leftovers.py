@@ -172,6 +172,8 @@ def _body_problem(judge: Judge, described: Node, headers: Any, body: Any) -> str
     media = next(
         (media for name, media in content.items() if name.partition(";")[0].strip() == kind), None
     )
+    if media is None and list(content) == ["application/octet-stream"]:
+        return None  # which stands for the type of any file
     if media is None:
         return f"{kind} is not {' or '.join(content)}"
     if kind != "application/json":

@@ -73,7 +73,7 @@ def channel_rules(spec: Node) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     node = resolve(spec, spec["components"]["schemas"]["MessageRequest"])
-    while isinstance(node, dict) and "if" in node:
+    while "if" in node:
         for condition in node["if"].get("properties", {}).values():
             if "const" in condition:
                 found[condition["const"]] = resolve(spec, node.get("then", {}))
