@@ -16,7 +16,6 @@ from _servers import Server
 from ecall_facade import AsyncECall, ECall
 from ecall_facade._settings import Senders
 
-ASYNC_PACKAGE = "ecall_facade._async."
 USERNAME, PASSWORD = "acme-api", "Zwölf-Schlösser-und-1-Riegel"
 TOKEN = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
 SENDERS: Senders = {"sms": "ACME", "whatsapp": "+41 79 100 00 01", "rcs": "acme-rcs"}
@@ -95,7 +94,7 @@ class _Outside:
         if isinstance(value, AbstractAsyncContextManager) and not isinstance(value, AsyncECall):
             return self._manage(value)
         return (
-            _Outside(value, self._run) if type(value).__module__.startswith(ASYNC_PACKAGE) else value
+            _Outside(value, self._run) if type(value).__module__ == AsyncECall.__module__ else value
         )
 
     @contextlib.contextmanager

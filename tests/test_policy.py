@@ -246,7 +246,7 @@ def test_a_response_of_any_depth_is_read_or_unreadable(
     try:
         sent = read_result(send_call(), response(200, body))
     except errors.UnreadableResponse as error:
-        assert depth > 100  # noqa: PT017
+        assert depth > 100
         assert error.may_have_been_sent is True  # noqa: PT017
     else:
         assert sent.message_id == "m-1"
@@ -288,7 +288,13 @@ def test_a_response_that_does_not_match_the_spec_is_unreadable(
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("x"), AssertionError("x"), ZeroDivisionError("x"), OSError(5, "x"), MemoryError()],
+    [
+        RuntimeError("x"),
+        AssertionError("x"),
+        ZeroDivisionError("x"),
+        OSError(5, "x"),
+        MemoryError(),
+    ],
     ids=class_name,
 )
 def test_a_fault_of_the_package_while_reading_a_response_comes_through(error: Exception) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from _attempts import CALLS, NUMBER, SENDS, TEXT, composer, error_after, options, received, send_call
+from _attempts import (
+    CALLS,
+    NUMBER,
+    SENDS,
+    TEXT,
+    composer,
+    error_after,
+    options,
+    received,
+    send_call,
+)
 
 from ecall_facade import Notify, RawAddress, errors
 from ecall_facade._messages import send_list
@@ -86,12 +96,12 @@ def quoting_call(where: str) -> Any:
     if where == "extra of a list":
         item = composer().compose(NUMBER, TEXT, sender=None, extra=None)
         return send_list(options(), [item], None, {"field": secret})
-    given: dict[str, Any] = {
+    cases: dict[str, dict[str, Any]] = {
         "text in a list": {"to": NUMBER, "content": secret},
         "recipient in a list": {"to": RawAddress(secret), "content": TEXT},
         "extra in a list": {"to": NUMBER, "content": TEXT, "extra": {"field": secret}},
-    }[where]
-    item = composer().compose(sender=None, **{"extra": None, **given})
+    }
+    item = composer().compose(sender=None, **{"extra": None, **cases[where]})
     return send_list(options(), [item], None, None)
 
 

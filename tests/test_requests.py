@@ -220,7 +220,13 @@ def test_a_field_of_a_content_that_json_does_not_know_is_refused(value: object) 
 
 @pytest.mark.parametrize(
     ("left", "connect", "read"),
-    [(100.0, 5.0, 30.0), (10.0, 5.0, 10.0), (2.0, 2.0, 2.0), (0.0, 0.001, 0.001), (-1.0, 0.001, 0.001)],
+    [
+        (100.0, 5.0, 30.0),
+        (10.0, 5.0, 10.0),
+        (2.0, 2.0, 2.0),
+        (0.0, 0.001, 0.001),
+        (-1.0, 0.001, 0.001),
+    ],
 )
 def test_no_phase_of_a_request_goes_beyond_the_deadline(
     monkeypatch: pytest.MonkeyPatch, left: float, connect: float, read: float
@@ -261,7 +267,8 @@ def test_without_a_deadline_the_limits_are_those_of_the_client() -> None:
 def test_a_free_request_counts_as_a_send_to_many_unless_its_method_reads(
     method: str, effect: Effect, path: str
 ) -> None:
-    for body in (None, {"to": NUMBER}, {"toList": []}):
+    bodies: list[Any] = [None, {"to": NUMBER}, {"toList": []}]
+    for body in bodies:
         assert free_call(method, path, body).effect is effect
 
 
