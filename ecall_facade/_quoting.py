@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ecall_facade.numbers import mask_numbers_in
+from ecall_facade._masking import mask_numbers_in
 
 _SHORTEST = 4
 """A shorter text is not looked for, as it would be found in every second word."""

@@ -15,7 +15,8 @@ import httpx
 from ecall_client.models.channel import Channel
 from ecall_facade.errors import InvalidConfiguration, InvalidSender, MissingCredentials
 
-ApiVersion: TypeAlias = Literal["v1", "v2"]
+ApiVersion: TypeAlias = Literal["v1", "v2", "1", "1.0", "2", "2.0"]
+"""A version as it may be given; `Options` holds "v1" or "v2"."""
 VersionIn: TypeAlias = Literal["path", "header"]
 ChannelName: TypeAlias = Literal["sms", "whatsapp", "rcs"]
 Senders: TypeAlias = str | Mapping[ChannelName, str]
@@ -31,6 +32,15 @@ SENDER_NAMES: dict[Channel, ChannelName] = {
 SENDER_VARIABLES = dict(
     zip(CHANNELS, ("ECALL_SENDER", "ECALL_SENDER_WHATSAPP", "ECALL_SENDER_RCS"), strict=True)
 )
+VERSION_VARIABLE = "ECALL_API_VERSION"
+VERSIONS: Mapping[str, Literal["v1", "v2"]] = {
+    "v1": "v1",
+    "1": "v1",
+    "1.0": "v1",
+    "v2": "v2",
+    "2": "v2",
+    "2.0": "v2",
+}
 DEFAULT_TIMEOUT = (5.0, 30.0)  # seconds: to connect, and of each read
 
 
@@ -44,31 +54,54 @@ class Account:
 
     @classmethod
     def of(cls, username: str | None, password: str | None, base_url: str | None) -> Account:
-        username = username if username is not None else os.environ.get("ECALL_USERNAME")
-        password = password if password is not None else os.environ.get("ECALL_PASSWORD")
-        missing = [
-            name for name, value in (("username", username), ("password", password)) if not value
-        ]
+        given = {
+            "username": username if username is not None else os.environ.get("ECALL_USERNAME"),
+            "password": password if password is not None else os.environ.get("ECALL_PASSWORD"),
+        }
+        _check_types(given)
+        username, password = given["username"], given["password"]
+        missing = [name for name, value in given.items() if not value]
         if not username or not password:
             variables = " and ".join(f"ECALL_{name.upper()}" for name in missing)
             raise MissingCredentials(
                 f"No {' and no '.join(missing)}: pass it to the client, or set {variables}"
             )
+        # Joined with +, as the format of a str's subclass, such as an enum's, can be another text.
         if ":" in username or not (username + password).isprintable():
             raise InvalidConfiguration(
                 "A username holds no colon, and neither it nor the password control characters"
             )
-        token = base64.b64encode(f"{username}:{password}".encode()).decode()
+        token = base64.b64encode((username + ":" + password).encode()).decode()
         url, is_loopback = _check_base_url(
             base_url or os.environ.get("ECALL_BASE_URL") or "https://rest.ecall.ch"
         )
         return cls(url, is_loopback, f"Basic {token}")
 
 
+def _check_types(credentials: Mapping[str, object]) -> None:
+    """Refuse credentials of another type than str, without showing them."""
+    for name, value in credentials.items():
+        if value is None or isinstance(value, str):
+            continue
+        remedies = {
+            "int": "put it in quotes in the configuration file",
+            "float": "put it in quotes in the configuration file",
+            "bool": "put it in quotes in the configuration file",
+            "bytes": "decode it",
+            "bytearray": "decode it",
+        }
+        remedy = remedies.get(type(value).__name__, "pass its value as a str")
+        if hasattr(type(value), "get_secret_value"):  # as pydantic's SecretStr has
+            remedy = f"pass {name}.get_secret_value()"
+        raise InvalidConfiguration(
+            f"{name} must be a str, and it is of type {type(value).__name__}: {remedy}"
+        )
+
+
 class Options(NamedTuple):
     """The part of the settings that `with_options` can change."""
 
-    api_version: ApiVersion
+    api_version: Literal["v1", "v2"]
     version_in: VersionIn
     senders: Mapping[ChannelName, str]
     region: str
@@ -103,28 +136,45 @@ def make_options(
 
     old = old or _of_environment()
     new = Options(
-        api_version or old.api_version,
+        old.api_version if api_version in (None, "") else read_version(api_version),
         version_in or old.version_in,
         read_senders(sender, old.senders),
         check_region(old.region if region is None else region),
         read_timeout(old.timeout if timeout is None else timeout),
         old.retry if retry is None else bool(retry),
     )
-    if new.api_version not in get_args(ApiVersion):
-        raise InvalidConfiguration(f"api_version is {new.api_version!r}; it is 'v1' or 'v2'")
     if new.version_in not in get_args(VersionIn):
         raise InvalidConfiguration(f"version_in is {new.version_in!r}; it is 'path' or 'header'")
     return new
 
 
 def _of_environment() -> Options:
-    version = os.environ.get("ECALL_API_VERSION") or "v2"
+    version = read_version(os.environ.get(VERSION_VARIABLE) or "v2", VERSION_VARIABLE)
     senders: dict[ChannelName, str] = {
         channel: value
         for channel in CHANNELS
         if (value := os.environ.get(SENDER_VARIABLES[channel]))
     }
-    return Options(cast("ApiVersion", version), "path", senders, "CH", DEFAULT_TIMEOUT, retry=True)
+    return Options(version, "path", senders, "CH", DEFAULT_TIMEOUT, retry=True)
+
+
+def read_version(given: object, variable: str | None = None) -> Literal["v1", "v2"]:
+    """Return the version that was given, in any of the ways to write one.
+
+    Args:
+        given: A str, or a number, as a configuration file may hold it.
+        variable: The environment variable that it comes from.
+
+    Raises:
+        InvalidConfiguration: There is no such version.
+    """
+    version = VERSIONS.get(str(given)) if isinstance(given, (str, int, float)) else None
+    if version is None:
+        origin = f". It comes from {variable}" if variable else ""
+        raise InvalidConfiguration(
+            f"api_version is {given!r}; it is 'v1' or 'v2' (also written 1, 1.0, 2, 2.0){origin}"
+        )
+    return version
 
 
 def read_senders(sender: object, senders: Mapping[ChannelName, str]) -> dict[ChannelName, str]:

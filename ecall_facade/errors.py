@@ -296,9 +296,37 @@ class WebhookError(ECallError):
 
 
 class UntrustedSource(WebhookError):
-    """The callback did not come from where the service calls from, or lacks the secret. 403, or 401 for a password."""
+    """The callback did not come from where the service calls from, or lacks the secret. 403, or 401 for a password.
+
+    `str(error)` may be sent to the caller; the attributes are for whoever runs the receiver.
+
+    Attributes:
+        peer: The address that the server gave, or its printable form if it is not an IP address.
+        address: The caller's address, worked out with the help of the trusted proxies; None if that was not possible.
+        chain_ended_at: The last address that was reached while following the proxies back.
+        unnamed_proxy: An address that appears to be a proxy and is not in `trusted_proxies`, or None.
+        hint: What to look at.
+    """
 
     status_code = 403
+
+    def __init__(
+        self,
+        explanation: str,
+        *,
+        status_code: int | None = None,
+        peer: str | None = None,
+        address: str | None = None,
+        chain_ended_at: str | None = None,
+        unnamed_proxy: str | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(explanation, status_code=status_code)
+        self.peer = peer
+        self.address = address
+        self.chain_ended_at = chain_ended_at
+        self.unnamed_proxy = unnamed_proxy
+        self.hint = hint
 
 
 class MalformedEvent(WebhookError):

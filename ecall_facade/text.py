@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 import attrs
 
 from ecall_client.models.channel import Channel
 from ecall_client.tables import CHANNEL_RULES, TextOptionsSpec
+from ecall_facade._characters import EXTENDED, INVISIBLE_TEXT, NOT_GSM, UNPAIRED_SURROGATE
 from ecall_facade.errors import InvalidText
+
+__all__ = [
+    "LENGTH_LIMITS",
+    "SMS_PAGE_LIMIT",
+    "Encoding",
+    "Measurement",
+    "check_text",
+    "measure",
+]
 
 SMS_PAGE_LIMIT = TextOptionsSpec.page_limit_maximum
 """The most pages an SMS may have (documented)."""
@@ -19,15 +28,6 @@ LENGTH_LIMITS: dict[str, int] = {
     if channel != Channel.SMS
 }
 """The longest texts of the other channels (documented), in code points (inferred: the unit is not documented)."""
-
-# ESC is left out: on the wire it announces an extension character, and stands for none itself.
-_BASIC = (
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_EXTENDED = re.compile(r"[\f^{}\\\[~\]|€]")
-_NOT_GSM = re.compile(rf"[^{re.escape(_BASIC)}\f^{{}}\\\[~\]|€]")
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 Encoding = Literal["GSM-7", "UCS-2"]
 """How an SMS travels: in the GSM 03.38 alphabet, or in UCS-2 as soon as one character is not in it."""
@@ -48,16 +48,17 @@ class Measurement:
 
 
 def measure(text: str) -> Measurement:
-    """Measure a text as an SMS: one page of 160 GSM-7 or 70 UCS-2 units, or several of 153 or 67 each (documented).
+    """Return the size of a text as an SMS.
 
-    No character is split over two pages, so that a page may end a unit early (3GPP TS 23.040; inferred for eCall). An
-    empty text has no pages. Half a surrogate pair counts as one unit.
+    That is one page of 160 GSM-7 or 70 UCS-2 units, or several of 153 or 67 each (documented).
+    No character is split over two pages, so that a page may end a unit early (3GPP TS 23.040;
+    inferred for eCall). An empty text has no pages. An unpaired surrogate counts as one unit.
     """
-    in_gsm = _NOT_GSM.search(text) is None
+    in_gsm = NOT_GSM.search(text) is None
     encoding: Encoding = "GSM-7" if in_gsm else "UCS-2"
     single, several = (160, 153) if in_gsm else (70, 67)
     # An escape with its septet is as wide and as indivisible as a surrogate pair, so UTF-16 packs both encodings alike.
-    packed = (_EXTENDED.sub("\U00010000", text) if in_gsm else text).encode(
+    packed = (EXTENDED.sub("\U00010000", text) if in_gsm else text).encode(
         "utf-16-le", "surrogatepass"
     )
     units = len(packed) // 2
@@ -72,16 +73,28 @@ def measure(text: str) -> Measurement:
 
 
 def check_text(text: object, channel: str, page_limit: int | None = None) -> Measurement | None:
-    """Refuse with `InvalidText` what a channel cannot carry: nothing at all, half characters, more than its limit.
+    """Check that a channel can carry a text.
 
-    `channel` is one of `Channel`; another one has no limit here. `page_limit` is for an SMS, 1 to 10,
-    default 10. Gives the measurement of an SMS, else None. No message of an error holds the text.
+    Args:
+        text: Anything; only a str with something to see in it is a text.
+        channel: One of `Channel`; another channel has no limit here.
+        page_limit: The most pages of an SMS, 1 to 10; by default 10.
+
+    Returns:
+        The size of an SMS, and None for another channel.
+
+    Raises:
+        InvalidText: There is nothing to see in the text, half of a character, or more than the
+            channel takes. The message does not contain the text.
     """
     if not isinstance(text, str) or not text or text.isspace():
         raise InvalidText("The text must be a str that is not empty or only white space")
-    if half := _HALF_PAIR.search(text):
+    if INVISIBLE_TEXT.fullmatch(text):
+        raise InvalidText("The text has no visible character, only white space and invisible marks")
+    if half := UNPAIRED_SURROGATE.search(text):
         raise InvalidText(
-            f"Character {half.start() + 1} of the text is half a surrogate pair: decode the text anew"
+            f"Character {half.start() + 1} of the text is an unpaired surrogate;"
+            " the text was decoded wrongly"
         )
     if channel != Channel.SMS:
         limit = LENGTH_LIMITS.get(channel, len(text))
@@ -95,7 +108,7 @@ def check_text(text: object, channel: str, page_limit: int | None = None) -> Mea
         raise InvalidText(f"page_limit must be a whole number from 1 to {SMS_PAGE_LIMIT}")
     size = measure(text)
     if size.pages > limit:
-        outside = _NOT_GSM.search(text)
+        outside = NOT_GSM.search(text)
         why = f", as character {outside.start() + 1} is not in the GSM alphabet" if outside else ""
         needs = f"{size.pages} SMS pages ({size.units} units of {size.encoding}{why})"
         raise InvalidText(f"The text needs {needs}, page_limit is {limit}: shorten or divide it")

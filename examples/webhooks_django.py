@@ -2,8 +2,9 @@
 
     gunicorn webhooks_django
 
-From the environment: CALLBACK_PROXIES, the addresses of your own reverse proxies, and CALLBACK_SECRET, which then comes
-after /ecall/ in the URLs. Either may be left out.
+Two environment variables are read, and either may be left out.
+CALLBACK_PROXIES holds the addresses of your own reverse proxies, and "unix:" if one of them connects by a Unix socket.
+CALLBACK_SECRET comes after /ecall/ in the URLs.
 """
 
 import os
@@ -16,21 +17,22 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from ecall_facade.webhooks import (
-    Busy,
+    InProgress,
+    MalformedEvent,
     ReceivedMessage,
     Receiver,
     SeenKeys,
     StatusUpdate,
     UnknownEvent,
     WebhookError,
-    once,
+    handle_once,
 )
 
 receiver = Receiver(
     trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(),
     path_secret=os.environ.get("CALLBACK_SECRET"),
 )
-seen = SeenKeys()  # of this process; with several, your own over a database
+seen = SeenKeys()  # for one process; for several, write one over a database
 
 
 def handle(event: StatusUpdate | ReceivedMessage | UnknownEvent) -> None:
@@ -43,24 +45,36 @@ def handle(event: StatusUpdate | ReceivedMessage | UnknownEvent) -> None:
             print(f"Something else came: {event.key}")
 
 
+def read_body(request: HttpRequest) -> bytes:
+    """Return the body; of one that is too long only as much as receive() needs to refuse it."""
+    stream = request
+    if not request.META.get("CONTENT_LENGTH") and request.META.get("wsgi.input_terminated"):
+        stream = request.META["wsgi.input"]  # a chunked body, of which Django reads nothing
+    try:
+        body: bytes = stream.read(receiver.max_body + 1)
+    except OSError:
+        raise MalformedEvent("The caller hung up") from None
+    return body
+
+
 @csrf_exempt
 @require_http_methods(["GET", "POST"])
 def receive(request: HttpRequest) -> HttpResponse:
     try:
         event = receiver.receive(
-            request.read(receiver.max_body + 1),  # what is longer is refused
-            remote_addr=request.META["REMOTE_ADDR"],
+            read_body(request),
+            remote_addr=request.META.get("REMOTE_ADDR"),  # missing at a Unix socket
             headers=request.headers,
-            query=request.META["QUERY_STRING"],
+            query=request.META.get("QUERY_STRING", ""),
             path=request.path,
             expected="message" if request.path.endswith("/receivedmessage") else "any",
         )
-        with once(seen, event.key) as is_new:
+        with handle_once(seen, event.key) as is_new:
             if is_new:
                 handle(event)
     except WebhookError as error:
         return HttpResponse(str(error), status=error.status_code)
-    except Busy as error:
+    except InProgress as error:
         return HttpResponse(str(error), status=503)
     return HttpResponse("ok")
 

@@ -2,8 +2,9 @@
 
     uvicorn --no-proxy-headers webhooks_fastapi:app
 
-From the environment: CALLBACK_PROXIES, the addresses of your own reverse proxies, and CALLBACK_SECRET, which then comes
-after /ecall/ in the URLs. Either may be left out.
+Two environment variables are read, and either may be left out.
+CALLBACK_PROXIES holds the addresses of your own reverse proxies, and "unix:" if one of them connects by a Unix socket.
+CALLBACK_SECRET comes after /ecall/ in the URLs.
 """
 
 import os
@@ -11,23 +12,24 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import PlainTextResponse
+from starlette.requests import ClientDisconnect
 
 from ecall_facade.webhooks import (
-    Busy,
+    InProgress,
     ReceivedMessage,
     Receiver,
     SeenKeys,
     StatusUpdate,
     UnknownEvent,
     WebhookError,
-    once,
+    handle_once,
 )
 
 receiver = Receiver(
     trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(),
     path_secret=os.environ.get("CALLBACK_SECRET"),
 )
-seen = SeenKeys()  # of this process; with several, your own over a database
+seen = SeenKeys()  # for one process; for several, write one over a database
 app = FastAPI()
 
 
@@ -46,12 +48,12 @@ async def read_event(request: Request) -> StatusUpdate | ReceivedMessage | Unkno
     async for chunk in request.stream():
         body += chunk
         if len(body) > receiver.max_body:
-            break  # the rest is not read, as receive() refuses it
+            break  # receive() refuses it, so the rest is not needed
     path: str = request.scope["path"]
     return receiver.receive(
         bytes(body),
         remote_addr=request.client.host if request.client else None,
-        headers=request.headers.raw,
+        headers=request.headers,
         query=request.scope["query_string"],
         path=path,
         expected="message" if path.endswith("/receivedmessage") else "any",
@@ -62,7 +64,7 @@ async def read_event(request: Request) -> StatusUpdate | ReceivedMessage | Unkno
 def receive(
     event: Annotated[StatusUpdate | ReceivedMessage | UnknownEvent, Depends(read_event)],
 ) -> PlainTextResponse:
-    with once(seen, event.key) as is_new:
+    with handle_once(seen, event.key) as is_new:
         if is_new:
             handle(event)
     return PlainTextResponse("ok")
@@ -73,6 +75,11 @@ def refuse(_: Request, error: WebhookError) -> PlainTextResponse:
     return PlainTextResponse(str(error), error.status_code)
 
 
-@app.exception_handler(Busy)
-def ask_to_come_again(_: Request, error: Busy) -> PlainTextResponse:
+@app.exception_handler(InProgress)
+def ask_to_retry(_: Request, error: InProgress) -> PlainTextResponse:
     return PlainTextResponse(str(error), 503)
+
+
+@app.exception_handler(ClientDisconnect)
+def give_up(_: Request, __: ClientDisconnect) -> PlainTextResponse:
+    return PlainTextResponse("The caller hung up", 400)

@@ -2,33 +2,57 @@
 
     gunicorn webhooks_flask:app
 
-From the environment: CALLBACK_PROXIES, the addresses of your own reverse proxies, and CALLBACK_SECRET, which then comes
-after /ecall/ in the URLs. Either may be left out. No ProxyFix: it makes the caller's address
-what a header says.
+Two environment variables are read, and either may be left out.
+CALLBACK_PROXIES holds the addresses of your own reverse proxies, and "unix:" if one of them connects by a Unix socket.
+CALLBACK_SECRET comes after /ecall/ in the URLs.
+Do not use ProxyFix, which replaces the peer's address by one from a header.
 """
 
 import os
+from functools import cached_property
+from typing import cast
 
-from flask import Flask, request
+from flask import Flask, Request, request
 from flask.typing import ResponseReturnValue
+from werkzeug.formparser import FormDataParser
 
 from ecall_facade.webhooks import (
-    Busy,
+    InProgress,
     ReceivedMessage,
     Receiver,
     SeenKeys,
     StatusUpdate,
     UnknownEvent,
     WebhookError,
-    once,
+    handle_once,
 )
 
 receiver = Receiver(
     trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(),
     path_secret=os.environ.get("CALLBACK_SECRET"),
 )
-seen = SeenKeys()  # of this process; with several, your own over a database
+seen = SeenKeys()  # for one process; for several, write one over a database
+
+
+class CallbackRequest(Request):
+    """Keeps the body of a form, which a before_request function may read before the view does."""
+
+    @cached_property
+    def body(self) -> bytes:
+        """Return the body as it came."""
+        # One byte more than is taken, because Flask cuts a chunked body at the limit.
+        self.max_content_length = receiver.max_body + 1
+        return self.get_data()
+
+    def make_form_data_parser(self) -> FormDataParser:
+        """Read the body before it is parsed, as nothing is left of it afterwards."""
+        if self.path.startswith("/ecall/"):
+            _ = self.body
+        return super().make_form_data_parser()
+
+
 app = Flask(__name__)
+app.request_class = CallbackRequest
 
 
 def handle(event: StatusUpdate | ReceivedMessage | UnknownEvent) -> None:
@@ -44,16 +68,15 @@ def handle(event: StatusUpdate | ReceivedMessage | UnknownEvent) -> None:
 @app.route("/ecall/", defaults={"path": ""}, methods=["GET", "POST"])
 @app.route("/ecall/<path:path>", methods=["GET", "POST"])
 def receive(path: str) -> ResponseReturnValue:
-    request.max_content_length = receiver.max_body  # Flask answers 413
     event = receiver.receive(
-        request.get_data(),
+        cast("CallbackRequest", request).body,
         remote_addr=request.remote_addr,
         headers=request.headers,
         query=request.query_string,
         path=path,
         expected="message" if path.endswith("/receivedmessage") else "any",
     )
-    with once(seen, event.key) as is_new:
+    with handle_once(seen, event.key) as is_new:
         if is_new:
             handle(event)
     return "ok"
@@ -64,6 +87,6 @@ def refuse(error: WebhookError) -> ResponseReturnValue:
     return str(error), error.status_code
 
 
-@app.errorhandler(Busy)
-def ask_to_come_again(error: Busy) -> ResponseReturnValue:
+@app.errorhandler(InProgress)
+def ask_to_retry(error: InProgress) -> ResponseReturnValue:
     return str(error), 503

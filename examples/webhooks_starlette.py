@@ -2,8 +2,9 @@
 
     uvicorn --no-proxy-headers webhooks_starlette:app
 
-From the environment: CALLBACK_PROXIES, the addresses of your own reverse proxies, and CALLBACK_SECRET, which then comes
-after /ecall/ in the URLs. Either may be left out.
+Two environment variables are read, and either may be left out.
+CALLBACK_PROXIES holds the addresses of your own reverse proxies, and "unix:" if one of them connects by a Unix socket.
+CALLBACK_SECRET comes after /ecall/ in the URLs.
 """
 
 import os
@@ -24,7 +25,7 @@ receiver = Receiver(
     trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(),
     path_secret=os.environ.get("CALLBACK_SECRET"),
 )
-seen = SeenKeys()  # of this process; with several, your own over a database
+seen = SeenKeys()  # for one process; for several, write one over a database
 
 
 def handle(event: StatusUpdate | ReceivedMessage | UnknownEvent) -> None:

@@ -50,6 +50,7 @@ def open_browser(folder: Path) -> Iterator[Browser]:
     """Start Chromium with a profile in the folder."""
     options = ChromeOptions()
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.accept_insecure_certs = True  # a test's own TLS proxy has a certificate of its own
     options.binary_location = cast("str", shutil.which("chromium"))
     for flag in (*FLAGS, f"--user-data-dir={folder}"):
         options.add_argument(flag)

@@ -18,7 +18,7 @@ from _scenarios import ACCEPTED, SCENARIOS, SEED, Scenario, Scene
 from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.serialize import serialize
 
-from ecall_facade import _session, _sync
+from ecall_facade import _clock
 from ecall_facade.sandbox import Sandbox
 
 _LOADER = getattr(
@@ -186,8 +186,7 @@ def record(scenario: Scenario) -> str:
         **scenario.sandbox,
     }
     with ExitStack() as stack:
-        for module in (_sync, _session):
-            stack.enter_context(mock.patch.object(module, "sleep", clock.move))
+        stack.enter_context(mock.patch.object(_clock, "sleep", clock.move))
         stack.enter_context(
             mock.patch("random.uniform", return_value=1.0)
         )  # which else makes pauses a little longer

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ecall_facade._settings import SENDER_VARIABLES
-from ecall_facade.cli import _app, _sandbox
+from ecall_facade.cli import _app, _sandbox, _signals
 from ecall_facade.sandbox import Sandbox
 
 NUMBER = "+41 79 123 45 67"
@@ -83,8 +83,8 @@ class Command:
             stdin, words = f"{words[1]}\n".encode(), words[3:]
         assert words[0] == "ecall", line
         assert not {"|", ">", "<", "&&"} & set(words), line
-        if words[1] == "sandbox" and "--port" not in words:
-            words += ["--port", "0"]  # somebody may be running one at the usual port
+        if words[1] in ("sandbox", "listen") and "--port" not in words:
+            words[2:2] = ["--port", "0"]  # somebody may be running one at the usual port
         return self(*words[1:], stdin=stdin)
 
 
@@ -109,10 +109,11 @@ class Stop:
 
 
 def end_sandbox_after(monkeypatch: pytest.MonkeyPatch, then: Any = lambda: None) -> None:
-    """Let `ecall sandbox` end after `then` was called, while it runs."""
+    """Let `ecall sandbox` and `ecall listen` end after `then` was called, while they run."""
 
     @contextmanager
     def signals() -> Iterator[Stop]:
         yield Stop(then)
 
     monkeypatch.setattr(_sandbox, "_signals", signals)
+    monkeypatch.setattr(_signals, "stop_signals", signals)

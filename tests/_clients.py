@@ -93,9 +93,8 @@ class _Outside:
             return lambda *args, **kwargs: self._wrap(value(*args, **kwargs))
         if isinstance(value, AbstractAsyncContextManager) and not isinstance(value, AsyncECall):
             return self._manage(value)
-        return (
-            _Outside(value, self._run) if type(value).__module__ == AsyncECall.__module__ else value
-        )
+        is_async_part = type(value).__module__.startswith("ecall_facade._async.")
+        return _Outside(value, self._run) if is_async_part else value
 
     @contextlib.contextmanager
     def _manage(self, manager: AbstractAsyncContextManager[object]) -> Iterator[object]:

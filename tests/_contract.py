@@ -75,6 +75,13 @@ def contract(spec: Mapping[str, Any] = SPEC, *, strict: bool) -> dict[str, Any]:
                 ]
             changed["paths"][path.replace("/api/", f"/api/{version}/")] = versioned
     components["parameters"]["ApiVersion"]["required"] = True
+    for methods in changed["paths"].values():
+        for operation in methods.values():
+            # An upload has the media type of its file. The generator cannot read `*/*`, so the spec
+            # names the type of any file.
+            media_types = operation.get("requestBody", {}).get("content", {})
+            if OCTETS in media_types:
+                media_types["*/*"] = media_types.pop(OCTETS)
     return changed
 
 

@@ -102,6 +102,8 @@ def answer_problems(
 
 def _body_problems(pointer: str, content_type: str | None, body: bytes) -> list[str]:
     content = _at(pointer)["content"]
+    if list(content) == ["application/octet-stream"]:  # stands for the type of any file
+        return [] if body and content_type else ["it is empty, or without a media type"]
     if content_type not in content:
         return [f"its content type is {content_type}, and not {' or '.join(content)}"]
     if content_type != "application/json":

@@ -15,7 +15,6 @@ from _scenarios import PICTURE, SCENARIOS, WAYS, Scenario, Scene, id_of
 from vcr.errors import CannotOverwriteExistingCassetteException
 
 from ecall_client.tables import OPERATIONS
-from ecall_facade import ECallError, OutcomeUnknown, ServiceUnreachable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,17 +81,15 @@ def test_the_client_does_what_it_did_when_it_was_recorded(
 )  # whom the block takes by surprise
 def test_the_network_is_blocked(open_client: OpenClient, nobody: socket.socket) -> None:
     ecall = open_client(f"http://127.0.0.1:{nobody.getsockname()[1]}")
-    calls: list[tuple[Callable[[], object], type[ECallError]]] = [
-        (lambda: ecall.sms.send(NUMBER, TEXT), OutcomeUnknown),
-        (lambda: ecall.messages.status("m-1"), ServiceUnreachable),
+    calls: list[Callable[[], object]] = [
+        lambda: ecall.sms.send(NUMBER, TEXT),
+        lambda: ecall.messages.status("m-1"),
     ]
-    for call, expected in calls:
-        with pytest.raises(expected) as caught:
+    for call in calls:
+        with pytest.raises(Exception, match=r".") as caught:
             call()
-        causes = "".join(
-            traceback.format_exception(caught.value.__cause__)
-        )  # in a group, where it is async
-        assert "Network is disabled for host '127.0.0.1'" in causes
+        words = "".join(traceback.format_exception(caught.value))  # in a group, if it is async
+        assert "Network is disabled for host '127.0.0.1'" in words
     with pytest.raises(BlockingIOError):
         nobody.accept()
 
@@ -101,7 +98,7 @@ def test_a_replay_that_is_not_blocked_reaches_nobody_either(
     open_client: OpenClient, nobody: socket.socket
 ) -> None:
     """A request that is in no cassette is refused by the cassette, before the network."""
-    with _cassette(SEND), pytest.raises(OutcomeUnknown):
+    with _cassette(SEND), pytest.raises(CannotOverwriteExistingCassetteException):
         open_client(f"http://127.0.0.1:{nobody.getsockname()[1]}").sms.send(NUMBER, TEXT)
     with pytest.raises(BlockingIOError):
         nobody.accept()
@@ -120,7 +117,12 @@ def _cassette(scenario: Scenario) -> Any:
     ("scenario", "change", "call"),
     [
         pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, TEXT), id="nothing"),
-        pytest.param(MEDIA, {}, lambda ecall: ecall.media.upload(PICTURE), id="nothing in a file"),
+        pytest.param(
+            MEDIA,
+            {},
+            lambda ecall: ecall.media.upload(PICTURE, content_type="image/png"),
+            id="nothing in a file",
+        ),
         pytest.param(SEND, {}, lambda ecall: ecall.sms.send(NUMBER, f"{TEXT}!"), id="text"),
         pytest.param(
             SEND, {}, lambda ecall: ecall.sms.send("+41 79 123 45 68", TEXT), id="recipient"
@@ -144,17 +146,20 @@ def _cassette(scenario: Scenario) -> Any:
         pytest.param(
             MEDIA,
             WAYS["v2-header"],
-            lambda ecall: ecall.media.upload(PICTURE),
+            lambda ecall: ecall.media.upload(PICTURE, content_type="image/png"),
             id="version in the header",
         ),
         pytest.param(
             MEDIA,
             {},
-            lambda ecall: ecall.media.upload(PICTURE[:-1] + b"\0"),
+            lambda ecall: ecall.media.upload(PICTURE[:-1] + b"\0", content_type="image/png"),
             id="one byte of a file",
         ),
         pytest.param(
-            MEDIA, {}, lambda ecall: ecall.media.upload(PICTURE[:-1]), id="one byte less in a file"
+            MEDIA,
+            {},
+            lambda ecall: ecall.media.upload(PICTURE[:-1], content_type="image/png"),
+            id="one byte less in a file",
         ),
         pytest.param(
             MEDIA,
@@ -177,9 +182,8 @@ def test_only_the_same_request_finds_its_answer(
             call(ecall)
             assert cassette.play_count == 1
             return
-        with pytest.raises(ECallError) as caught:
+        with pytest.raises(CannotOverwriteExistingCassetteException):
             call(ecall)
-    assert isinstance(caught.value.__cause__, CannotOverwriteExistingCassetteException)
     assert cassette.play_count == 0
 
 
@@ -187,7 +191,7 @@ def test_an_answer_is_played_once(open_client: OpenClient) -> None:
     ecall = open_client(cassettes.SERVICE, **SEND.options)
     with _cassette(SEND) as cassette:
         ecall.sms.send(NUMBER, TEXT)
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(CannotOverwriteExistingCassetteException):
             ecall.sms.send(NUMBER, TEXT)
     assert cassette.play_count == 1
 
@@ -243,16 +247,16 @@ def _interactions() -> Iterator[tuple[str, str, int]]:
 
 
 def _operation(method: str, parts: list[str]) -> str | None:
-    for operation in OPERATIONS:
+    for operation in OPERATIONS.values():
         known = operation.path.removeprefix("/api/").split("/")
         if (operation.method, known[0], len(known)) == (method, parts[0], len(parts)):
-            return operation.operation_id
+            return operation.name
     return None
 
 
 def test_every_operation_was_recorded_in_every_version_with_success_and_each_error() -> None:
     recorded = set(_interactions())
-    operations = [operation.operation_id for operation in OPERATIONS]
+    operations = list(OPERATIONS)
     assert {(operation, way, 200) for operation in operations for way in WAYS} <= recorded
     troubles = [400, 401, 403, 404, 413, 429, 500, 502, 503]
     wanted = {

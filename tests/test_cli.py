@@ -223,7 +223,7 @@ class TestErrors:
     def test_an_interrupted_send_may_be_out(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ecall_facade._sync.Sms.send", interrupt)
+        monkeypatch.setattr("ecall_facade._sync._channels.Sms.send", interrupt)
         said = command("send", NUMBER, TEXT, "--sandbox", "--json")
         assert said.code == Exit.UNKNOWN
         assert (said.error["type"], said.error["may_have_been_sent"]) == ("Interrupted", True)
@@ -249,7 +249,7 @@ class TestErrors:
         with Server(reply(status)) as server:
             environment.setenv("ECALL_BASE_URL", server.url)
             # Its retries would take their time.
-            environment.setattr("ecall_facade._session.sleep", lambda _: None)
+            environment.setattr("ecall_facade._clock.sleep", lambda _: None)
             said = command("status", "id", "--json")
             assert (said.code, said.error["status_code"]) == (code, status)
             assert command("media", "download", "id", "--to", "file").code == code
@@ -259,7 +259,7 @@ class TestErrors:
         self, command: Command, environment: pytest.MonkeyPatch, closed_port: int
     ) -> None:
         environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{closed_port}")
-        environment.setattr("ecall_facade._session.sleep", lambda _: None)
+        environment.setattr("ecall_facade._clock.sleep", lambda _: None)
         said = command("status", "id", "--json")
         assert (said.code, said.error["type"]) == (Exit.FAILED, "ServiceUnreachable")
 
@@ -392,7 +392,7 @@ class TestVersions:
     ) -> None:
         with Sandbox() as sandbox:
             point_to(monkeypatch, sandbox)
-            for version in ("v1", "v2"):
+            for version in ("v1", "v2", "1", "1.0", "2", "2.0"):
                 assert command("send", NUMBER, TEXT, "--api-version", version).code == 0
         assert command("send", NUMBER, TEXT, "--api-version", "v3").code == 2
         monkeypatch.setenv("ECALL_API_VERSION", "v9")

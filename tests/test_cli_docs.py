@@ -32,6 +32,9 @@ def command(
 def equipped(monkeypatch: pytest.MonkeyPatch, command: Command) -> Iterator[Command]:
     """The command with all that its examples take for granted: credentials, files, ids."""
     Path("reminder.txt").write_text("Your appointment is on Monday at 8.\n", encoding="utf-8")
+    Path("notice.txt").write_text("Water is off until 14:00\n", encoding="utf-8")
+    Path("numbers.txt").write_text(f"{NUMBER}\n0787654321\n", encoding="utf-8")
+    Path("people.csv").write_text(f"name,to\nAnna,{NUMBER}\n", encoding="utf-8")
     Path("photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 a picture")
     Path("plan.pdf").write_bytes(b"%PDF-1.7 a plan")
     monkeypatch.setattr("webbrowser.open", lambda _: True)

@@ -37,8 +37,10 @@ from referencing.exceptions import Unresolvable
 
 import ecall_facade.sandbox
 from ecall_client import models
-from ecall_facade import APIError, ECall, _calls
-from ecall_facade._policy import Plan, Policy
+from ecall_facade import APIError, ECall, _messages
+from ecall_facade._requests import build_http_request
+from ecall_facade._sync import _session
+from ecall_facade._transports.connections import FixedAuth
 from ecall_facade.sandbox import Sandbox, _app
 
 pytest_plugins = ["_prism"]
@@ -236,18 +238,18 @@ def _patch_body(model: Any, change: Callable[[dict[str, Any]], object]) -> Patch
     return patch
 
 
-def _patch_plan(change: Callable[[httpx.Request], object]) -> Patch:
+def _patch_request(change: Callable[[httpx.Request], object]) -> Patch:
     """Have the requests changed before they go out."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = Policy.plan
+        original = build_http_request
 
-        def plan(self: Policy, *args: Any, **kwargs: Any) -> Plan:
-            made = original(self, *args, **kwargs)
-            change(made.request)
-            return made
+        def build(*args: Any, **kwargs: Any) -> httpx.Request:
+            request = original(*args, **kwargs)
+            change(request)
+            return request
 
-        monkeypatch.setattr(Policy, "plan", plan)
+        monkeypatch.setattr(_session, "build_http_request", build)
 
     return patch
 
@@ -267,8 +269,12 @@ def _replace_in_path(old: bytes, new: bytes) -> Callable[[httpx.Request], object
     return change
 
 
+def _forget_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FixedAuth, "auth_flow", httpx.Auth.auth_flow)
+
+
 def _forget_what_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_calls, "read_id", lambda value: None)
+    monkeypatch.setattr(_messages, "read_id", lambda value: None)
 
 
 EVERYWHERE = {MOCK, PROXY, JUDGE}
@@ -299,14 +305,14 @@ CLIENT_FAULTS: dict[str, tuple[Patch, set[str]]] = {
         _patch_body(models.MessageRequest, _rename("notification", "notifications")),
         set(),  # the spec lets a request have fields that it does not name, and so does `extra`
     ),
-    "no credentials": (_patch_plan(_without("Authorization")), EVERYWHERE),
-    "no version in the header": (_patch_plan(_without("X-API-Version")), EVERYWHERE),
-    "another version in the path": (_patch_plan(_replace_in_path(b"/v2/", b"/v3/")), EVERYWHERE),
+    "no credentials": (_forget_the_credentials, EVERYWHERE),
+    "no version in the header": (_patch_request(_without("X-API-Version")), EVERYWHERE),
+    "another version in the path": (_patch_request(_replace_in_path(b"/v2/", b"/v3/")), EVERYWHERE),
     "a misspelt path": (
-        _patch_plan(_replace_in_path(b"/messagelist", b"/messageList")),
+        _patch_request(_replace_in_path(b"/messagelist", b"/messageList")),
         EVERYWHERE,
     ),
-    "no content type": (_patch_plan(_without("Content-Type")), EVERYWHERE),
+    "no content type": (_patch_request(_without("Content-Type")), EVERYWHERE),
     "an answer that is not understood": (_forget_what_was_answered, {MOCK, PROXY}),
 }
 

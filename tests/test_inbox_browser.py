@@ -9,7 +9,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,14 @@ import pytest
 pytest.importorskip("selenium", reason="selenium is not installed")
 
 from _browser import Browser, open_browser, why_none
+from _reverse_proxy import (
+    KEEPS_HOST,
+    NGINX,
+    SAYS_FORWARDED_HOST,
+    WRITES_OWN_HOST,
+    run_nginx,
+    run_tls_proxy,
+)
 from selenium.webdriver.common.keys import Keys
 
 from ecall_facade import (
@@ -94,7 +102,7 @@ class Program:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 event = receiver.receive(
-                    body, remote_addr=self.client_address[0], headers=dict(self.headers.items())
+                    body, remote_addr=self.client_address[0], headers=self.headers
                 )
                 assert isinstance(event, ReceivedMessage)
                 program.received.append(event)
@@ -277,10 +285,10 @@ class TestReplies:
         with replying(browser, program.url):
             type_reply(browser, "Hello")
             browser.wait_for_text(
-                f"Your program answered 500, and eCall wants 200: {EVIL}", "#reply-status.bad"
+                f"Your program answered 500, but eCall requires 200: {EVIL}", "#reply-status.bad"
             )
             browser.wait_for_text(
-                f"Your program answered 500, and eCall wants 200: {EVIL}",
+                f"Your program answered 500, but eCall requires 200: {EVIL}",
                 "#bubbles .inbound .state.bad",
             )
             assert_inert(browser)
@@ -294,7 +302,7 @@ class TestReplies:
             type_reply(browser, "Hello")
             for place in ("#reply-status.bad", "#bubbles .inbound .state.bad"):
                 browser.wait_for_text(
-                    "Your program answered 202, and eCall wants 200: thanks", place
+                    "Your program answered 202, but eCall requires 200: thanks", place
                 )
 
     def test_a_program_that_is_down(self, browser: Browser, closed_port: int) -> None:
@@ -493,7 +501,7 @@ class TestTools:
             assert filtered(written) == "2 messages in 1 conversation", written
         assert filtered("water", channel="RCS") == "1 message in 1 conversation"
         assert texts_shown(browser) == ["Water is on"]
-        assert browser.text("#tally") == "1 of 2 messages pass the filter"
+        assert browser.text("#tally") == "1 of 2 messages match the filter"
         assert filtered(channel="WhatsApp") == "1 message in 1 conversation"
         assert browser.one("#nothing").is_displayed()
         assert filtered(state="Failed") == "1 message in 1 conversation"
@@ -541,8 +549,8 @@ class TestTools:
         body = browser.text("#request-body")
         assert json.loads(body)["content"]["text"] == "Grüezi \\ “Anna”"
         assert '\n  "channel": "Sms"' in body
-        assert json.loads(browser.text("#answer-body"))["messageId"] == sent.message_id
-        assert browser.text("#answer-line").startswith("200")
+        assert json.loads(browser.text("#response-body"))["messageId"] == sent.message_id
+        assert browser.text("#response-line").startswith("200")
         assert browser.text("#curl").startswith("curl ")
         assert "$ECALL_PASSWORD" in browser.text("#curl")
         assert sandbox.credentials["password"] not in browser.text("html")
@@ -571,7 +579,7 @@ class TestTools:
         browser.wait_for_text("Delivered", "#bubbles")
         sandbox.stop()
         browser.one("#bubbles [data-key]").click()
-        browser.wait_for_text("The sandbox does not answer", "#gone")
+        browser.wait_for_text("The sandbox does not respond", "#gone")
         assert not browser.one("#facts").is_displayed()
 
     def test_the_connection_comes_back(
@@ -592,6 +600,66 @@ class TestTools:
             client.sms.send(BEAT, "From another sandbox")
             browser.wait_for_text("From another sandbox", "#conversations")
             assert numbers_shown(browser) == ["+41 78 765 43 21"]
+
+
+@pytest.mark.parametrize("header", [KEEPS_HOST, WRITES_OWN_HOST, SAYS_FORWARDED_HOST])
+@pytest.mark.parametrize(
+    "run_proxy",
+    [
+        pytest.param(
+            run_nginx, marks=pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+        ),
+        run_tls_proxy,
+    ],
+)
+def test_the_page_works_behind_a_tls_proxy_and_below_a_path(
+    browser: Browser,
+    program: Program,
+    tmp_path: Path,
+    run_proxy: Callable[..., AbstractContextManager[str]],
+    header: str,
+) -> None:
+    with (
+        Sandbox(inbound_url=program.url) as sandbox,
+        run_proxy(sandbox.url, tmp_path, header) as address,
+        ECall(**sandbox.credentials) as ecall,
+    ):
+        browser.open(address)
+        browser.wait_for_text("No message yet", "#empty")
+        base_url = address.rstrip("/")
+        assert f'base_url="{base_url}"' in browser.text("#python")
+        assert f"ECALL_BASE_URL={base_url}\n" in browser.text("#shell")
+        assert browser.run("return document.querySelector('.logo').naturalWidth") > 0
+
+        # The stream of events comes through, and pictures do.
+        uploaded = ecall.media.upload(PICTURE)
+        ecall.whatsapp.send(ANNA, ImageContent(media_id=uploaded.media_id))
+        browser.wait_for_text("Delivered", "#bubbles")
+        wait_until(
+            browser,
+            lambda: browser.run("return document.querySelector('#bubbles img')?.naturalWidth > 0"),
+            "the picture",
+        )
+        browser.one("#bubbles [data-key]").click()
+        browser.wait_for_text(f"{base_url}/api/v2/message", "#curl")
+        browser.one("#close").click()
+
+        # Writes pass the origin check.
+        browser.one("#reply-text").send_keys("Yes, gladly")
+        browser.one("#send").click()
+        browser.wait_for_text("Your program answered 200", "#reply-status")
+        assert [event.text for event in program.received] == ["Yes, gladly"]
+        browser.one("#clear").click()
+        browser.one("#really").click()
+        browser.wait_for_text("0 messages in 0 conversations", "#count")
+        assert sandbox.messages == []
+
+        # Other addresses lead to the page.
+        for other in ("inbox", "index.html", "inbox/"):
+            browser.driver.get(address + other)
+            assert browser.driver.current_url.startswith(address)
+            browser.wait_for_text("No message yet", "#empty")
+            assert "/inbox" not in browser.driver.current_url
 
 
 class TestForEverybody:

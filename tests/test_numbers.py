@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecall_facade import numbers, text
 from ecall_facade.errors import InvalidConfiguration, InvalidNumber, InvalidSender
 from ecall_facade.numbers import (
     RawAddress,
@@ -26,6 +27,7 @@ from ecall_facade.numbers import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
 NUMBER = "+41791234567"
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -143,7 +145,6 @@ class TestNormalize:
             ("079 123 45 67 🙂", "signs"),
             ("00+41 79 123 45 67", "signs"),
             ("++41 79 123 45 67", "signs"),
-            ("4.1791234567E10", "letters"),
             ("5", "too short"),
             ("117", "too short for CH"),
             ("1414", "too short for CH"),
@@ -226,6 +227,246 @@ class TestNormalize:
     def test_raises_nothing_else(self, written: str) -> None:
         with contextlib.suppress(InvalidNumber):
             assert re.fullmatch(r"\+[1-9][0-9]{4,16}", normalize(written))
+
+
+# What tables, phones and people write, in the region where they do, with the number that it is
+# or a part of the reason why it is refused.
+ABROAD = "without + and its country code it is not a valid number in"
+TWO = "without + it could be two numbers"
+ODD = "of a length that no landline or mobile in its country has"
+AFTER = "digits after a whole number"
+DECIMAL = "it looks like a decimal number; read the column as text"
+SCIENTIFIC = "scientific notation, which loses digits; read the column as text"
+AMOUNT = "signs between the thousands, as an amount has; read the column as text"
+DATE = "it looks like a date; read the column as text"
+VERDICTS: dict[str, list[tuple[str, str]]] = {
+    "CH": [
+        # A person writes
+        ("079 123 45 67", "+41791234567"),
+        ("079.123.45.67", "+41791234567"),
+        ("+41.791234567", "+41791234567"),
+        ("044/123 45 67", "+41441234567"),
+        ("0800 123 456", "+41800123456"),
+        ("0860 79 123 45 67", "+41860791234567"),  # a voicemail, which has twelve digits
+        ("+41 860 79 123 45 67", "+41860791234567"),
+        ("+41 99 123 45 67", "+41991234567"),  # possible and not assigned
+        ("099 123 45 67", "+41991234567"),
+        ("044 123 45 67/789", ODD),
+        ("+41 44 123 45 67 789", ODD),
+        ("044 123 45 67 - 789", ODD),
+        # A phone or a messenger writes
+        ("+41791234567", "+41791234567"),
+        ("41791234567", "+41791234567"),
+        ("tel:+41-79-123-45-67", "+41791234567"),
+        ("491711234567", ABROAD),
+        ("436641234567", ABROAD),
+        ("393331234567", ABROAD),
+        ("447911123456", ABROAD),
+        ("351912345678", ABROAD),
+        ("33612345678", "of a length that is not in use for CH"),
+        ("423660123456", ABROAD),
+        ("+491711234567", "+491711234567"),
+        ("00491711234567", "+491711234567"),
+        # A table holds
+        ("791234567", "+41791234567"),  # which lost its 0
+        ("441234567", "+41441234567"),
+        ("'0791234567", "+41791234567"),
+        ("'+41791234567", "+41791234567"),
+        ("41.791.234.567", "+41791234567"),
+        ("991234567", ABROAD),
+        ("4.179E+10", SCIENTIFIC),
+        ("4,179E+10", SCIENTIFIC),
+        ("4.1791234567E10", SCIENTIFIC),
+        ("4.1791234567e+010", SCIENTIFIC),
+        ("4.36641234567E+11", SCIENTIFIC),
+        ("4E10", SCIENTIFIC),
+        ("4.179 x 10^10", SCIENTIFIC),
+        ("4.179E 10", SCIENTIFIC),
+        ("+436641234567.0", DECIMAL),
+        ("41791234567.0", DECIMAL),
+        ("41791234567,0", DECIMAL),
+        ("41791234567.00", DECIMAL),
+        ("791234567.0", DECIMAL),
+        (" 791234567.0 ", DECIMAL),
+        ("'791234567.0", DECIMAL),
+        ("0791234567.0", DECIMAL),
+        ("0041791234567.0", DECIMAL),
+        ("079 123 45 67.0", DECIMAL),
+        ("7912345.67", DECIMAL),
+        ("\ufeff41791234567.000", DECIMAL),
+        ("\uff14\uff11791234567\uff0e0", DECIMAL),
+        ("41 791 234 567,00", DECIMAL),
+        ("41\u202f791\u202f234\u202f567,00", DECIMAL),
+        ("41,791,234,567.00", DECIMAL),
+        ("41'791'234'567.00", DECIMAL),
+        ("41.791.234.567,00", DECIMAL),
+        ("41'791'234'567", AMOUNT),
+        ("41\u2019791\u2019234\u2019567", AMOUNT),
+        ("41,791,234,567", AMOUNT),
+        ("2026-11-27", DATE),
+        ("27.11.2026", DATE),
+        ("''0791234567", "other signs"),
+        ('="0791234567"', "other signs"),
+        ("#N/A", "other signs"),
+        ("nan", "letters"),
+    ],
+    "LI": [
+        ("234 12 34", "+4232341234"),
+        ("2341234", "+4232341234"),
+        ("660 123 456", "+423660123456"),
+        ("423 660 123 456", "+423660123456"),
+        ("+423 660 123 456", "+423660123456"),
+        ("+423 999 99 99", "+4239999999"),
+        ("999 99 99", f"{ABROAD} LI"),
+        ("+41 79 123 45 67", "+41791234567"),
+        ("079 123 45 67", f"{ABROAD} LI"),  # a Swiss number; numbers here have no leading 0
+        ("081 123 45 67", f"{ABROAD} LI"),
+        ("791234567", f"{ABROAD} LI"),
+        ("41791234567", "too long for LI"),
+        ("491711234567", "too long for LI"),
+        ("234 12 34/78", f"{ABROAD} LI"),
+        ("+423 234 12 34/78", AFTER),
+        ("4232341234.0", DECIMAL),
+        ("4.232341234E9", SCIENTIFIC),
+    ],
+    "DE": [
+        ("0171 1234567", "+491711234567"),
+        ("01512 3456789", "+4915123456789"),
+        ("030/123456", "+4930123456"),
+        ("033841.12345", "+493384112345"),
+        ("0999 1234567", "+499991234567"),
+        ("1711234567", "+491711234567"),
+        ("15202345678", "+4915202345678"),
+        ("491711234567", "+491711234567"),  # and not 0491 711234567, a landline
+        ("4915123456789", "+4915123456789"),
+        ("49 30 123456", "+4930123456"),
+        ("49421123456", TWO),  # 0421 or 04942, both landlines
+        ("41791234567", TWO),  # a Swiss mobile, or 04179 1234567
+        ("436641234567", TWO),
+        ("33612345678", TWO),
+        ("393331234567", TWO),
+        ("041791234567", "+4941791234567"),
+        ("+41791234567", "+41791234567"),
+        ("72345", f"{ABROAD} DE"),
+        ("0171 1234567/789", AFTER),
+        ("0171 3 12345678", AFTER),  # a mobile's voicemail
+        ("+49 171 1234567 89", AFTER),
+        ("1711234567.0", DECIMAL),
+        ("+491711234567.0", DECIMAL),
+        ("4.91711E+11", SCIENTIFIC),
+        ("4,91711E+11", SCIENTIFIC),
+    ],
+    "AT": [
+        ("0664 1234567", "+436641234567"),
+        ("+43 664 1234567.00", DECIMAL),
+        ("0664 1234567,0", DECIMAL),
+        ("01 234567", "+431234567"),
+        ("6641234567", "+436641234567"),
+        ("6642345678", "+436642345678"),
+        ("436641234567", "+436641234567"),
+        ("43 664 1234567", "+436641234567"),
+        ("491711234567", f"{ABROAD} AT"),
+        ("41791234567", f"{ABROAD} AT"),
+        ("393331234567", f"{ABROAD} AT"),
+        ("33612345678", TWO),  # 033612 345678 as well
+        ("0711 1234567", "+437111234567"),
+        ("436641234567.0", DECIMAL),
+        ("6641234567,0", DECIMAL),
+        ("4.36641234567E+11", SCIENTIFIC),
+    ],
+    "FR": [
+        ("06 12 34 56 78", "+33612345678"),
+        ("06.12.34.56.78", "+33612345678"),
+        ("+33 (0)6 12 34 56 78", "+33612345678"),
+        ("612345678", "+33612345678"),
+        ("33612345678", "+33612345678"),
+        ("00 33 6 12 34 56 78", "+33612345678"),
+        ("41791234567", "too long for FR"),
+        ("491711234567", "too long for FR"),
+        ("06 12 34 56 78 90", "too long for FR"),
+        ("612345678.0", DECIMAL),
+        ("3,36123E+10", SCIENTIFIC),
+    ],
+    "IT": [
+        ("333 1234567", "+393331234567"),
+        ("3281234567", "+393281234567"),  # could be +32 81234567; read as written here
+        ("06 1234 5678", "+390612345678"),
+        ("393331234567", "+393331234567"),
+        ("390612345678", "+390612345678"),
+        ("+39 06 1234 5678", "+390612345678"),
+        ("491711234567", f"{ABROAD} IT"),
+        ("41791234567", f"{ABROAD} IT"),
+        ("436641234567", f"{ABROAD} IT"),
+        ("33612345678", TWO),  # as long as an Italian voicemail
+        ("32470123456", TWO),
+        ("333 1234567/8", AFTER),
+        ("+39 333 1234567 89", AFTER),
+        ("3331234567.0", DECIMAL),
+        ("3,33123E+9", SCIENTIFIC),
+    ],
+    "GB": [
+        ("07911 123456", "+447911123456"),
+        ("7911123456", "+447911123456"),
+        ("447911123456", "+447911123456"),
+        ("41791234567", "too long for GB"),
+    ],
+    "US": [
+        ("(201) 555-0123", "+12015550123"),
+        ("201.555.0123", "+12015550123"),
+        ("2015550123", "+12015550123"),
+        ("12015550123", "+12015550123"),
+        ("41791234567", "too long for US"),
+        ("2015550123.0", DECIMAL),
+    ],
+    "SE": [("46701234567", "+46701234567"), ("491711234567", f"{ABROAD} SE")],
+    "CZ": [("601 123 456", "+420601123456"), ("491711234567", f"{ABROAD} CZ")],
+    "GR": [("6912345678", "+306912345678"), ("491711234567", f"{ABROAD} GR")],
+    "TR": [("0532 123 45 67", "+905321234567"), ("491711234567", f"{ABROAD} TR")],
+    "NG": [("0803 123 4567", "+2348031234567"), ("491711234567", f"{ABROAD} NG")],
+}
+
+
+@pytest.mark.parametrize(
+    ("region", "written", "verdict"),
+    [(region, *row) for region, rows in VERDICTS.items() for row in rows],
+)
+def test_what_tables_phones_and_people_write(region: str, written: str, verdict: str) -> None:
+    if verdict.startswith("+"):
+        assert normalize(written, region) == verdict
+        return
+    with pytest.raises(InvalidNumber) as caught:
+        normalize(written, region)
+    assert verdict in caught.value.problems[0].reason
+    assert "A foreign number needs + and its country code" in str(caught.value)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_bare_digits_are_a_valid_number_or_refused_in_every_country(region: str) -> None:
+    mobiles = ["491711234567", "436641234567", "393331234567", "33612345678", "41791234567"]
+    for digits in mobiles:
+        try:
+            number = normalize(digits, region)
+        except InvalidNumber:
+            continue
+        parsed = phonenumbers.parse(number)
+        assert phonenumbers.is_valid_number(parsed)
+        if number != f"+{digits}":  # then nothing speaks for the number abroad
+            assert phonenumbers.number_type(parsed) in {
+                phonenumbers.PhoneNumberType.MOBILE,
+                phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+            }
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_examples_of_landlines_and_mobiles_are_read_as_written_at_home(region: str) -> None:
+    for kind in (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE):
+        example = phonenumbers.example_number_for_type(region, kind)
+        if example is None:
+            continue
+        number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        at_home = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.NATIONAL)
+        assert normalize(number, "CH") == number
+        assert normalize(at_home, region) == number
 
 
 class TestNormalizeAll:
@@ -374,6 +615,7 @@ class TestNormalizeSender:
             ("1414", "1414"),
             ("117", "117"),
             ("1234567890123456", "1234567890123456"),
+            ("12345678", "12345678"),  # too few digits for a number
             ("ACME", "ACME"),
             (" ACME\n", "ACME"),
             ("ACME Zurich", "ACME Zurich"),
@@ -402,9 +644,39 @@ class TestNormalizeSender:
         else:
             assert normalize_sender(written, "Sms") == sender
 
-    def test_short_code_is_no_number_where_numbers_may_be_short(self) -> None:
-        assert normalize("72345", "DE") == "+4972345"
-        assert normalize_sender("72345", "Sms", "DE") == "72345"
+    @pytest.mark.parametrize("region", ["CH", "DE", "AT", "IT"])
+    @pytest.mark.parametrize("code", ["72345", "117", "1414", "723456"])
+    def test_a_short_code_stays_one_where_numbers_may_be_short(
+        self, code: str, region: str
+    ) -> None:
+        assert normalize_sender(code, "Sms", region) == code
+
+    @pytest.mark.parametrize(
+        ("written", "reason"),
+        [
+            ("491711234567", "not a valid number in CH"),
+            ("436641234567", "not a valid number in CH"),
+            ("49 171 123 45 67", "not a valid number in CH"),
+            ("12345678901234", "too long"),
+            ("079 123 45", "too short"),
+            ("079-123-45", "too short"),
+            ("044 123 45 67/789", "no landline or mobile in its country has"),
+            ("791234567.0", "looks like a decimal number; read the column as text"),
+            ("41791234567,0", "looks like a decimal number; read the column as text"),
+            ("4.179E+10", "scientific notation"),
+            ("4,179E+10", "scientific notation"),
+            ("27.11.2026", "looks like a date"),
+        ],
+    )
+    @pytest.mark.parametrize("channel", ["Sms", "Whatsapp"])
+    def test_what_no_recipient_may_be_is_no_sender(
+        self, channel: str, written: str, reason: str
+    ) -> None:
+        with pytest.raises(InvalidSender) as caught:
+            normalize_sender(written, channel)
+
+        assert reason in str(caught.value)
+        assert "1234567" not in str(caught.value).replace(" ", "")
 
     @pytest.mark.parametrize(
         "written", ["+41 79 123 45 67", "079 123 45 67", "0041791234567", "41791234567"]
@@ -568,3 +840,34 @@ def test_phonenumbers_is_loaded_late() -> None:
     code = "import sys, ecall_facade.numbers as n; n.check_region('CH'); sys.exit('phonenumbers' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_numbers_need_nothing_of_the_package_but_errors_and_modules_of_their_own() -> None:
+    code = (
+        "import sys; from ecall_facade.numbers import normalize; normalize('079 123 45 67');"
+        "print(*sorted(name for name in sys.modules if name.startswith('ecall')))"
+    )
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+
+    own = ["masking", "number_characters", "phone_numbers", "recipients", "regions", "senders"]
+    assert set(loaded) - {"ecall_facade", "ecall_facade._version"} == {
+        "ecall_facade.errors",
+        "ecall_facade.numbers",
+        *[f"ecall_facade._{name}" for name in own],
+    }
+
+
+@pytest.mark.parametrize("module", [numbers, text], ids=lambda module: module.__name__)
+def test_a_public_module_holds_public_names_only(module: ModuleType) -> None:
+    private = [name for name in vars(module) if name.startswith("_") and not name.startswith("__")]
+    made_here = {
+        name
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+    }
+    assert private == []
+    assert made_here <= set(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)

@@ -71,10 +71,8 @@ CLASSES: list[type] = [value for value in OURS if value.__module__ in HOME] + PA
 FUNCTIONS: list[FunctionType] = [
     value
     for module in (numbers, text)
-    for name, value in vars(module).items()
-    if isinstance(value, FunctionType)
-    and value.__module__ == module.__name__
-    and not name.startswith("_")
+    for name in module.__all__
+    if isinstance(value := getattr(module, name), FunctionType)
 ]
 
 

@@ -163,14 +163,14 @@ class TestWaitFor:
     @pytest.mark.parametrize(
         ("wanted", "problem"),
         [
-            ({}, "Say what to wait for"),
+            ({}, "Pass at least one of"),
             ({"to": "079 123 45"}, "too short"),
             ({"to": "nobody"}, "letters"),
             ({"to": 41791234567}, "of type int"),
             ({"text": ""}, "not empty"),
-            ({"text": 481516}, "text is a str"),
-            ({"text": re.compile(b"code")}, "text is a str"),
-            ({"channel": "Fax"}, "one of Sms, Whatsapp, Rcs"),
+            ({"text": 481516}, "text must be a str"),
+            ({"text": re.compile(b"code")}, "text must be a str"),
+            ({"channel": "Fax"}, "one of Rcs, Sms, Whatsapp"),
             ({"state": "Arrived"}, "one of Pending, .*Delivered"),
             ({"to": NUMBER, "timeout": -1}, "timeout"),
             ({"to": NUMBER, "timeout": math.nan}, "timeout"),
@@ -233,7 +233,7 @@ class TestFailures:
             f"  Whatsapp to +41…67, Pending: {TEXT!r} (another channel, state is Pending)",
             f"  Sms to +41…67, Pending: {TEXT!r} (state is Pending)",
             "Nothing was refused.",
-            f"The sandbox's time is {box.clock!r}; its `advance` turns it forward.",
+            f"The sandbox's time is {box.clock!r}; its `advance` moves it forward.",
         ]
 
     def test_list_what_was_refused_and_why(self, box: Sandbox, client: ECall) -> None:

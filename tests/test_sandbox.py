@@ -136,7 +136,9 @@ class TestCredentials:
             httpx.BasicAuth("sändböx", "")._auth_header,
         ],
     )
-    def test_are_always_checked(self, box: Box, header: str | None) -> None:
+    def test_missing_or_wrong_credentials_are_answered_with_401(
+        self, box: Box, header: str | None
+    ) -> None:
         headers = {} if header is None else {"Authorization": header}
         for path in ("/api/message", "/api/v2/media", "/api/nothing", "/nothing"):
             response = httpx.post(
@@ -148,11 +150,13 @@ class TestCredentials:
             assert response.headers["www-authenticate"].startswith("Basic")
         assert box.sandbox.messages == []
 
-    def test_can_be_chosen(self, open_box: Callable[..., Box]) -> None:
+    def test_username_and_password_can_be_chosen(self, open_box: Callable[..., Box]) -> None:
         box = open_box(username="Zoë", password="ü:/ 1")
         assert box.send().status_code == 200
 
-    def test_are_new_each_time_and_hide_the_password(self, open_box: Callable[..., Box]) -> None:
+    def test_default_credentials_are_random_and_their_repr_hides_the_password(
+        self, open_box: Callable[..., Box]
+    ) -> None:
         first, second = open_box().sandbox, open_box().sandbox
         assert first.credentials["username"] != second.credentials["username"]
         password = first.credentials["password"]
@@ -160,7 +164,7 @@ class TestCredentials:
         assert password not in f"{first!r} {first.credentials!r} {first.credentials!s}"
         assert first.credentials["base_url"] == first.url
 
-    def test_have_senders_that_pass(self, box: Box) -> None:
+    def test_the_senders_in_the_credentials_are_accepted(self, box: Box) -> None:
         for channel in ("sms", "whatsapp", "rcs"):
             sender = box.sandbox.credentials["sender"][channel]
             assert box.send(channel=channel.title(), **{"from": sender}).status_code == 200
@@ -182,7 +186,7 @@ class TestVersions:
             ("/api/v2/message/", None, 2),
         ],
     )
-    def test_write_their_timestamps(
+    def test_each_version_writes_timestamps_in_its_own_form(
         self, open_box: Callable[..., Box], path: str, header: str | None, version: int
     ) -> None:
         box = open_box(clock=Clock())
@@ -193,7 +197,7 @@ class TestVersions:
         status = box.client.get(f"{path.rstrip('/')}/{sent['messageId']}", headers=headers).json()
         assert status == {"messageId": sent["messageId"], "state": "Pending", "timestamp": stamp}
 
-    def test_v1_has_summer_time(self, open_box: Callable[..., Box]) -> None:
+    def test_timestamps_of_v1_follow_swiss_summer_time(self, open_box: Callable[..., Box]) -> None:
         clock = Clock()
         clock.now = datetime(2026, 7, 1, 12, tzinfo=UTC)
         assert (
@@ -214,15 +218,94 @@ class TestVersions:
             ("/api/v2/message", "7"),
         ],
     )
-    def test_others_are_refused(self, box: Box, path: str, header: str | None) -> None:
+    def test_unknown_or_contradicting_versions_are_refused(
+        self, box: Box, path: str, header: str | None
+    ) -> None:
         response = box.post(path, headers={} if header is None else {"X-API-Version": header})
         assert response.status_code == 400
         assert response.json()["errorCode"] == "SandboxUnknownVersion"
         assert box.sandbox.messages == []
 
 
+class TestLowerCaseChannel:
+    """Four clients write `sms` on v1, and one of them has confirmed deliveries (observed)."""
+
+    @pytest.mark.parametrize(
+        ("path", "headers"),
+        [("/api/message", {}), ("/api/v1/message", {}), ("/api/message", {"X-API-Version": "1.0"})],
+    )
+    def test_v1_accepts_the_channel_sms_in_lower_case(
+        self, box: Box, path: str, headers: dict[str, str]
+    ) -> None:
+        assert box.post(path, {**SMS, "channel": "sms"}, headers=headers).status_code == 200
+        (message,) = box.sandbox.messages
+        assert (message.channel, message.raw["channel"]) == ("Sms", "sms")
+        assert box.sandbox.wait_for(channel="Sms", timeout=0) == message
+
+    def test_v1_accepts_the_channel_sms_in_lower_case_in_a_list(self, box: Box) -> None:
+        body = {"messages": [{**SMS, "channel": "sms"}, {**SMS, "channel": "rcs"}]}
+        accepted, refused = box.post("/api/v1/messagelist", body).json()["messages"]
+        assert accepted.keys() == {"messageId"}
+        assert problems_in(refused["error"]).keys() == {"Channel"}
+
+    def test_an_sms_with_the_lower_case_channel_is_checked_as_an_sms(self, box: Box) -> None:
+        body = {**SMS, "channel": "sms", "from": "TwelveLetter"}
+        assert problems(box.post("/api/v1/message", body)).keys() == {"From"}
+
+    @pytest.mark.parametrize(
+        ("path", "headers"), [("/api/v2/message", {}), ("/api/message", {"X-API-Version": "2"})]
+    )
+    def test_v2_refuses_the_channel_sms_in_lower_case(
+        self, box: Box, path: str, headers: dict[str, str]
+    ) -> None:
+        response = box.post(path, {**SMS, "channel": "sms"}, headers=headers)
+        assert "letter case" in problems(response)["Channel"]
+
+    @pytest.mark.parametrize("channel", ["SMS", "sMS", "whatsapp", "rcs", "WhatsApp"])
+    def test_v1_refuses_other_spellings_which_nobody_was_seen_to_use(
+        self, box: Box, channel: str
+    ) -> None:
+        response = box.post("/api/v1/message", {**SMS, "channel": channel})
+        assert "letter case" in problems(response)["Channel"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/message", "/api/v2/message"])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"from": "TwelveLetter"}, "at most 11 characters"),
+        ({"from": "12345678901234567"}, "at most 16 digits"),
+        ({"channel": "Whatsapp", "from": "ACME"}, "registered business number"),
+        ({"to": "+41790001180"}, "ACME is an invalid sender"),
+        ({"to": "0041790001180"}, "ACME is an invalid sender"),
+        ({"channel": "Rcs", "to": "+41790001180"}, "ACME is an invalid sender"),
+    ],
+)
+def test_a_refused_sender_is_answered_with_400_invalid_content_and_from(
+    box: Box, path: str, changes: dict[str, str], words: str
+) -> None:
+    found = problems(box.post(path, {**SMS, **changes}))
+    assert found.keys() == {"From"}
+    assert words in found["From"]
+    assert box.sandbox.messages == []
+
+
+@pytest.mark.parametrize("version", ["", "/v1", "/v2", "/V2"])
+def test_every_operation_is_found_with_and_without_the_version_in_its_path(
+    box: Box, version: str
+) -> None:
+    base = f"/api{version}"
+    message_id = box.post(f"{base}/message").json()["messageId"]
+    assert box.client.get(f"{base}/message/{message_id}").status_code == 200
+    list_id = box.post(f"{base}/messagelist", {"messages": [SMS]}).json()["messageListId"]
+    assert box.client.get(f"{base}/messagelist/{list_id}").status_code == 200
+    octets = {"Content-Type": "application/octet-stream"}
+    uploaded = box.client.post(f"{base}/media", content=b"x", headers=octets).json()
+    assert box.client.get(f"{base}/media/{uploaded['mediaId']}").content == b"x"
+
+
 class TestSending:
-    def test_one(self, box: Box) -> None:
+    def test_a_message_to_one_recipient_is_stored_as_it_came(self, box: Box) -> None:
         response = box.send(marketing=True)
         (message,) = box.sandbox.messages
         assert response.json().keys() == {"messageId", "timestamp"}
@@ -239,7 +322,7 @@ class TestSending:
         assert "Grüezi" not in repr(message)
         assert "791234" not in repr(message)
 
-    def test_many(self, box: Box) -> None:
+    def test_a_to_list_becomes_one_message_for_each_recipient(self, box: Box) -> None:
         numbers = ["+41791234567", "0041781234567", "+41791234567"]
         response = box.send(
             to=None, toList=[{"type": "Number", "address": number} for number in numbers]
@@ -248,7 +331,7 @@ class TestSending:
         assert [message.recipient for message in box.sandbox.messages] == numbers
         assert "messageId" not in response.json()
 
-    def test_names_have_any_letter_case(self, box: Box) -> None:
+    def test_json_names_may_have_any_letter_case(self, box: Box) -> None:
         body = {
             "Channel": "Sms",
             "FROM": "ACME",
@@ -285,7 +368,7 @@ class TestSending:
             {"notification": {"addresses": [{"type": "Sms", "address": "+41791234567"}]}},
         ],
     )
-    def test_what_is_taken(self, box: Box, changes: dict[str, Any]) -> None:
+    def test_a_valid_message_is_accepted(self, box: Box, changes: dict[str, Any]) -> None:
         validator("MessageRequest").validate({**SMS, **changes})
         assert box.send(**changes).status_code == 200
 
@@ -405,7 +488,7 @@ class TestSending:
             ),
         ],
     )
-    def test_what_is_refused(
+    def test_an_invalid_message_is_refused_with_the_parameter_named(
         self, box: Box, changes: dict[str, Any], parameter: str, words: str
     ) -> None:
         found = problems(box.send(**changes))
@@ -428,13 +511,13 @@ class TestSending:
             ("UrlPost", "http://127.0.0.1/" + "x" * 83, "less than 100"),
         ],
     )
-    def test_which_addresses_are_refused(
+    def test_an_invalid_notification_address_is_refused(
         self, box: Box, kind: str, address: str, words: str
     ) -> None:
         response = box.send(notification={"addresses": [{"type": kind, "address": address}]})
         assert words in " ".join(problems(response).values())
 
-    def test_all_problems_are_told_at_once(self, box: Box) -> None:
+    def test_all_errors_of_a_request_are_reported_at_once(self, box: Box) -> None:
         body = {
             "channel": "SMS",
             "content": {"type": "Text"},
@@ -448,7 +531,7 @@ class TestSending:
             "Notification.ForEvent",
         }
 
-    def test_one_bad_recipient_stops_all(self, box: Box) -> None:
+    def test_one_invalid_recipient_of_a_to_list_refuses_all(self, box: Box) -> None:
         to_list = [
             {"type": "Number", "address": number}
             for number in ("+41791234567", "+1", "+41781234567", "+4")
@@ -501,9 +584,9 @@ class TestSending:
             },
         )
     )
-    def test_nothing_is_taken_that_the_spec_refuses(self, body: dict[str, Any]) -> None:
+    def test_no_message_is_accepted_that_the_spec_refuses(self, body: dict[str, Any]) -> None:
         try:
-            rules.check_message(body, lambda media_id: True)
+            rules.check_message(body, 2, lambda media_id: True)
         except rules.RefusedError as error:
             validator("Error").validate(error.json)
         else:
@@ -529,7 +612,7 @@ class TestBodies:
             b'{"a": ' + b"9" * 5_000 + b"}",
         ],
     )
-    def test_are_json_objects(self, box: Box, body: bytes) -> None:
+    def test_a_body_that_is_no_json_object_is_refused(self, box: Box, body: bytes) -> None:
         for path in ("/api/message", "/api/messagelist"):
             response = box.client.post(
                 path, content=body, headers={"Content-Type": "application/json"}
@@ -552,14 +635,14 @@ class TestBodies:
             ("/api/media", None, 415),
         ],
     )
-    def test_have_a_content_type(
+    def test_a_wrong_content_type_is_answered_with_415(
         self, box: Box, path: str, content_type: str | None, status: int
     ) -> None:
         headers = {} if content_type is None else {"Content-Type": content_type}
         response = box.client.post(path, content=json.dumps(SMS).encode(), headers=headers)
         assert response.status_code == status
 
-    def test_are_limited(self, box: Box) -> None:
+    def test_a_body_over_16_mib_is_answered_with_413(self, box: Box) -> None:
         response = box.client.post(
             "/api/message",
             content=b" " * (16 * 2**20 + 1),
@@ -578,7 +661,9 @@ class TestBodies:
             ("POST", "/api/message/x", "GET"),
         ],
     )
-    def test_of_other_methods(self, box: Box, method: str, path: str, allowed: str) -> None:
+    def test_another_method_is_answered_with_405_and_allow(
+        self, box: Box, method: str, path: str, allowed: str
+    ) -> None:
         response = box.client.request(method, path)
         assert (response.status_code, response.headers["allow"]) == (405, allowed)
 
@@ -595,7 +680,7 @@ class TestBodies:
             "/api/v2%2Fmessage",
         ],
     )
-    def test_of_other_paths(self, box: Box, path: str) -> None:
+    def test_an_unknown_path_is_answered_with_404(self, box: Box, path: str) -> None:
         response = box.client.get(path)
         assert (response.status_code, response.json()["errorCode"]) == (404, "SandboxUnknownPath")
 
@@ -609,13 +694,13 @@ class TestBodies:
             "/api/v2/message/a%2Fb%20%C3%BC",
         ],
     )
-    def test_of_unknown_ids(self, box: Box, path: str) -> None:
+    def test_an_unknown_id_is_answered_with_404(self, box: Box, path: str) -> None:
         response = box.client.get(path)
         assert (response.status_code, response.json()["errorCode"]) == (404, "IDDoesNotExist")
 
 
 class TestStates:
-    def test_move_with_the_clock_also_where_the_timer_lags(
+    def test_states_follow_the_clock_even_if_the_timer_is_late(
         self, open_box: Callable[..., Box]
     ) -> None:
         clock = Clock()
@@ -645,7 +730,7 @@ class TestStates:
             == "2026-01-15T09:31:00.000Z"
         )
 
-    def test_move_by_themselves(self, box: Box) -> None:
+    def test_states_change_by_themselves(self, box: Box) -> None:
         began = time.monotonic()
         message_id = box.send().json()["messageId"]
         states = [box.state(message_id)]
@@ -656,14 +741,14 @@ class TestStates:
         first, *_, last = (at for _, at in box.sandbox.messages[0].history)
         assert last - first == timedelta(seconds=0.15)
 
-    def test_may_never_be_final(self, open_box: Callable[..., Box]) -> None:
+    def test_without_a_report_a_message_stays_sent(self, open_box: Callable[..., Box]) -> None:
         clock = Clock()
         box = open_box(clock=clock, delivered_after=None)
         message_id = box.send().json()["messageId"]
         clock.now += timedelta(days=6)
         assert box.state(message_id) == "Sent"
 
-    def test_are_kept_for_seven_days(self, open_box: Callable[..., Box]) -> None:
+    def test_a_status_can_be_queried_for_seven_days(self, open_box: Callable[..., Box]) -> None:
         clock = Clock()
         box = open_box(clock=clock)
         message_id = box.send().json()["messageId"]
@@ -676,7 +761,7 @@ class TestStates:
         assert box.client.get(f"/api/v2/messagelist/{list_id}").status_code == 404
         assert box.sandbox.messages[0].state == "Delivered"
 
-    def test_of_a_snapshot_stay(self, open_box: Callable[..., Box]) -> None:
+    def test_a_message_that_was_read_does_not_change(self, open_box: Callable[..., Box]) -> None:
         clock = Clock()
         box = open_box(clock=clock)
         box.send()
@@ -685,7 +770,9 @@ class TestStates:
         (after,) = box.sandbox.messages
         assert (before.state, after.state) == ("Pending", "Delivered")
 
-    def test_oldest_messages_are_dropped(self, open_box: Callable[..., Box]) -> None:
+    def test_the_oldest_messages_are_dropped_beyond_the_limit(
+        self, open_box: Callable[..., Box]
+    ) -> None:
         box = open_box(max_messages=3)
         list_id = box.post("/api/v2/messagelist", {"messages": [SMS] * 2}).json()["messageListId"]
         ids = [box.send().json()["messageId"] for _ in range(2)]
@@ -697,7 +784,7 @@ class TestStates:
 
 
 class TestLists:
-    def test_each_message_has_its_own_outcome(self, box: Box) -> None:
+    def test_each_message_of_a_list_has_its_own_outcome(self, box: Box) -> None:
         messages = [
             SMS,
             {**SMS, "to": "+999"},
@@ -721,7 +808,7 @@ class TestLists:
         assert [entry["messageId"] for entry in status["messages"]] == ids
         assert status["messageListId"] == body["messageListId"]
 
-    def test_all_may_be_refused(self, box: Box) -> None:
+    def test_a_list_of_which_all_messages_are_refused_is_accepted(self, box: Box) -> None:
         body = box.post("/api/v2/messagelist", {"messages": [{}, {}]}).json()
         assert all(entry.keys() == {"error"} for entry in body["messages"])
         status = box.client.get(f"/api/v2/messagelist/{body['messageListId']}").json()
@@ -740,13 +827,13 @@ class TestLists:
             ),
         ],
     )
-    def test_what_is_refused(self, box: Box, body: object, parameters: set[str]) -> None:
+    def test_an_invalid_list_is_refused(self, box: Box, body: object, parameters: set[str]) -> None:
         assert problems(box.post("/api/v2/messagelist", body)).keys() == parameters
         assert box.sandbox.messages == []
 
 
 class TestMedia:
-    def test_20_mb_come_back_byte_for_byte(self, box: Box) -> None:
+    def test_a_file_of_20_mb_is_downloaded_as_it_was_uploaded(self, box: Box) -> None:
         data = secrets.token_bytes(20 * 2**20)
 
         def chunks() -> Iterator[bytes]:
@@ -764,7 +851,7 @@ class TestMedia:
             assert response.content == data
             assert box.sandbox.media(media_id) == data
 
-    def test_can_be_sent(self, box: Box) -> None:
+    def test_an_uploaded_file_can_be_sent(self, box: Box) -> None:
         media_id = self.upload(box, b"GIF89a")
         for kind in ("Image", "Document", "Audio", "Video"):
             content = {"type": kind, "mediaId": media_id}
@@ -781,13 +868,15 @@ class TestMedia:
         assert box.sandbox.messages[0].text is None
         assert box.sandbox.messages[0].content == {"type": "Image", "mediaId": media_id}
 
-    def test_must_not_be_empty(self, box: Box) -> None:
+    def test_an_empty_file_is_refused(self, box: Box) -> None:
         response = box.client.post(
             "/api/media", content=b"", headers={"Content-Type": "application/octet-stream"}
         )
         assert problems(response).keys() == {"Body"}
 
-    def test_may_be_limited(self, open_box: Callable[..., Box]) -> None:
+    def test_a_file_over_max_media_size_is_answered_with_413(
+        self, open_box: Callable[..., Box]
+    ) -> None:
         box = open_box(max_media_size=100_000)
         self.upload(box, b"x" * 100_000)
         response = box.client.post(
@@ -798,7 +887,9 @@ class TestMedia:
         assert response.status_code == 413
         self.upload(box, b"x")
 
-    def test_oldest_are_dropped(self, open_box: Callable[..., Box]) -> None:
+    def test_the_oldest_files_are_dropped_beyond_the_limit(
+        self, open_box: Callable[..., Box]
+    ) -> None:
         box = open_box(max_media=2)
         first, second, third = (self.upload(box, name) for name in (b"1", b"2", b"3"))
         assert box.client.get(f"/api/media/{first}").status_code == 404
@@ -827,7 +918,9 @@ class TestFailures:
             (500, "SandboxFailure"),
         ],
     )
-    def test_are_answered_instead_of_acting(self, box: Box, status: int, code: str) -> None:
+    def test_a_planned_failure_is_answered_and_the_request_not_handled(
+        self, box: Box, status: int, code: str
+    ) -> None:
         box.sandbox.fail_next(status, headers={"Retry-After": "1"}, times=2)
         for _ in range(2):
             response = box.send()
@@ -836,14 +929,14 @@ class TestFailures:
         assert box.sandbox.messages == []
         assert box.send().status_code == 200
 
-    def test_come_in_order_and_not_for_strangers(self, box: Box) -> None:
+    def test_planned_failures_come_in_order_and_only_for_right_credentials(self, box: Box) -> None:
         box.sandbox.fail_next(403, code="Broke", message="No credit")
         box.sandbox.fail_next(413)
         assert httpx.post(f"{box.sandbox.url}/api/message", trust_env=False).status_code == 401
         assert box.send().json() == {"errorCode": "Broke", "errorMessage": "No credit"}
         assert [box.send().status_code for _ in range(2)] == [413, 200]
 
-    def test_may_be_a_proxy(self, box: Box) -> None:
+    def test_a_planned_failure_may_look_like_that_of_a_proxy(self, box: Box) -> None:
         with connect(box.sandbox) as client:
             box.sandbox.fail_next(
                 502, body="<html>Bad Gateway</html>", headers={"X-F24-Request-ID": None}
@@ -854,7 +947,7 @@ class TestFailures:
         assert "x-f24-request-id" not in response.headers
         assert response.headers["x-ecall-sandbox"].startswith("simulated")
 
-    def test_may_be_anything(self, box: Box) -> None:
+    def test_a_planned_failure_may_have_any_body_and_headers(self, box: Box) -> None:
         with connect(box.sandbox) as client:
             box.sandbox.fail_next(
                 200, body=b"\xff\x00", headers={"Content-Type": "application/json", "Date": "now"}
@@ -885,11 +978,11 @@ class TestFailures:
             {"headers": {"": None}},
         ],
     )
-    def test_what_cannot_be_planned(self, arguments: dict[str, Any]) -> None:
-        with pytest.raises(ValueError, match=r"must be|are for"):
+    def test_fail_next_refuses_invalid_arguments(self, arguments: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=r"must be|must not be"):
             Sandbox().fail_next(**arguments)
 
-    def test_of_the_sandbox_itself_have_the_error_shape(
+    def test_an_unexpected_error_of_the_sandbox_has_the_error_shape(
         self, open_box: Callable[..., Box], caplog: pytest.LogCaptureFixture
     ) -> None:
         box = open_box()
@@ -902,7 +995,7 @@ class TestFailures:
 
 
 class TestIds:
-    def test_are_counted_where_there_is_a_seed(self, open_box: Callable[..., Box]) -> None:
+    def test_ids_are_counted_with_a_seed(self, open_box: Callable[..., Box]) -> None:
         def session(seed: int | None) -> list[Any]:
             box = open_box(seed=seed, clock=Clock())
             answers = [
@@ -920,7 +1013,7 @@ class TestIds:
         assert session(None) != session(None)
         assert json.loads(session(1)[0][1])["messageId"] == "00000001-0001-4c6e-9d3a-000000000001"
 
-    def test_are_unique(self, box: Box) -> None:
+    def test_ids_are_unique(self, box: Box) -> None:
         def send(_: int) -> list[tuple[str, str]]:
             with connect(box.sandbox) as client:
                 responses = [client.post("/api/message", json=SMS) for _ in range(10)]

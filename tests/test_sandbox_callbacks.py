@@ -37,6 +37,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.calls: list[tuple[str, str, Any]] = []
+        self.next_statuses: list[int] = []  # None left: that of the path, or 200
         self.authorizations: list[str | None] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -60,7 +61,10 @@ class Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         time.sleep({"/slow": 0.2, "/hang": 1}.get(path, 0))
         self.server.calls.append((method, path, data))
-        self.send_response(int(path[1:]) if path[1:].isdigit() else 200)
+        status = int(path[1:]) if path[1:].isdigit() else 200
+        self.send_response(
+            self.server.next_statuses.pop(0) if self.server.next_statuses else status
+        )
         self.send_header("Location", "/redirected")
         self.send_header("Set-Cookie", "a=b")
         self.send_header("Content-Length", "2")
@@ -147,7 +151,9 @@ def test_url_post_and_url_are_called_in_order(receiver: Receiver) -> None:
         ("ErrorOnly", []),
     ],
 )
-def test_events_are_filtered(receiver: Receiver, event: str | None, states: list[str]) -> None:
+def test_the_event_of_a_notification_filters_reports(
+    receiver: Receiver, event: str | None, states: list[str]
+) -> None:
     more = {} if event is None else {"forEvent": event}
     with Sandbox() as sandbox:
         send(sandbox, notification=notification(("UrlPost", receiver.url), **more))
@@ -157,7 +163,7 @@ def test_events_are_filtered(receiver: Receiver, event: str | None, states: list
     assert [data["state"] for _, _, data in receiver.calls] == states
 
 
-def test_a_list_and_a_broadcast_tell_of_each_message(receiver: Receiver) -> None:
+def test_each_message_of_a_list_and_a_broadcast_is_reported(receiver: Receiver) -> None:
     told = notification(("UrlPost", receiver.url), forEvent="FinalOnly")
     with Sandbox() as sandbox:
         ids = [
@@ -175,7 +181,7 @@ def test_a_list_and_a_broadcast_tell_of_each_message(receiver: Receiver) -> None
     assert sorted(data["messageId"] for _, _, data in receiver.calls) == sorted(ids)
 
 
-def test_only_this_machine_is_called_and_people_are_not() -> None:
+def test_only_this_machine_is_called_and_nobody_is_texted() -> None:
     with Sandbox() as sandbox:
         for kind, address in (
             ("UrlPost", "https://app.example/hook"),
@@ -209,7 +215,7 @@ def test_named_hosts_are_called() -> None:
     assert Sandbox(callback_hosts="app.test")._callbacks._hosts == {"app.test"}
 
 
-def test_what_a_receiver_does_disturbs_nobody(
+def test_errors_of_a_receiver_do_not_affect_the_sandbox(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
@@ -271,7 +277,7 @@ def test_name_and_password_in_a_url_are_sent(receiver: Receiver) -> None:
 
 
 class TestReply:
-    def test_it_is_an_inbound_message_as_the_spec_has_it(self, receiver: Receiver) -> None:
+    def test_a_reply_is_an_inbound_message_of_the_spec(self, receiver: Receiver) -> None:
         now = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
         with Sandbox(seed=1, clock=lambda: now, inbound_url=f"{receiver.url}/inbound") as sandbox:
             send(sandbox)
@@ -303,7 +309,9 @@ class TestReply:
             "Rcs",
         )
 
-    def test_it_comes_from_the_newest_recipient_of_its_channel(self, receiver: Receiver) -> None:
+    def test_a_reply_comes_from_the_newest_recipient_of_its_channel(
+        self, receiver: Receiver
+    ) -> None:
         with Sandbox(inbound_url=receiver.url) as sandbox:
             send(sandbox)
             send(
@@ -314,7 +322,7 @@ class TestReply:
                 sandbox.reply("hi", channel=channel)
         assert [data["from"] for _, _, data in receiver.calls] == ["+41791234567", "+41787654321"]
 
-    def test_a_file_has_to_be_there(self, receiver: Receiver) -> None:
+    def test_a_reply_with_a_file_needs_an_uploaded_one(self, receiver: Receiver) -> None:
         with Sandbox(inbound_url=receiver.url) as sandbox:
             auth = (sandbox.credentials["username"], sandbox.credentials["password"])
             headers = {"Content-Type": "application/octet-stream"}
@@ -341,9 +349,9 @@ class TestReply:
     @pytest.mark.parametrize(
         ("given", "problem"),
         [
-            ({"url": None}, r"nowhere to post to: Sandbox\(inbound_url=…\)"),
-            ({"sender": None}, "Nobody was sent anything by Sms"),
-            ({"channel": "sms"}, "channel is one of Sms, Whatsapp, Rcs"),
+            ({"url": None}, r"No URL to post the reply to: pass Sandbox\(inbound_url=…\)"),
+            ({"sender": None}, "No message was sent by Sms"),
+            ({"channel": "sms"}, "channel must be one of Rcs, Sms, Whatsapp"),
             ({"text": None}, "a text, a media_id or both"),
             (
                 {"url": "https://app.example/inbound"},
@@ -356,7 +364,7 @@ class TestReply:
             ({"url": "http://127.0.0.1:a/"}, "must be http://… or https://…"),
         ],
     )
-    def test_what_cannot_be_posted_is_said(
+    def test_a_reply_that_cannot_be_posted_is_explained(
         self, receiver: Receiver, given: dict[str, Any], problem: str
     ) -> None:
         arguments: dict[str, Any] = {
@@ -369,7 +377,7 @@ class TestReply:
             Sandbox().reply(**arguments)
         assert receiver.calls == []
 
-    def test_no_answer_is_a_connection_error(
+    def test_a_reply_without_a_response_is_a_connection_error(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
@@ -381,3 +389,230 @@ class TestReply:
         monkeypatch.setattr("ecall_facade.sandbox._callbacks.TIMEOUT", 0.05)
         with pytest.raises(ConnectionError, match="did not answer: ReadTimeout"):
             sandbox.reply("hi", sender="+41791234567", url=f"{receiver.url}/slow")
+
+
+def reported(receiver: Receiver) -> list[str]:
+    return [data.get("state", "reply") for _, _, data in receiver.calls]
+
+
+class TestRedelivery:
+    def test_redeliver_repeats_all_reports_and_replies_unchanged(self, receiver: Receiver) -> None:
+        with Sandbox(inbound_url=f"{receiver.url}/inbound") as sandbox:
+            addresses = notification(
+                ("UrlPost", f"{receiver.url}/post"), ("Url", f"{receiver.url}/get?key=1")
+            )
+            send(sandbox, notification=addresses)
+            wait_for(sandbox, 4)
+            sandbox.reply("Yes")
+            first = list(receiver.calls)
+            assert sandbox.redeliver() == [200] * 5
+            assert receiver.calls == first * 2
+            # What was repeated is not repeated twice the next time.
+            assert sandbox.redeliver() == [200] * 5
+            assert receiver.calls == first * 3
+            assert len(sandbox.notifications) == 12
+
+    @pytest.mark.parametrize("way", ["id", "message", "notification", "reply"])
+    def test_redeliver_repeats_only_what_is_named(self, receiver: Receiver, way: str) -> None:
+        with Sandbox(inbound_url=receiver.url) as sandbox:
+            told = notification(("UrlPost", receiver.url))
+            send(sandbox, notification=told)
+            send(sandbox, to="+41787654321", notification=told)
+            wait_for(sandbox, 4)
+            sandbox.reply("Yes")
+            second = sandbox.messages[1]
+            reports = [call for call in receiver.calls if call[2]["messageId"] == second.id]
+            delivered = next(
+                each
+                for each in sandbox.notifications
+                if (each.message_id, each.state) == (second.id, "Delivered")
+            )
+            reply_id = receiver.calls[-1][2]["messageId"]
+            what, expected = {
+                "id": (second.id, reports),
+                "message": (second, reports),
+                "notification": (delivered, reports[1:]),
+                "reply": (reply_id, receiver.calls[-1:]),
+            }[way]
+            before = len(receiver.calls)
+            assert sandbox.redeliver(what) == [200] * len(expected)
+            assert receiver.calls[before:] == expected
+
+    def test_redeliver_works_after_a_failure_and_while_the_sandbox_is_stopped(
+        self, receiver: Receiver
+    ) -> None:
+        receiver.next_statuses = [500]
+        with Sandbox() as sandbox:
+            told = notification(("UrlPost", receiver.url), forEvent="FinalOnly")
+            send(sandbox, notification=told)
+            wait_for(sandbox, 1)
+        assert sandbox.redeliver() == [200]
+        assert [each.status_code for each in sandbox.notifications] == [500, 200]
+
+    def test_redeliver_says_that_there_is_nothing_to_repeat(self, receiver: Receiver) -> None:
+        with Sandbox() as sandbox:
+            with pytest.raises(ValueError, match="no callback to repeat"):
+                sandbox.redeliver()
+            addresses = notification(
+                ("Email", "anna@example.ch"),
+                ("UrlPost", "https://app.example/"),
+                forEvent="FinalOnly",
+            )
+            send(sandbox, notification=addresses)
+            wait_for(sandbox, 2)
+            for what in (None, sandbox.messages[0], *sandbox.notifications, "unknown-id"):
+                with pytest.raises(ValueError, match="no callback to repeat"):
+                    sandbox.redeliver(what)
+            sandbox.clear()
+            with pytest.raises(ValueError, match="no callback to repeat"):
+                sandbox.redeliver()
+
+    def test_redeliver_calls_the_others_where_one_receiver_does_not_answer(
+        self, receiver: Receiver
+    ) -> None:
+        with Sandbox() as sandbox:
+            addresses = notification(
+                ("UrlPost", "http://127.0.0.1:9/"), ("UrlPost", receiver.url), forEvent="FinalOnly"
+            )
+            send(sandbox, notification=addresses)
+            wait_for(sandbox, 2)
+            with pytest.raises(ConnectionError, match="1 of 2 callbacks got no response"):
+                sandbox.redeliver()
+            assert [each.outcome for each in sandbox.notifications[2:]] == ["failed", "answered"]
+        assert reported(receiver) == ["Delivered"] * 2
+
+
+class TestRetries:
+    def test_without_a_policy_a_failed_callback_is_not_repeated(self, receiver: Receiver) -> None:
+        with Sandbox() as sandbox:
+            told = notification(("UrlPost", f"{receiver.url}/500"), forEvent="FinalOnly")
+            send(sandbox, notification=told)
+            wait_for(sandbox, 1)
+            sandbox.clock.advance(hours=100)
+            wait_for(sandbox, 1)
+
+    @pytest.mark.parametrize("status", [500, 404, 302, 204, 201])
+    def test_anything_but_200_is_repeated_until_it_is_200(
+        self, receiver: Receiver, status: int
+    ) -> None:
+        receiver.next_statuses = [status, status]
+        with Sandbox(callback_retries=[0, 0, 0]) as sandbox:
+            told = notification(("UrlPost", receiver.url), forEvent="FinalOnly")
+            send(sandbox, notification=told)
+            attempts = wait_for(sandbox, 3)
+        assert [each.status_code for each in attempts] == [status, status, 200]
+        assert receiver.calls[0] == receiver.calls[1] == receiver.calls[2]
+
+    def test_a_receiver_that_does_not_answer_is_called_as_often_as_the_policy_says(self) -> None:
+        with Sandbox(callback_retries=(0.01, 0.01)) as sandbox:
+            told = notification(("Url", "http://127.0.0.1:9/"), forEvent="FinalOnly")
+            send(sandbox, notification=told)
+            assert {each.outcome for each in wait_for(sandbox, 3)} == {"failed"}
+
+    def test_retries_wait_for_the_time_of_the_sandbox(self, receiver: Receiver) -> None:
+        receiver.next_statuses = [503] * 3
+        with Sandbox(callback_retries=[60, 3600]) as sandbox:
+            sandbox.clock.freeze()
+            told = notification(("UrlPost", receiver.url), forEvent="FinalOnly")
+            send(sandbox, notification=told)
+            sandbox.clock.advance(seconds=10)
+            wait_for(sandbox, 1)
+            sandbox.clock.advance(seconds=59)
+            wait_for(sandbox, 1)
+            sandbox.clock.advance(seconds=2)
+            wait_for(sandbox, 2)
+            sandbox.clock.advance(minutes=59)
+            wait_for(sandbox, 2)
+            sandbox.clock.advance(minutes=2)
+            wait_for(sandbox, 3)
+            sandbox.clock.advance(hours=100)
+            wait_for(sandbox, 3)
+
+    def test_only_the_address_that_failed_is_called_again(self, receiver: Receiver) -> None:
+        with Sandbox(callback_retries=[0]) as sandbox:
+            addresses = notification(
+                ("UrlPost", f"{receiver.url}/500"), ("UrlPost", receiver.url), forEvent="FinalOnly"
+            )
+            send(sandbox, notification=addresses)
+            wait_for(sandbox, 3)
+        assert [path for _, path, _ in receiver.calls] == ["/500", "/", "/500"]
+
+    def test_a_retry_that_is_due_while_the_sandbox_is_stopped_comes_after_it(
+        self, receiver: Receiver
+    ) -> None:
+        receiver.next_statuses = [500]
+        sandbox = Sandbox(callback_retries=[60])
+        with sandbox:
+            send(
+                sandbox, notification=notification(("UrlPost", receiver.url), forEvent="FinalOnly")
+            )
+            wait_for(sandbox, 1)
+        sandbox.clock.advance(minutes=5)
+        with sandbox:
+            assert wait_for(sandbox, 2)[1].status_code == 200
+
+    def test_clear_forgets_retries(self, receiver: Receiver) -> None:
+        receiver.next_statuses = [500]
+        with Sandbox(callback_retries=[60], inbound_url=receiver.url) as sandbox:
+            send(
+                sandbox, notification=notification(("UrlPost", receiver.url), forEvent="FinalOnly")
+            )
+            wait_for(sandbox, 1)
+            receiver.next_statuses = [500]
+            assert sandbox.reply("Yes") == 500
+            sandbox.clear()
+            sandbox.clock.advance(minutes=5)
+            wait_for(sandbox, 0)
+        assert len(receiver.calls) == 2
+
+    @pytest.mark.parametrize("url", ["", "http://127.0.0.1:9/"])
+    def test_a_reply_that_fails_is_posted_again(self, receiver: Receiver, url: str) -> None:
+        receiver.next_statuses = [500, 500]
+        with Sandbox(callback_retries=[0.01, 0.01]) as sandbox:
+            if url:
+                with pytest.raises(ConnectionError):
+                    sandbox.reply("Yes", sender="+41791234567", url=url)
+                return
+            assert sandbox.reply("Yes", sender="+41791234567", url=receiver.url) == 500
+            deadline = time.monotonic() + 5
+            while len(receiver.calls) < 3 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.1)
+        assert len(receiver.calls) == 3
+        assert receiver.calls[0] == receiver.calls[1] == receiver.calls[2]
+
+    @pytest.mark.parametrize("retries", [[-1], [1, float("nan")], [1e10], "12", 5, [None], [True]])
+    def test_delays_of_a_retry_policy_are_numbers_of_seconds(self, retries: Any) -> None:
+        with pytest.raises(ValueError, match="callback_retries must be a list of seconds"):
+            Sandbox(callback_retries=retries)
+
+
+class TestMagicRecipients:
+    @pytest.mark.parametrize("prefix", ["+41", "0041"])
+    @pytest.mark.parametrize(
+        ("digits", "states"),
+        [
+            ("0006", ["Sent", "Sent", "Delivered", "Delivered"]),
+            ("0007", ["Sent", "Delivered"]),
+            ("0008", ["Delivered", "Sent"]),
+        ],
+    )
+    @pytest.mark.parametrize("step", [0.2, 3600])
+    def test_reports_of_a_magic_recipient_come_twice_late_or_out_of_order(
+        self, receiver: Receiver, prefix: str, digits: str, states: list[str], step: float
+    ) -> None:
+        with Sandbox(callback_url=receiver.url) as sandbox:
+            sandbox.clock.freeze()
+            send(sandbox, to=f"{prefix}79000{digits}")
+            for _ in range(2):
+                sandbox.clock.advance(seconds=step)
+                time.sleep(0.15)
+            assert sandbox.messages[0].state == "Delivered"
+            if digits == "0007" and step < 1:
+                assert reported(receiver) == []  # the message is there, and its reports are late
+            sandbox.clock.advance(seconds=31)
+            wait_for(sandbox, len(states))
+        assert reported(receiver) == states
+        # A report that comes late still has the time of what it reports.
+        by_state = {data["state"]: data["timestamp"] for _, _, data in receiver.calls}
+        assert by_state["Sent"] < by_state["Delivered"]

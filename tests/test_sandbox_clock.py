@@ -1,4 +1,4 @@
-"""The sandbox's clock: what is due when it is turned forward, who is told of it, and what clear() forgets."""
+"""The sandbox's clock: what is due when it is advanced, what is reported, and what clear() forgets."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def send(sandbox: Sandbox, **options: Any) -> str:
 
 
 class TestClock:
-    def test_goes_by_itself(self) -> None:
+    def test_the_clock_runs_by_itself(self) -> None:
         clock = Clock()
         before = clock()
         assert before.tzinfo is UTC
@@ -95,7 +95,7 @@ class TestClock:
             ((60,), {"seconds": -30}, 30.0),
         ],
     )
-    def test_is_turned_forward(
+    def test_the_clock_can_be_advanced(
         self, arguments: Any, options: dict[str, float], seconds: float
     ) -> None:
         clock = Clock(lambda: BEGIN)
@@ -104,13 +104,13 @@ class TestClock:
         assert (clock() - BEGIN).total_seconds() == 2 * seconds
 
     @pytest.mark.parametrize("step", [-0.001, timedelta(microseconds=-1)])
-    def test_is_not_turned_back(self, step: float | timedelta) -> None:
+    def test_the_clock_cannot_be_moved_back(self, step: float | timedelta) -> None:
         clock = Clock(lambda: BEGIN)
-        with pytest.raises(ValueError, match="forward only"):
+        with pytest.raises(ValueError, match="only be moved forward"):
             clock.advance(step)
         assert clock() == BEGIN
 
-    def test_stands_still_when_frozen(self) -> None:
+    def test_a_frozen_clock_stands_still(self) -> None:
         times = [BEGIN, BEGIN + timedelta(hours=1), BEGIN + timedelta(hours=9)]
         clock = Clock(lambda: times.pop(0))
         clock.advance(hours=1)
@@ -121,7 +121,7 @@ class TestClock:
         assert clock() == BEGIN + timedelta(hours=1, minutes=1)
         assert len(times) == 2
 
-    def test_says_what_it_is(self) -> None:
+    def test_the_repr_of_a_clock_shows_its_time(self) -> None:
         clock = Clock(lambda: BEGIN)
         assert repr(clock) == "<Clock 2026-01-15T09:30:00.000+00:00>"
         clock.freeze()
@@ -129,7 +129,7 @@ class TestClock:
 
 
 class TestMessages:
-    def test_come_as_far_as_the_clock_says(self) -> None:
+    def test_advancing_the_clock_moves_messages_on(self) -> None:
         with Sandbox(sent_after=60, delivered_after=3600, clock=lambda: BEGIN) as sandbox:
             message_id = send(sandbox)
             with ECall(**sandbox.credentials) as ecall:
@@ -147,7 +147,7 @@ class TestMessages:
             times = [(at - BEGIN).total_seconds() for _, at in sandbox.messages[0].history]
             assert times == [0, 60, 3600]
 
-    def test_stay_where_they_are_when_it_is_frozen(self) -> None:
+    def test_messages_keep_their_state_while_the_clock_is_frozen(self) -> None:
         with Sandbox(sent_after=0.01, delivered_after=0.02) as sandbox:
             sandbox.clock.freeze()
             send(sandbox)
@@ -161,7 +161,9 @@ class TestMessages:
         ("version", "stamp"),
         [("v1", "2026-01-15T11:30:01.000"), ("v2", "2026-01-15T10:30:01.000Z")],
     )
-    def test_have_its_time_in_each_version(self, version: Any, stamp: str) -> None:
+    def test_messages_have_the_time_of_the_clock_in_each_version(
+        self, version: Any, stamp: str
+    ) -> None:
         with Sandbox(sent_after=1, delivered_after=2, clock=lambda: BEGIN) as sandbox:
             sandbox.clock.advance(hours=1)
             with ECall(**sandbox.credentials, api_version=version) as ecall:
@@ -172,13 +174,13 @@ class TestMessages:
             assert status.raw["timestamp"] == stamp
             assert status.updated_at == BEGIN + timedelta(hours=1, seconds=1)
 
-    def test_dates_are_its_own(self) -> None:
+    def test_the_date_header_has_the_time_of_the_clock(self) -> None:
         with Sandbox(clock=lambda: BEGIN) as sandbox:
             sandbox.clock.advance(hours=1)
             answer = httpx.get(f"{sandbox.url}/api/message/x", trust_env=False)
         assert answer.headers["date"] == "Thu, 15 Jan 2026 10:30:00 GMT"
 
-    def test_can_be_asked_for_seven_days(self) -> None:
+    def test_advancing_the_clock_by_seven_days_ends_status_queries(self) -> None:
         with Sandbox() as sandbox, ECall(**sandbox.credentials) as ecall:
             sandbox.clock.freeze()
             lot = ecall.messages.send_list([ecall.sms.compose(NUMBER, TEXT)])
@@ -197,7 +199,7 @@ class TestMessages:
 
 
 class TestReports:
-    def test_of_what_is_due_come_at_once(self, receiver: Receiver) -> None:
+    def test_reports_that_are_due_after_advancing_come_at_once(self, receiver: Receiver) -> None:
         with Sandbox(sent_after=60, delivered_after=3600) as sandbox:
             sandbox.clock.freeze()
             message_id = send(sandbox, notify=Notify(receiver.url))
@@ -213,7 +215,7 @@ class TestReports:
             timedelta(hours=1),
         ]
 
-    def test_of_every_change_go_to_the_callback_url_too(self, receiver: Receiver) -> None:
+    def test_every_change_is_also_reported_to_the_callback_url(self, receiver: Receiver) -> None:
         with Sandbox(callback_url=f"{receiver.url}/all") as sandbox:
             sandbox.clock.freeze()
             send(sandbox, notify=Notify(f"{receiver.url}/own", for_event="FinalOnly"))
@@ -237,7 +239,7 @@ class TestReports:
         assert failed["error"] == {"errorCode": "1001", "errorMessage": "timeout"}
         assert {each.type for each in sandbox.notifications} == {"UrlPost"}
 
-    def test_of_an_outage_come_after_it(self, receiver: Receiver) -> None:
+    def test_reports_of_an_outage_come_after_it(self, receiver: Receiver) -> None:
         sandbox = Sandbox(callback_url=receiver.url)
         sandbox.clock.freeze()
         with sandbox:
@@ -250,7 +252,7 @@ class TestReports:
 
 
 class TestClear:
-    def test_forgets_all_but_the_time(self) -> None:
+    def test_clear_forgets_everything_but_the_time(self) -> None:
         with Sandbox(clock=lambda: BEGIN) as sandbox, ECall(**sandbox.credentials) as ecall:
             message_id = send(sandbox, notify=Notify("anna@example.ch"))
             media_id = ecall.media.upload(b"GIF89a").media_id
@@ -267,7 +269,7 @@ class TestClear:
             assert send(sandbox) != message_id
             assert len(sandbox.messages) == 1
 
-    def test_forgets_also_what_is_under_way(self, receiver: Receiver) -> None:
+    def test_clear_forgets_reports_that_are_under_way(self, receiver: Receiver) -> None:
         with Sandbox() as sandbox:
             sandbox.clock.freeze()
             first = send(sandbox, notify=Notify(f"{receiver.url}/slow"))
@@ -293,7 +295,7 @@ class TestClear:
             }
             assert [item["kind"] for item in items(sandbox)] == ["message"]
 
-    def test_may_come_at_any_time(self) -> None:
+    def test_clear_may_be_called_at_any_time(self) -> None:
         with (
             Sandbox(sent_after=0, delivered_after=0.001) as sandbox,
             ECall(**sandbox.credentials) as ecall,

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ecall_facade.sandbox import Sandbox, _app, _exchanges, _inbox, _server, _store
+from ecall_facade.sandbox import Sandbox, _app, _inbox, _recorded, _server, _store
 
 pytestmark = pytest.mark.once
 
@@ -210,7 +210,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 class TestMessages:
-    def test_have_what_the_page_shows(self, box: Box) -> None:
+    def test_an_item_has_what_the_page_shows_of_a_message(self, box: Box) -> None:
         answer = box.send(to="0041791234567")
         (message,) = box.sandbox.messages
         asked = box.page.get("/inbox/items").json()
@@ -243,7 +243,7 @@ class TestMessages:
             "version": asked["status"]["version"],
         }
 
-    def test_of_the_other_channels_have_no_pages(self, box: Box) -> None:
+    def test_only_an_sms_has_pages(self, box: Box) -> None:
         media_id = box.upload(PNG)
         box.send(
             channel="Whatsapp",
@@ -260,7 +260,7 @@ class TestMessages:
         assert image["media"] == {"content_type": "image/png", "size": len(PNG), "kept": True}
         assert (sms["pages"], sms["encoding"]) == (2, "UCS-2")
 
-    def test_say_that_a_file_is_gone(self, open_box: Callable[..., Box]) -> None:
+    def test_an_item_says_that_its_file_was_dropped(self, open_box: Callable[..., Box]) -> None:
         box = open_box(max_media=1)
         media_id = box.upload(PNG)
         box.send(channel="Rcs", content={"type": "Document", "mediaId": media_id})
@@ -271,7 +271,7 @@ class TestMessages:
             "kept": False,
         }
 
-    def test_have_something_behind_them(self, box: Box) -> None:
+    def test_the_details_of_a_message_have_its_request_and_response(self, box: Box) -> None:
         list_id = box.api.post("/api/v2/messagelist?a=b", json={"messages": [SMS, SMS]}).json()[
             "messageListId"
         ]
@@ -283,7 +283,7 @@ class TestMessages:
         assert [change["state"] for change in detail["history"]] == ["Pending", "Sent", "Delivered"]
         assert detail["history"][0]["at"] == item["at"] < detail["history"][2]["at"]
         assert detail["notifications"] == []
-        request, answer = detail["request"], detail["answer"]
+        request, answer = detail["request"], detail["response"]
         assert (request["method"], request["path"]) == ("POST", "/api/v2/messagelist?a=b")
         assert json.loads(request["body"]) == {"messages": [SMS, SMS]}
         assert not request["body_cut"]
@@ -292,7 +292,7 @@ class TestMessages:
         assert json.loads(answer["body"])["messageListId"] == list_id
         assert ["x-f24-request-id", item["request_id"]] in answer["headers"]
 
-    def test_say_whom_they_told(self, box: Box) -> None:
+    def test_the_details_of_a_message_have_its_notifications(self, box: Box) -> None:
         addresses = [
             {"type": "Email", "address": "//[@x"},
             {"type": "UrlPost", "address": "http://a:b@192.0.2.1/x"},
@@ -308,11 +308,11 @@ class TestMessages:
             ("http://192.0.2.1/x", "skipped"),
         ]
 
-    def test_tell_what_was_wrong_with_the_answer(self, box: Box) -> None:
+    def test_the_details_name_the_fault_of_the_response(self, box: Box) -> None:
         box.send(to="+41790000502")
         with pytest.raises(httpx.TransportError):
             box.send(to="+41790000902")
-        proxy, dropped = (box.detail(item["key"])["answer"] for item in box.items())
+        proxy, dropped = (box.detail(item["key"])["response"] for item in box.items())
         assert (proxy["status"], proxy["body"][:6]) == (502, "<html>")
         assert "the message was accepted" in proxy["note"]
         assert dropped == {
@@ -322,7 +322,7 @@ class TestMessages:
             "note": "the connection was dropped; the message was accepted",
         }
 
-    def test_are_in_order_with_all_others(self, box: Box, receiver: Receiver) -> None:
+    def test_items_of_all_kinds_are_in_order(self, box: Box, receiver: Receiver) -> None:
         for step in range(3):
             box.send(content={"type": "Text", "text": str(step)})
             box.sandbox.clock.advance(0.002)
@@ -334,7 +334,7 @@ class TestMessages:
         assert [item["kind"] for item in items] == ["message", "refused", "inbound"] * 3
         assert [item["at"] for item in items] == sorted(item["at"] for item in items)
 
-    def test_the_newest_are_shown(
+    def test_only_the_newest_items_are_shown(
         self, open_box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(_inbox, "SHOWN", 3)
@@ -350,21 +350,21 @@ class TestMessages:
         ) == (5, 2, 3)
 
     @pytest.mark.parametrize(
-        "key", ["message:x", "refused:x", "refused:", "inbound:x", "exchange:x", "x", ":", "a/b"]
+        "key", ["message:x", "refused:x", "refused:", "inbound:x", "request:x", "x", ":", "a/b"]
     )
-    def test_others_are_gone(self, box: Box, key: str) -> None:
+    def test_the_details_of_an_unknown_key_are_answered_with_404(self, box: Box, key: str) -> None:
         answer = box.page.get(f"/inbox/items/{key}")
         assert answer.status_code == 404
-        assert "gone" in answer.json()["error"]
+        assert "no longer exists" in answer.json()["error"]
 
-    def test_an_exchange_is_no_item(self, box: Box) -> None:
+    def test_a_recorded_request_is_no_item(self, box: Box) -> None:
         request_id = box.send().headers["x-f24-request-id"]
         for kind in ("exchange", "refused"):
             assert box.page.get(f"/inbox/items/{kind}:{request_id}").status_code == 404
 
 
 class TestRefused:
-    def test_have_what_the_page_shows(self, box: Box) -> None:
+    def test_an_item_has_what_the_page_shows_of_a_refusal(self, box: Box) -> None:
         answer = box.send(to="0041791")
         (item,) = box.items()
         assert item.pop("at")
@@ -387,12 +387,12 @@ class TestRefused:
         detail = box.detail(item["key"])
         assert detail["item"].items() >= item.items()
         assert (detail["history"], detail["notifications"]) == ([], [])
-        assert (detail["answer"]["status"], json.loads(detail["request"]["body"])["to"]) == (
+        assert (detail["response"]["status"], json.loads(detail["request"]["body"])["to"]) == (
             400,
             "0041791",
         )
 
-    def test_of_many_name_the_first(self, box: Box) -> None:
+    def test_a_refused_broadcast_names_its_first_recipient(self, box: Box) -> None:
         to_list = [
             {"type": "Number", "address": number}
             for number in ("+41791", "+41781234567", "+41782345678")
@@ -401,7 +401,7 @@ class TestRefused:
         (item,) = box.items()
         assert (item["number"], item["others"]) == ("+41791", 2)
 
-    def test_of_a_list_are_each_shown(self, box: Box) -> None:
+    def test_each_refused_message_of_a_list_is_shown(self, box: Box) -> None:
         bad = {**SMS, "to": None, "TOLIST": [{"type": "Number", "address": "+41791"}] * 2}
         answer = box.send("messagelist", messages=[SMS, {**SMS, "to": "+1"}, bad, 7, {}])
         request_id = answer.headers["x-f24-request-id"]
@@ -420,22 +420,22 @@ class TestRefused:
         assert "To: The number +1 is an invalid receiver" in refused[0]["reason"]
         for item in refused:
             assert box.detail(item["key"])["item"] == item
-            assert box.detail(item["key"])["answer"]["status"] == 200
+            assert box.detail(item["key"])["response"]["status"] == 200
 
-    def test_of_a_large_list_are_shown_as_well(self, box: Box) -> None:
+    def test_refusals_of_a_large_list_are_shown(self, box: Box) -> None:
         box.send("messagelist", messages=[{**SMS, "to": "+1"}] * 1_000)
         items = box.items()
-        assert len(items) == _exchanges.MAX_REFUSED
+        assert len(items) == _recorded.MAX_REFUSED
         assert sum(1 + item["others"] for item in items) == 1_000
         assert box.detail(items[0]["key"])["request"]["body_cut"]
         assert box.detail(items[0]["key"])["curl"] is None
 
-    def test_a_whole_list_is_one(self, box: Box) -> None:
+    def test_a_refused_list_is_one_item(self, box: Box) -> None:
         box.send("messagelist", messages=[SMS, SMS, SMS], notification=1)
         (item,) = box.items()
         assert (item["number"], item["others"], item["status"]) == ("+41791234567", 2, 400)
 
-    def test_are_those_that_a_trouble_kept_from_being_sent(self, box: Box) -> None:
+    def test_a_send_that_a_fault_prevented_is_shown_as_refused(self, box: Box) -> None:
         box.sandbox.fail_next(500, message="out of order")
         box.send()
         with pytest.raises(httpx.TransportError):
@@ -457,7 +457,7 @@ class TestRefused:
             ("/api/v2/message", {"Content-Type": "text/plain"}, 415),
         ],
     )
-    def test_are_those_that_nobody_read(
+    def test_a_request_that_was_refused_unread_is_shown(
         self, box: Box, path: str, headers: dict[str, str], status: int
     ) -> None:
         with httpx.Client(base_url=box.sandbox.url, trust_env=False, verify=False) as client:
@@ -506,7 +506,7 @@ class TestRefused:
         ],
         ids=lambda body: repr(body[:30]),
     )
-    def test_may_say_anything(self, box: Box, body: bytes) -> None:
+    def test_a_refused_request_may_have_any_body(self, box: Box, body: bytes) -> None:
         stream = box.follow()
         for path in ("message", "messagelist"):
             assert box.post(body, path).status_code == 400
@@ -514,12 +514,12 @@ class TestRefused:
             assert item == box.items()[-1]
             detail = box.detail(item["key"])
             assert detail["item"] == item
-            assert detail["request"]["body"] == body[: _exchanges.CUT].decode(errors="replace")
-            assert detail["request"]["body_cut"] is (len(body) > _exchanges.CUT)
+            assert detail["request"]["body"] == body[: _recorded.CUT].decode(errors="replace")
+            assert detail["request"]["body_cut"] is (len(body) > _recorded.CUT)
         stream.close()
 
     @pytest.mark.parametrize("extra", [1e999, [1, {"a": -1e999}]])
-    def test_what_json_cannot_say_is_words(self, box: Box, extra: Any) -> None:
+    def test_numbers_that_json_cannot_express_are_shown_as_text(self, box: Box, extra: Any) -> None:
         stream = box.follow()
         text = json.dumps({**SMS, "content": {**TEXT, "extra": extra}}).replace("Infinity", "1e999")
         assert box.post(text.encode()).status_code == 200
@@ -528,7 +528,7 @@ class TestRefused:
             assert str(item["content"]["extra"]).count("inf") == 1
         stream.close()
 
-    def test_messages_may_nest_as_deep_as_they_can_be_read(self, box: Box) -> None:
+    def test_deeply_nested_messages_are_shown(self, box: Box) -> None:
         def is_taken(depth: int) -> bool:
             nested = b'{"a":' * depth + b"1" + b"}" * depth
             body = json.dumps({**SMS, "content": {**TEXT, "extra": 0}}).encode()
@@ -550,23 +550,23 @@ class TestRefused:
             assert box.detail(key)["item"]["kind"] == "message"
         stream.close()
 
-    def test_of_16_mb_cost_little(self, box: Box) -> None:
+    def test_a_refused_request_of_16_mb_is_kept_only_in_part(self, box: Box) -> None:
         for size in (2**24 - 100, 2**24 + 100):
             body = b'{"to": "+41791", "content": {"text": "' + b"x" * size + b'"}}'
             assert box.post(body).status_code in {400, 413}
-        assert box.sandbox._store._exchanged < 500_000
+        assert box.sandbox._store._request_bytes < 500_000
         assert [box.detail(item["key"])["request"]["body_cut"] for item in box.items()] == [
             True,
             True,
         ]
 
-    def test_files_are_none(self, box: Box) -> None:
+    def test_a_refused_upload_is_no_item(self, box: Box) -> None:
         assert box.post(b"x", "media").status_code == 415
         assert box.items() == []
 
 
 class TestBounds:
-    def test_requests_are_few_and_small(
+    def test_recorded_requests_are_bounded_in_number_and_size(
         self, open_box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(_store, "KEPT_BYTES", 300_000)
@@ -575,21 +575,21 @@ class TestBounds:
         for _ in range(10):
             box.post(b'{"content": {"text": "' + b"x" * 40_000 + b'"}}')
         store = box.sandbox._store
-        assert store._exchanged <= 300_000
-        assert store._exchanged == sum(each.weight for each in store._exchanges.values())
+        assert store._request_bytes <= 300_000
+        assert store._request_bytes == sum(each.weight for each in store._requests.values())
         assert 2 <= len(box.items()) < 10
         detail = box.detail(f"message:{box.sandbox.messages[0].id}")
         assert box.sandbox.messages[0].request_id == first
-        assert (detail["request"], detail["answer"], detail["curl"]) == (None, None, None)
+        assert (detail["request"], detail["response"], detail["curl"]) == (None, None, None)
         monkeypatch.setattr(_store, "KEPT", 1)
         box.send(to="+1")
-        assert len(store._exchanges) == 1
+        assert len(store._requests) == 1
 
-    def test_headers_count(self, box: Box) -> None:
+    def test_headers_of_recorded_requests_count_as_size(self, box: Box) -> None:
         box.api.post("/api/message", json={}, headers={"X-Long": "x" * 30_000})
-        assert box.sandbox._store._exchanged > 30_000
+        assert box.sandbox._store._request_bytes > 30_000
 
-    def test_ids_in_lists_are_as_many_as_messages(self, open_box: Callable[..., Box]) -> None:
+    def test_lists_are_dropped_with_their_messages(self, open_box: Callable[..., Box]) -> None:
         box = open_box(max_messages=10)
         ids = [
             box.send("messagelist", messages=[SMS] * 4).json()["messageListId"] for _ in range(5)
@@ -600,7 +600,9 @@ class TestBounds:
         assert len(box.api.get(f"/api/messagelist/{big}").json()["messages"]) == 10
         assert len(box.sandbox._store._lists) == 1
 
-    def test_steps_of_dropped_messages_are_forgotten(self, open_box: Callable[..., Box]) -> None:
+    def test_steps_of_dropped_messages_are_removed_from_the_queue(
+        self, open_box: Callable[..., Box]
+    ) -> None:
         box = open_box(max_messages=10)
         box.sandbox.clock.freeze()
         for _ in range(15):
@@ -609,7 +611,7 @@ class TestBounds:
         box.sandbox.clock.advance(1)
         assert {message.state for message in box.sandbox.messages} == {"Delivered"}
 
-    def test_inbound_messages_are_few(
+    def test_inbound_messages_are_bounded_in_number(
         self, open_box: Callable[..., Box], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(_store, "MAX_INBOUND", 2)
@@ -622,7 +624,7 @@ class TestBounds:
 class TestCurl:
     @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
     @pytest.mark.parametrize("path", ["/api/v2/message", "/api/message?x=%20'"])
-    def test_sends_the_message_again(self, box: Box, path: str) -> None:
+    def test_the_curl_line_sends_the_message_again(self, box: Box, path: str) -> None:
         text = 'It\'s $HOME `id` "$(id)" !! \\ @x\n%20 €ж🎁'
         body = json.dumps(
             {**SMS, "content": {"type": "Text", "text": text}}, ensure_ascii=False, indent=1
@@ -646,19 +648,42 @@ class TestCurl:
         assert second.text == text
         assert second.id == json.loads(done.stdout)["messageId"]
 
-    def test_reads_no_file(self, box: Box) -> None:
+    @pytest.mark.parametrize(
+        ("base_url", "quoted"),
+        [
+            (
+                "https://mailbox.test/tools/sandbox",
+                "https://mailbox.test/tools/sandbox/api/v2/message",
+            ),
+            ("https://a'; rm x", "'https://a'\"'\"'; rm x/api/v2/message'"),
+        ],
+    )
+    def test_the_curl_line_has_the_address_that_the_page_was_reached_at(
+        self, box: Box, base_url: str, quoted: str
+    ) -> None:
+        box.send()
+        answer = box.page.get(
+            f"/inbox/items/{box.items()[0]['key']}", params={"base_url": base_url}
+        )
+        assert answer.json()["curl"].endswith(f" {quoted}")
+
+    def test_the_curl_line_reads_no_file(self, box: Box) -> None:
         box.post(b"@/etc/hostname")
         line = box.detail(box.items()[0]["key"])["curl"]
         assert " --data-raw @/etc/hostname " in line
 
     @pytest.mark.parametrize("body", [b"\xff", b'{"a": "\0"}', b'{"to": "' + b"x" * 70_000 + b'"}'])
-    def test_is_not_there_where_it_would_not_be_the_same(self, box: Box, body: bytes) -> None:
+    def test_there_is_no_curl_line_for_a_body_it_could_not_repeat(
+        self, box: Box, body: bytes
+    ) -> None:
         box.post(body)
         assert box.detail(box.items()[0]["key"])["curl"] is None
 
 
 class TestSecrets:
-    def test_are_in_no_answer(self, open_box: Callable[..., Box], receiver: Receiver) -> None:
+    def test_no_response_of_the_page_has_a_password(
+        self, open_box: Callable[..., Box], receiver: Receiver
+    ) -> None:
         box = open_box(inbound_url=f"{receiver.url}/inbound", callback_url=f"{receiver.url}/told")
         stream = box.follow(since=0)
         address = f"http:\\/\\/anna:{PASSWORD}@127.0.0.1:{receiver.server_port}/"
@@ -707,7 +732,9 @@ class TestSecrets:
 
 
 class TestReplies:
-    def test_are_posted_and_shown(self, open_box: Callable[..., Box], receiver: Receiver) -> None:
+    def test_a_reply_from_the_page_is_posted_and_shown(
+        self, open_box: Callable[..., Box], receiver: Receiver
+    ) -> None:
         box = open_box(inbound_url=f"{receiver.url}/inbound")
         media_id = box.upload(PNG)
         answer = box.page.post(
@@ -730,7 +757,7 @@ class TestReplies:
         }
         detail = box.detail(item["key"])
         assert detail["item"]["id"] == item["id"]
-        assert (detail["request"], detail["answer"], detail["curl"], detail["history"]) == (
+        assert (detail["request"], detail["response"], detail["curl"], detail["history"]) == (
             None,
             None,
             None,
@@ -755,7 +782,7 @@ class TestReplies:
     @pytest.mark.parametrize(
         ("path", "status", "reason"), [("/500", 500, None), ("/drop", None, "did not answer")]
     )
-    def test_tell_what_went_wrong(
+    def test_a_reply_that_failed_says_why(
         self, box: Box, receiver: Receiver, path: str, status: int | None, reason: str | None
     ) -> None:
         asked = {
@@ -772,7 +799,7 @@ class TestReplies:
             name: answer.json()[name] for name in ("status", "body", "reason")
         }
 
-    def test_are_shown_while_under_way(self, box: Box, receiver: Receiver) -> None:
+    def test_a_reply_is_shown_while_it_is_under_way(self, box: Box, receiver: Receiver) -> None:
         stream = box.follow()
         asked = {
             "number": "+41791234567",
@@ -795,18 +822,18 @@ class TestReplies:
     @pytest.mark.parametrize(
         ("asked", "problem"),
         [
-            ({}, "nowhere to post to"),
+            ({}, "No URL to post the reply to"),
             ({"url": "http://app.example/"}, "app.example is not this machine"),
             ({"url": "ftp://127.0.0.1/"}, "http://… or https://…"),
             ({"url": "http://127.0.0.1:9/", "text": ""}, "a text, a media_id or both"),
-            ({"url": "http://127.0.0.1:9/", "channel": "sms"}, "Sms, Whatsapp, Rcs"),
-            ({"url": "http://127.0.0.1:9/", "number": None}, "Nobody was sent anything"),
+            ({"url": "http://127.0.0.1:9/", "channel": "sms"}, "Rcs, Sms, Whatsapp"),
+            ({"url": "http://127.0.0.1:9/", "number": None}, "No message was sent by Sms"),
             ({"url": "http://127.0.0.1:9/", "media_id": "m-1"}, "There is no file"),
-            ({"url": "http://127.0.0.1:9/", "text": "\ud800"}, "half a surrogate pair"),
+            ({"url": "http://127.0.0.1:9/", "text": "\ud800"}, "unpaired surrogate"),
             ({"text": 5}, "strings"),
         ],
     )
-    def test_what_cannot_be_posted_is_said(
+    def test_a_reply_from_the_page_that_cannot_be_posted_is_explained(
         self, box: Box, asked: dict[str, Any], problem: str
     ) -> None:
         body = json.dumps({"number": "+41791234567", "channel": "Sms", "text": "x", **asked})
@@ -833,7 +860,7 @@ class TestWrites:
             ("application/json", b'{"a": "' + b"x" * 70_000 + b'"}'),
         ],
     )
-    def test_are_json_objects(
+    def test_a_write_of_the_page_must_be_a_json_object(
         self, box: Box, path: str, content_type: str | None, body: bytes
     ) -> None:
         box.send()
@@ -844,7 +871,7 @@ class TestWrites:
         assert "JSON object" in answer.json()["error"]
         assert len(box.items()) == 1
 
-    def test_clear_forgets_everything(self, box: Box, receiver: Receiver) -> None:
+    def test_clear_from_the_page_forgets_everything(self, box: Box, receiver: Receiver) -> None:
         media_id = box.upload(PNG)
         box.send(notification={"addresses": [{"type": "Email", "address": "anna@example.ch"}]})
         list_id = box.send("messagelist", messages=[SMS, {}]).json()["messageListId"]
@@ -875,25 +902,26 @@ class TestWrites:
             ("POST", "/inbox/items", 405),
             ("DELETE", "/inbox/items/x", 405),
             ("POST", "/", 405),
-            ("GET", "/inbox/", 404),
             ("GET", "/inbox/nothing", 404),
             ("GET", "/inbox/media/a/b", 404),
             ("GET", "/inbox/media/..%2f..%2fetc%2fpasswd", 404),
             ("HEAD", "/inbox/items", 200),
         ],
     )
-    def test_other_requests_are_refused(
+    def test_other_requests_to_the_page_are_refused(
         self, box: Box, method: str, path: str, status: int
     ) -> None:
         url = httpx.URL(box.sandbox.url).copy_with(raw_path=path.encode())
         assert box.page.request(method, url).status_code == status
 
-    def test_a_failure_is_said_and_logged(self, box: Box, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_unexpected_error_of_the_page_is_answered_and_logged(
+        self, box: Box, caplog: pytest.LogCaptureFixture
+    ) -> None:
         box.sandbox._store.newest_of_all = None  # type: ignore[method-assign,assignment]
         answer = box.page.get("/inbox/items")
         assert (answer.status_code, answer.json()) == (
             500,
-            {"error": "The sandbox failed; see its log."},
+            {"error": "Unexpected error in the sandbox; see its log."},
         )
         assert [record.name for record in caplog.records if record.levelname == "ERROR"] == [
             "ecall_facade.sandbox"
@@ -901,7 +929,7 @@ class TestWrites:
 
 
 class TestEvents:
-    def test_tell_what_is_new_and_what_has_changed(self, box: Box, receiver: Receiver) -> None:
+    def test_the_stream_has_new_and_changed_items(self, box: Box, receiver: Receiver) -> None:
         stream = box.follow()
         assert stream.headers["content-type"] == "text/event-stream"
         assert {name: stream.headers[name] for name in HARDENED} == HARDENED
@@ -919,7 +947,7 @@ class TestEvents:
         assert found["kind"] == "refused"
         stream.close()
 
-    def test_several_see_the_same(self, box: Box) -> None:
+    def test_several_streams_have_the_same_events(self, box: Box) -> None:
         streams = [box.follow() for _ in range(5)]
         box.send()
         found = [stream.items() for stream in streams]
@@ -927,7 +955,7 @@ class TestEvents:
         for stream in streams:
             stream.close()
 
-    def test_go_on_where_they_were(self, box: Box) -> None:
+    def test_a_stream_continues_where_it_was(self, box: Box) -> None:
         version = box.page.get("/inbox/items").json()["version"]
         for index in range(3):
             box.send(content={"type": "Text", "text": str(index)})
@@ -936,7 +964,7 @@ class TestEvents:
             stream.close()
 
     @pytest.mark.parametrize("since", [-1, 0, 10**14, 10**17])
-    def test_of_another_time_begin_anew(self, box: Box, since: int) -> None:
+    def test_a_stream_from_an_unknown_version_is_reset(self, box: Box, since: int) -> None:
         box.send()
         stream = box.follow(since=since)
         assert stream.next()[::2] == ("reset", {})
@@ -944,7 +972,9 @@ class TestEvents:
         assert len(stream.items()) == 1
         stream.close()
 
-    def test_of_an_earlier_sandbox_begin_anew(self, box: Box, open_box: Callable[..., Box]) -> None:
+    def test_a_stream_of_an_earlier_sandbox_is_reset(
+        self, box: Box, open_box: Callable[..., Box]
+    ) -> None:
         for _ in range(3):
             box.send()
         version = box.page.get("/inbox/items").json()["version"]
@@ -955,7 +985,7 @@ class TestEvents:
         assert stream.next()[0] == "reset"
         stream.close()
 
-    def test_begin_anew_when_cleared(self, box: Box) -> None:
+    def test_a_stream_is_reset_by_clear(self, box: Box) -> None:
         box.send()
         stream = box.follow()
         box.sandbox.clear()
@@ -965,7 +995,7 @@ class TestEvents:
         stream.close()
 
     @pytest.mark.parametrize(("module", "name"), [(_store, "JOURNAL"), (_inbox, "SHOWN")])
-    def test_begin_anew_when_too_far_behind(
+    def test_a_stream_that_is_too_far_behind_is_reset(
         self, open_box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch, module: Any, name: str
     ) -> None:
         monkeypatch.setattr(module, name, 10)
@@ -981,7 +1011,7 @@ class TestEvents:
         assert len(stream.items()) == 10
         stream.close()
 
-    def test_have_a_heartbeat(self, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_stream_has_a_heartbeat(self, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_inbox, "HEARTBEAT", 0.2)
         began = time.monotonic()
         stream = box.follow()
@@ -990,7 +1020,7 @@ class TestEvents:
         assert 0.3 < time.monotonic() - began < 3
         stream.close()
 
-    def test_end_when_nobody_listens(self, box: Box) -> None:
+    def test_a_stream_ends_when_its_client_disconnects(self, box: Box) -> None:
         streams = [box.follow() for _ in range(3)]
         assert len(box.sandbox._inbox._streams) == 3
         for stream in streams:
@@ -1000,7 +1030,7 @@ class TestEvents:
             time.sleep(0.01)
         assert not box.sandbox._inbox._streams
 
-    def test_end_when_it_stops_and_go_on_after(
+    def test_streams_end_with_the_sandbox_and_continue_after_a_start(
         self, box: Box, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(_server, "GRACE", 10)
@@ -1023,7 +1053,7 @@ class TestEvents:
         assert len(stream.items()) == 1
         stream.close()
 
-    def test_end_also_where_a_reply_is_under_way(
+    def test_streams_end_even_if_a_reply_is_under_way(
         self, box: Box, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(_server, "GRACE", 0.1)
@@ -1059,10 +1089,48 @@ class TestFiles:
             ("/icon.svg", "image/svg+xml"),
         ],
     )
-    def test_of_the_page(self, box: Box, path: str, content_type: str) -> None:
+    def test_the_files_of_the_page_are_served(self, box: Box, path: str, content_type: str) -> None:
         answer = box.page.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (200, content_type)
         assert answer.content
+
+    @pytest.mark.parametrize(
+        ("path", "location"),
+        [
+            ("/inbox", "./"),
+            ("/index.html", "./"),
+            ("/inbox.html", "./"),
+            ("/inbox/", "../"),
+            ("/inbox/index.html", "../"),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_other_addresses_that_people_try_lead_to_the_page(
+        self, box: Box, method: str, path: str, location: str
+    ) -> None:
+        answer = box.page.request(method, path)
+        assert (answer.status_code, answer.headers["location"]) == (307, location)
+        assert httpx.URL(box.sandbox.url + path).join(location) == f"{box.sandbox.url}/"
+
+    @pytest.mark.parametrize(
+        "path", ["/favicon.ico", "/robots.txt", "/inbox2", "/messages", "/apis"]
+    )
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_an_address_outside_the_api_asks_for_no_password(
+        self, box: Box, method: str, path: str
+    ) -> None:
+        answer = box.page.request(method, path)
+        assert answer.status_code == 404
+        assert "www-authenticate" not in answer.headers
+        assert answer.headers["x-ecall-sandbox"]
+        if method == "GET":
+            assert "The inbox is at /" in answer.json()["error"]
+
+    @pytest.mark.parametrize("path", ["/api/", "/api/message/x", "/API/v2/message/x", "/api/x"])
+    def test_an_address_of_the_api_asks_for_a_password(self, box: Box, path: str) -> None:
+        answer = box.api.get(path, auth=None)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Basic")
 
     @pytest.mark.parametrize(
         ("data", "content_type"),
@@ -1072,7 +1140,9 @@ class TestFiles:
             (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01" + b"\x00" * 50, "image/jpeg"),
         ],
     )
-    def test_that_are_pictures_are_shown(self, box: Box, data: bytes, content_type: str) -> None:
+    def test_pictures_are_served_to_be_shown(
+        self, box: Box, data: bytes, content_type: str
+    ) -> None:
         answer = box.page.get(f"/inbox/media/{box.upload(data)}")
         assert (answer.status_code, answer.headers["content-type"], answer.content) == (
             200,
@@ -1098,7 +1168,7 @@ class TestFiles:
             b"GIF89",
         ],
     )
-    def test_that_could_do_something_are_downloads(self, box: Box, data: bytes) -> None:
+    def test_files_that_could_run_something_are_downloads(self, box: Box, data: bytes) -> None:
         answer = box.page.get(f"/inbox/media/{box.upload(data)}")
         assert (answer.headers["content-type"], answer.content) == (
             "application/octet-stream",
@@ -1106,7 +1176,7 @@ class TestFiles:
         )
         assert answer.headers["content-disposition"].startswith("attachment")
 
-    def test_may_be_asked_for_in_parts(self, box: Box) -> None:
+    def test_a_range_of_a_file_can_be_requested(self, box: Box) -> None:
         media_id = box.upload(PNG)
         answer = box.page.get(f"/inbox/media/{media_id}", headers={"Range": "bytes=1-3"})
         assert (answer.status_code, answer.content) == (206, b"PNG")
@@ -1115,7 +1185,7 @@ class TestFiles:
             == 416
         )
 
-    def test_that_are_gone_are_gone(self, open_box: Callable[..., Box]) -> None:
+    def test_a_dropped_file_is_answered_with_404(self, open_box: Callable[..., Box]) -> None:
         box = open_box(max_media=1)
         first, second = box.upload(PNG), box.upload(PNG)
         assert box.page.get(f"/inbox/media/{first}").status_code == 404

@@ -50,7 +50,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_starts_fast() -> None:
+def test_a_sandbox_starts_fast() -> None:
     times: list[float] = []
     for _ in range(5):
         began = time.perf_counter()
@@ -59,7 +59,7 @@ def test_starts_fast() -> None:
     assert min(times) < 0.15  # the others may have had a busy machine
 
 
-def test_stops_clean_with_idle_connections_open() -> None:
+def test_a_sandbox_stops_cleanly_with_idle_connections_open() -> None:
     others = set(threading.enumerate())  # of a sandbox for the whole session, for one
     sandbox = Sandbox().start()
     with httpx.Client() as client:
@@ -76,7 +76,7 @@ def test_stops_clean_with_idle_connections_open() -> None:
         sock.bind(("127.0.0.1", port))
 
 
-def test_plays_an_outage() -> None:
+def test_stop_and_start_play_an_outage() -> None:
     with Sandbox() as sandbox, httpx.Client() as client:
         url = sandbox.url
         for number in range(3):
@@ -129,7 +129,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(caplog: pytest.LogCaptureFixtu
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-def test_files_go_with_the_sandbox() -> None:
+def test_files_are_removed_with_the_sandbox() -> None:
     sandbox = Sandbox()
     with sandbox:
         headers = {"Content-Type": "application/octet-stream"}
@@ -142,7 +142,7 @@ def test_files_go_with_the_sandbox() -> None:
     assert not folder.exists()
 
 
-def test_says_what_is_wrong_with_its_use() -> None:
+def test_wrong_use_of_a_sandbox_is_explained() -> None:
     sandbox = Sandbox()
     for name in ("url", "credentials"):
         with pytest.raises(RuntimeError, match="not running"):
@@ -150,7 +150,7 @@ def test_says_what_is_wrong_with_its_use() -> None:
     assert repr(sandbox) == "<Sandbox stopped, 0 messages>"
     sandbox.stop()
     with sandbox:
-        with pytest.raises(RuntimeError, match="running already"):
+        with pytest.raises(RuntimeError, match="already running"):
             sandbox.start()
         assert repr(sandbox) == f"<Sandbox {sandbox.url}, 0 messages>"
         port = httpx.URL(sandbox.url).port
@@ -172,12 +172,12 @@ def test_says_what_is_wrong_with_its_use() -> None:
         {"max_media": 0},
     ],
 )
-def test_says_what_is_wrong_with_its_options(options: dict[str, Any]) -> None:
+def test_invalid_options_of_a_sandbox_are_explained(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         Sandbox(**options)
 
 
-def test_leaves_signals_and_logging_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sandbox_leaves_signals_and_logging_alone(caplog: pytest.LogCaptureFixture) -> None:
     def look() -> list[object]:
         loggers = [
             logging.getLogger(name) for name in ("", "uvicorn", "uvicorn.error", "uvicorn.access")
@@ -215,7 +215,7 @@ def test_a_program_may_forget_to_stop_it() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("401\n", "", 0)
 
 
-def test_the_package_loads_without_it() -> None:
+def test_the_package_is_imported_without_the_sandbox() -> None:
     done = run(
         "import sys, ecall_facade\n"
         "print([name for name in sys.modules if name.startswith(('uvicorn', 'starlette', 'ecall_facade.sandbox'))])"
@@ -224,12 +224,12 @@ def test_the_package_loads_without_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["starlette", "uvicorn"])
-def test_a_missing_extra_is_named(name: str) -> None:
+def test_a_missing_extra_of_the_sandbox_is_named(name: str) -> None:
     done = run(f"import sys; sys.modules[{name!r}] = None\nimport ecall_facade.sandbox")
     assert done.stderr.splitlines()[-1].endswith('pip install "ecall-facade[sandbox]"')
 
 
-def test_many_can_run_side_by_side() -> None:
+def test_many_sandboxes_can_run_side_by_side() -> None:
     sandboxes = [Sandbox().start() for _ in range(10)]
     try:
         assert len({sandbox.url for sandbox in sandboxes}) == 10

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import enum
 import json
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
@@ -23,6 +26,33 @@ if TYPE_CHECKING:
     from _service import FakeService
 
 CLIENTS: list[Any] = [ECall, AsyncECall]
+WAYS_TO_WRITE_A_VERSION: list[Any] = [
+    *[(written, "v1") for written in ("v1", "1", "1.0", 1, 1.0)],
+    *[(written, "v2") for written in ("v2", "2", "2.0", 2, 2.0)],
+]
+
+
+class SecretStr:
+    """Like pydantic's."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __str__(self) -> str:
+        return "**********"
+
+    def get_secret_value(self) -> str:
+        return self._value
+
+
+class Revealing:
+    """Shows its secret to anybody who prints it."""
+
+    def __repr__(self) -> str:
+        return "s3cret-481"
 
 
 def account(
@@ -105,6 +135,44 @@ class TestCredentials:
             client(username, password)
         assert "ja" not in str(caught.value)
         assert "s3" not in str(caught.value)
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    @pytest.mark.parametrize(
+        ("value", "kind", "remedy"),
+        [
+            (4815162342, "int", "put it in quotes"),
+            (0, "int", "put it in quotes"),
+            (48.15, "float", "put it in quotes"),
+            (True, "bool", "put it in quotes"),
+            (False, "bool", "put it in quotes"),
+            (b"s3cret-481", "bytes", "decode it"),
+            (b"", "bytes", "decode it"),
+            (bytearray(b"s3cret-481"), "bytearray", "decode it"),
+            (SecretStr("s3cret-481"), "SecretStr", ".get_secret_value()"),
+            (Revealing(), "Revealing", "pass its value as a str"),
+            (["s3cret-481"], "list", "pass its value as a str"),
+            ({"value": "s3cret-481"}, "dict", "pass its value as a str"),
+            (Path("s3cret-481"), type(Path()).__name__, "pass its value as a str"),
+            (date(2026, 4, 8), "date", "pass its value as a str"),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    @pytest.mark.parametrize("name", ["username", "password"])
+    def test_credentials_of_another_type_than_str_are_refused_and_not_quoted(
+        self, client: Any, name: str, value: Any, kind: str, remedy: str
+    ) -> None:
+        with pytest.raises(InvalidConfiguration) as caught:
+            client(**{"username": "jane", "password": "s3cret", name: value})
+        assert f"{name} must be a str, and it is of type {kind}: " in str(caught.value)
+        assert remedy in str(caught.value)
+        assert "48" not in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+
+    def test_credentials_of_a_subclass_of_str_are_used_as_their_text(self) -> None:
+        class Secret(str, enum.Enum):  # noqa: UP042  # its format is not its value
+            PASSWORD = "s3cret"
+
+        assert credentials(account("jane", Secret.PASSWORD)) == ("jane", "s3cret")
 
     @pytest.mark.parametrize("client", CLIENTS)
     def test_credentials_are_in_no_repr(self, client: Any) -> None:
@@ -265,28 +333,56 @@ class TestVersion:
     def test_the_version_is_v2_by_path(self) -> None:
         assert (options().api_version, options().version_in) == ("v2", "path")
 
-    @pytest.mark.parametrize("version", ["v1", "v2"])
-    def test_the_version_is_taken_from_the_environment(
-        self, monkeypatch: pytest.MonkeyPatch, version: str
+    @pytest.mark.parametrize(("written", "version"), WAYS_TO_WRITE_A_VERSION)
+    def test_a_version_may_be_written_as_in_the_path_or_as_in_the_header(
+        self, monkeypatch: pytest.MonkeyPatch, written: Any, version: str
     ) -> None:
-        monkeypatch.setenv("ECALL_API_VERSION", version)
+        other = "v1" if version == "v2" else "v2"
+        assert options(api_version=written).api_version == version
+        assert options(options(api_version=other), api_version=written).api_version == version
+        monkeypatch.setenv("ECALL_API_VERSION", str(written))
         assert options().api_version == version
-        assert options(api_version="v1").api_version == "v1"
+        assert options(api_version=other).api_version == other
 
-    @pytest.mark.parametrize("version", ["v3", "1.0", "V2", "2", "latest"])
+    @pytest.mark.parametrize(("written", "version"), WAYS_TO_WRITE_A_VERSION)
+    def test_a_version_is_the_same_on_the_wire_however_it_is_written(
+        self, ecall: ECall, service: FakeService, written: Any, version: str
+    ) -> None:
+        service.answer({"messageId": "m-1"})
+        copy = ecall.with_options(api_version=written)
+        assert f"api_version={version!r}" in repr(copy)
+        copy.sms.send("079 123 45 67", "Hi")
+        copy.with_options(version_in="header").sms.send("079 123 45 67", "Hi")
+        by_path, by_header = service.requests
+        assert by_path.url.path == f"/api/{version}/message"
+        assert by_header.headers["X-API-Version"] == version[1:]
+
+    def test_an_empty_version_in_the_environment_is_the_default(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ECALL_API_VERSION", "")
+        assert options().api_version == "v2"
+
+    @pytest.mark.parametrize(
+        "version", ["v3", "3", "V2", "v2.0", "2.00", "02", "1,0", " 2", "latest", "v"]
+    )
     @pytest.mark.parametrize("client", CLIENTS)
     def test_an_unknown_version_is_refused(
         self, monkeypatch: pytest.MonkeyPatch, client: Any, version: str
     ) -> None:
-        with pytest.raises(
-            InvalidConfiguration, match=f"api_version is '{version}'; it is 'v1' or 'v2'"
-        ):
+        words = f"api_version is '{version}'; it is 'v1' or 'v2' (also written 1, 1.0, 2, 2.0)"
+        with pytest.raises(InvalidConfiguration) as caught:
             client("jane", "pw", api_version=version)
+        assert str(caught.value) == words
         monkeypatch.setenv("ECALL_API_VERSION", version)
-        with pytest.raises(
-            InvalidConfiguration, match=f"api_version is '{version}'; it is 'v1' or 'v2'"
-        ):
+        with pytest.raises(InvalidConfiguration) as caught:
             client("jane", "pw")
+        assert str(caught.value) == f"{words}. It comes from ECALL_API_VERSION"
+
+    @pytest.mark.parametrize("version", [0, 3, 2.5, True, b"v2", ["v2"]])
+    def test_a_version_of_another_type_is_refused(self, version: Any) -> None:
+        with pytest.raises(InvalidConfiguration, match="api_version is "):
+            ECall("jane", "pw", api_version=version)
 
     @pytest.mark.parametrize("place", ["query", "Path", 1])
     def test_an_unknown_place_for_the_version_is_refused(self, place: Any) -> None:

@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 import trio
 from _clients import E164, NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
@@ -32,7 +31,6 @@ from ecall_facade import (
     NotSent,
     OutcomeUnknown,
 )
-from ecall_facade._transports import connections, fast, lanes
 
 if TYPE_CHECKING:
     from _clients import OpenClient
@@ -40,16 +38,7 @@ if TYPE_CHECKING:
 THREADS, SENDS = 24, 50
 
 
-@pytest.fixture
-def _connections_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine is: on a busy one, a connection might be idle for so long that it is closed."""
-    for module in (lanes, fast):
-        monkeypatch.setattr(module, "KEEPALIVE", 60)
-    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(keepalive_expiry=60))
-
-
 LOOPS = ("trio", "asyncio", "uvloop")
-over_both = pytest.mark.parametrize("transport", [None, "fast"])
 
 
 def echo(exchange: Exchange) -> None:
@@ -62,14 +51,10 @@ def check_echoes(server: Server, threads: int, sends: int) -> None:
     assert set(Counter(request.body for request in server.requests).values()) == {1}
 
 
-@pytest.mark.usefixtures("_connections_are_kept")
-@over_both
-def test_one_client_in_many_threads(transport: Any) -> None:
+def test_one_client_in_many_threads() -> None:
     with (
         Server(echo) as server,
-        ECall(
-            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
-        ) as ecall,
+        ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS) as ecall,
     ):
         together = threading.Barrier(THREADS)
 
@@ -85,13 +70,9 @@ def test_one_client_in_many_threads(transport: Any) -> None:
         assert server.connections <= THREADS
 
 
-@pytest.mark.usefixtures("_connections_are_kept")
-@over_both
-def test_one_async_client_in_many_tasks(transport: Any) -> None:
+def test_one_async_client_in_many_tasks() -> None:
     async def main(url: str) -> None:
-        async with AsyncECall(
-            USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
-        ) as ecall:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
 
             async def work(name: int) -> None:
                 for number in range(10):
@@ -106,14 +87,10 @@ def test_one_async_client_in_many_tasks(transport: Any) -> None:
         assert server.connections <= THREADS
 
 
-@pytest.mark.usefixtures("_connections_are_kept")
-@over_both
-def test_one_async_client_in_many_threads(transport: Any) -> None:
+def test_one_async_client_in_many_threads() -> None:
     """Each with an event loop of its own, and so with connections of its own."""
     with Server(echo) as server:
-        ecall = AsyncECall(
-            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
-        )
+        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS)
         together = threading.Barrier(THREADS)
 
         async def main(name: int) -> None:
@@ -144,19 +121,14 @@ def run_in(name: str, function: Callable[[], Awaitable[object]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "transport"),
-    [
-        *[(first, second, None) for first in LOOPS for second in LOOPS],
-        *[(first, second, "fast") for first in LOOPS[1:] for second in LOOPS[1:]],
-    ],
+    ("first", "second"),
+    [(first, second) for first in LOOPS for second in LOOPS],
 )
-def test_event_loops_one_after_the_other(first: str, second: str, transport: Any) -> None:
+def test_event_loops_one_after_the_other(first: str, second: str) -> None:
     """Each has connections of its own; those of the first are closed when it ends, and no warning is left."""
     with Server() as server, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ecall = AsyncECall(
-            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
-        )
+        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS)
 
         async def send() -> None:
             for _ in range(2):
@@ -178,13 +150,10 @@ def test_event_loops_one_after_the_other(first: str, second: str, transport: Any
 
 # asyncio tells of each connection that is let go.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-@over_both
-def test_event_loops_that_are_just_closed(transport: Any) -> None:
+def test_event_loops_that_are_just_closed() -> None:
     """As some programs make one for each call; what was open in them is let go, so that it does not pile up."""
     with Server() as server:
-        ecall = AsyncECall(
-            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
-        )
+        ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS)
         for _ in range(5):
             loop = asyncio.new_event_loop()
             loop.run_until_complete(ecall.sms.send(NUMBER, TEXT))
@@ -198,12 +167,11 @@ def test_event_loops_that_are_just_closed(transport: Any) -> None:
         assert (server.connections, server.open) == (6, 0)
 
 
-@over_both
-def test_uvloop(transport: Any, pauses: list[float], closed_port: int) -> None:
+def test_uvloop(pauses: list[float], closed_port: int) -> None:
     """The event loop of many servers, which knows some things by other names."""
 
     async def main(url: str) -> None:
-        options: dict[str, Any] = {"sender": SENDERS, "transport": transport, "timeout": (5, 0.2)}
+        options: dict[str, Any] = {"sender": SENDERS, "timeout": (5, 0.2)}
         async with AsyncECall(USERNAME, PASSWORD, base_url=url, **options) as ecall:
             assert (await ecall.sms.send(NUMBER, TEXT)).message_id == "m-1"
             assert (await ecall.media.upload(bytes(1_000_000))).media_id == "f-1"
@@ -248,7 +216,7 @@ FORK_SYNC = """
 import os, sys
 from ecall_facade import ECall
 
-ecall = ECall("user", "password", base_url=sys.argv[1], sender="ACME", transport=sys.argv[2] or None)
+ecall = ECall("user", "password", base_url=sys.argv[1], sender="ACME")
 ecall.sms.send("+41 79 123 45 67", "parent")
 child = os.fork()
 if child == 0:
@@ -264,7 +232,7 @@ FORK_ASYNC = """
 import asyncio, os, sys
 from ecall_facade import AsyncECall
 
-ecall = AsyncECall("user", "password", base_url=sys.argv[1], sender="ACME", transport=sys.argv[2] or None)
+ecall = AsyncECall("user", "password", base_url=sys.argv[1], sender="ACME")
 
 async def send(text):
     await ecall.sms.send("+41 79 123 45 67", text)
@@ -287,12 +255,11 @@ with asyncio.Runner() as runner:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@over_both
 @pytest.mark.parametrize("script", [FORK_SYNC, FORK_ASYNC], ids=["sync", "async"])
-def test_a_fork(script: str, transport: str | None) -> None:
+def test_a_fork(script: str) -> None:
     """The child opens connections of its own, and leaves the parent's alone. Over TLS it would matter the most."""
     with Server(echo) as server:
-        result = run_script(script, server.url, transport or "")
+        result = run_script(script, server.url)
         assert (result.returncode, result.stderr) == (0, "")
         texts = [json.loads(request.body)["content"]["text"] for request in server.requests]
         assert texts == ["parent", "child", "child", "parent"]
@@ -308,7 +275,7 @@ EVENT_LOOPS = """
 import asyncio, sys
 from ecall_facade import AsyncECall
 
-ecall = AsyncECall("user", "password", base_url=sys.argv[1], sender="ACME", transport=sys.argv[2] or None)
+ecall = AsyncECall("user", "password", base_url=sys.argv[1], sender="ACME")
 
 async def send():
     await ecall.sms.send("+41 79 123 45 67", "hello")
@@ -320,7 +287,7 @@ LEFT_OPEN = """
 import sys
 from ecall_facade import ECall
 
-ecall = ECall("user", "password", base_url=sys.argv[1], sender="ACME", transport=sys.argv[2] or None)
+ecall = ECall("user", "password", base_url=sys.argv[1], sender="ACME")
 ecall.sms.send("+41 79 123 45 67", "hello")
 ecall.with_options(retry=False).sms.send("+41 79 123 45 67", "hello")
 with ecall.with_options(retry=False) as copy:
@@ -332,11 +299,10 @@ ecall.close()
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", [EVENT_LOOPS, LEFT_OPEN], ids=["loops", "copies"])
-@over_both
-def test_nothing_is_left_open(script: str, transport: str | None) -> None:
+def test_nothing_is_left_open(script: str) -> None:
     """In a process of its own, where every socket that is left open is told."""
     with Server() as server:
-        result = run_script(script, server.url, transport or "")
+        result = run_script(script, server.url)
         assert (result.returncode, result.stderr) == (0, "")
         assert len(server.requests) == 3
 
@@ -385,8 +351,7 @@ def test_a_client_that_was_never_used(open_client: OpenClient) -> None:
         ecall.sms.send(NUMBER, TEXT)
 
 
-@over_both
-def test_a_cancelled_send(transport: Any) -> None:
+def test_a_cancelled_send() -> None:
     """The cancellation comes through, and nobody else gets the answer that comes too late."""
     arrived, may_answer = threading.Event(), threading.Event()
 
@@ -396,9 +361,7 @@ def test_a_cancelled_send(transport: Any) -> None:
         exchange.send(sent("late"))
 
     async def main(url: str) -> None:
-        async with AsyncECall(
-            USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
-        ) as ecall:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
             await ecall.sms.send(NUMBER, TEXT)
             task = asyncio.create_task(ecall.sms.send(NUMBER, TEXT))
             assert await asyncio.to_thread(arrived.wait, 10)
@@ -418,14 +381,11 @@ def test_a_cancelled_send(transport: Any) -> None:
         assert [request.connection for request in server.requests] == [1, 1, 2, 2, 2, 3]
 
 
-@over_both
-def test_a_send_that_is_cancelled_in_a_pause(transport: Any) -> None:
+def test_a_send_that_is_cancelled_in_a_pause() -> None:
     """It is not tried again behind the caller's back."""
 
     async def main(url: str) -> None:
-        async with AsyncECall(
-            USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
-        ) as ecall:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ecall.sms.send(NUMBER, TEXT), 0.1)
             await asyncio.sleep(0.3)
@@ -435,14 +395,11 @@ def test_a_send_that_is_cancelled_in_a_pause(transport: Any) -> None:
         assert len(server.requests) == 1
 
 
-@over_both
-def test_a_cancelled_upload_and_download(tmp_path: Path, transport: Any) -> None:
+def test_a_cancelled_upload_and_download(tmp_path: Path) -> None:
     """No part of a file is left, and no connection with half an answer in it is used again."""
 
     async def main(url: str) -> None:
-        async with AsyncECall(
-            USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
-        ) as ecall:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
             for call in (
                 ecall.media.upload(bytes(20_000_000)),
                 ecall.media.download("f-1", to=tmp_path / "new"),

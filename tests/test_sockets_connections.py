@@ -146,7 +146,7 @@ def test_no_connection_left_in_the_pool(open_client: OpenClient, pauses: list[fl
         else httpx.HTTPTransport(limits=limits)
     )
     with Server(reply(200, b"x" * 9_000_000), sent()) as server:
-        ecall = open_client(server, transport=transport, timeout=(5, 0.2))
+        ecall = open_client(server, timeout=(5, 0.2), transport=transport)
         with ecall.media.stream("f-1") as chunks:
             iterator = iter(chunks)
             next(iterator)
@@ -188,9 +188,7 @@ def test_tls_that_is_trusted(open_client: OpenClient, tls: ssl.SSLContext) -> No
         for _ in range(3):
             assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
         assert ecall.media.upload(bytes(3_000_000)).media_id == "f-1"
-        assert server.connections == (
-            2 if open_client.is_fast else 1
-        )  # files go by httpx's own transport
+        assert server.connections == 1
         assert server.requests[-1].size == 3_000_000
 
 
@@ -210,14 +208,11 @@ def test_tls_that_is_not_trusted(
 # anyio may lose a connection that is cancelled just as it is made, and leave it to the collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("trusted")
-@pytest.mark.parametrize("transport", [None, "fast"])
 def test_a_send_that_is_cancelled_while_it_connects_never_goes_out(
-    tls: ssl.SSLContext, transport: Any
+    tls: ssl.SSLContext,
 ) -> None:
     async def main(url: str) -> None:
-        async with AsyncECall(
-            USERNAME, PASSWORD, base_url=url, sender="ACME", transport=transport
-        ) as ecall:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender="ACME") as ecall:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ecall.sms.send(NUMBER, TEXT), 0.1)
             with server:  # listening before, it accepts only now

@@ -182,15 +182,26 @@ class Broken(io.BytesIO):
         return super().read(size)
 
 
-@pytest.mark.parametrize("file", [Shrinking, Broken])
-def test_a_file_that_fails_midway(
-    open_client: OpenClient, pauses: list[float], file: type[io.BytesIO]
+def test_a_file_that_is_cut_off_while_it_is_uploaded(
+    open_client: OpenClient, pauses: list[float]
 ) -> None:
     with Server() as server:
         ecall = open_client(server)
         with pytest.raises(OutcomeUnknown) as caught:
-            ecall.media.upload(file(DATA))
+            ecall.media.upload(Shrinking(DATA))
         assert not caught.value.may_have_been_sent
+        assert server.requests == []
+        assert ecall.media.upload(DATA).media_id == "f-1"
+        assert pauses == []
+
+
+def test_an_error_of_the_disk_comes_through_an_upload(
+    open_client: OpenClient, pauses: list[float]
+) -> None:
+    with Server() as server:
+        ecall = open_client(server)
+        with pytest.raises(OSError, match="Input/output error"):
+            ecall.media.upload(Broken(DATA))
         assert server.requests == []
         assert ecall.media.upload(DATA).media_id == "f-1"
         assert pauses == []

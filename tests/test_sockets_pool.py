@@ -1,4 +1,4 @@
-"""The pool of lanes, over httpx's transports and over the fast ones: how many, for how long, at which cost."""
+"""The connection pool: how many connections, for how long, at which cost."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import httpcore
 import httpx
 import pytest
-import trio
-import vcr
-import wrapt
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
 from _counting import Count
 from _servers import Exchange, Server, drop, reply, sent
-from pytest_recording import network
 
-from ecall_facade import AsyncECall, ECall, InvalidConfiguration, NotSent, OutcomeUnknown
-from ecall_facade._transports import connections, fast, lanes
+from ecall_facade import AsyncECall, ECall, NotSent, OutcomeUnknown
+from ecall_facade._settings import Account
+from ecall_facade._transports.connections import open_async_pool, open_pool
+from ecall_facade._transports.pools import MAX_CONNECTIONS
 
 if TYPE_CHECKING:
     from _clients import OpenClient
 
 
-class Crowd:
-    """An answer that keeps all requests waiting until so many are there, and counts how many are there at a time."""
+def pool(open_client: OpenClient, url: str, **limits: Any) -> Any:
+    """Return a connection pool with limits of its own, for a client."""
+    account = Account.of(USERNAME, PASSWORD, url)
+    return (open_async_pool if open_client.is_async else open_pool)(account, **limits)
+
+
+class Barrier:
+    """An answer that keeps all requests waiting until so many are there, and counts them."""
 
     def __init__(self, size: int) -> None:
         self.most = 0
@@ -52,32 +54,30 @@ class Crowd:
 
 
 def test_what_is_asked_beyond_waits(
-    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+    open_client: OpenClient,
 ) -> None:
-    monkeypatch.setattr(lanes, "MAX_REQUESTS", 5)
-    crowd = Crowd(5)
-    with Server(crowd) as server:
-        open_client.send_together(open_client(server), 25)
+    barrier = Barrier(5)
+    with Server(barrier) as server:
+        ecall = open_client(server, transport=pool(open_client, server.url, size=5))
+        open_client.send_together(ecall, 25)
         assert len(server.requests) == 25
-        assert crowd.most == 5
+        assert barrier.most == 5
         assert server.connections == 5
 
 
 def test_a_hundred_at_a_time(open_client: OpenClient) -> None:
-    crowd = Crowd(lanes.MAX_REQUESTS)
-    with Server(crowd) as server:
+    barrier = Barrier(MAX_CONNECTIONS)
+    with Server(barrier) as server:
         open_client.send_together(open_client(server), 120)
         assert len(server.requests) == 120
-        assert crowd.most == lanes.MAX_REQUESTS == 100
+        assert barrier.most == MAX_CONNECTIONS == 100
 
 
-def test_who_waits_too_long_has_sent_nothing(
-    open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_waits_too_long_has_sent_nothing(open_client: OpenClient, pauses: list[float]) -> None:
     """And is not tried again; as soon as there is room, all is well, also where a waiting one gave up."""
-    monkeypatch.setattr(lanes, "MAX_REQUESTS", 1)
     with Server(reply(200, b"x" * 9_000_000), sent()) as server:
-        ecall = open_client(server, timeout=(5, 0.1))
+        transport = pool(open_client, server.url, size=1)
+        ecall = open_client(server, timeout=(5, 0.1), transport=transport)
         with ecall.media.stream("f-1") as chunks:
             next(iter(chunks))
             for _ in range(2):
@@ -90,11 +90,7 @@ def test_who_waits_too_long_has_sent_nothing(
     assert pauses == []
 
 
-@pytest.mark.parametrize("transport", [None, "fast"])
-def test_who_gives_up_waiting_leaves_the_place(
-    monkeypatch: pytest.MonkeyPatch, transport: Any
-) -> None:
-    monkeypatch.setattr(lanes, "MAX_REQUESTS", 1)
+def test_who_gives_up_waiting_leaves_the_place() -> None:
     may_go_on = threading.Event()
 
     def slow(exchange: Exchange) -> None:
@@ -102,6 +98,7 @@ def test_who_gives_up_waiting_leaves_the_place(
         exchange.send(sent("slow"))
 
     async def main(url: str) -> None:
+        transport = open_async_pool(Account.of(USERNAME, PASSWORD, url), size=1)
         async with AsyncECall(
             USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
         ) as ecall:
@@ -123,15 +120,17 @@ def test_who_gives_up_waiting_leaves_the_place(
         assert len(server.requests) == 3
 
 
-@pytest.mark.parametrize("transport", [None, "fast"])
-def test_no_thread_is_passed_over(monkeypatch: pytest.MonkeyPatch, transport: Any) -> None:
+def test_no_thread_is_passed_over() -> None:
     """Not even by those who are quicker, as they have just been in and come again at once."""
-    monkeypatch.setattr(lanes, "MAX_REQUESTS", 4)
     counts = [0] * 8
     with (
         Server() as server,
         ECall(
-            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
+            USERNAME,
+            PASSWORD,
+            base_url=server.url,
+            sender=SENDERS,
+            transport=open_pool(Account.of(USERNAME, PASSWORD, server.url), size=4),
         ) as ecall,
     ):
 
@@ -145,12 +144,11 @@ def test_no_thread_is_passed_over(monkeypatch: pytest.MonkeyPatch, transport: An
     assert min(counts) > 20, counts
 
 
-@pytest.mark.parametrize("transport", [None, "fast"])
-def test_whenever_a_send_is_cancelled_the_next_one_goes_out(transport: Any) -> None:
+def test_whenever_a_send_is_cancelled_the_next_one_goes_out() -> None:
     """At whichever step; httpcore keeps some connections that were cancelled, and would wait for them."""
 
     async def send_after(steps: int, url: str) -> bool:
-        options: dict[str, Any] = {"sender": SENDERS, "transport": transport, "timeout": (5, 1)}
+        options: dict[str, Any] = {"sender": SENDERS, "timeout": (5, 1)}
         async with AsyncECall(USERNAME, PASSWORD, base_url=url, **options) as ecall:
             task = asyncio.create_task(ecall.sms.send(NUMBER, TEXT))
             for _ in range(steps):
@@ -171,15 +169,12 @@ def test_whenever_a_send_is_cancelled_the_next_one_goes_out(transport: Any) -> N
         assert server.connections > 1
 
 
-@pytest.mark.parametrize("transport", [None, "fast"])
-def test_a_client_that_is_closed_while_its_task_is_cancelled(transport: Any) -> None:
+def test_a_client_that_is_closed_while_its_task_is_cancelled() -> None:
     """In a scope of anyio, where every wait is cancelled again, all connections are closed, not just the first."""
 
     async def main(server: Server) -> None:
         with anyio.CancelScope() as scope:
-            async with AsyncECall(
-                USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
-            ) as ecall:
+            async with AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS) as ecall:
                 await asyncio.gather(*[ecall.sms.send(NUMBER, TEXT) for _ in range(5)])
                 assert server.open == 5
                 scope.cancel()
@@ -189,17 +184,16 @@ def test_a_client_that_is_closed_while_its_task_is_cancelled(transport: Any) -> 
             await asyncio.sleep(0.01)
         assert server.open == 0
 
-    with Server(Crowd(5)) as server:
+    with Server(Barrier(5)) as server:
         asyncio.run(main(server))
 
 
 def test_connections_that_are_not_needed_are_closed(
-    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+    open_client: OpenClient,
 ) -> None:
     """The one that was used last serves; the others grow old, and go one by one."""
-    monkeypatch.setattr(lanes, "KEEPALIVE", 0.2)
-    with Server(Crowd(6)) as server:
-        ecall = open_client(server)
+    with Server(Barrier(6)) as server:
+        ecall = open_client(server, transport=pool(open_client, server.url, keepalive=0.2))
         open_client.send_together(ecall, 6)
         assert server.open == 6
         ecall.sms.send(NUMBER, TEXT)
@@ -214,15 +208,10 @@ def test_connections_that_are_not_needed_are_closed(
         assert server.open == 1
 
 
-def test_an_idle_connection_is_not_used_for_long(
-    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_idle_connection_is_not_used_for_long(open_client: OpenClient) -> None:
     """The other end might be about to close it."""
-    for module in (lanes, fast):
-        monkeypatch.setattr(module, "KEEPALIVE", 0.1)
-    monkeypatch.setattr(connections, "_LIMITS", httpx.Limits(keepalive_expiry=0.1))
     with Server() as server:
-        ecall = open_client(server)
+        ecall = open_client(server, transport=pool(open_client, server.url, keepalive=0.1))
         for pause in (0, 0, 0.15, 0):
             time.sleep(pause)
             ecall.sms.send(NUMBER, TEXT)
@@ -245,9 +234,8 @@ def test_an_answer_that_nobody_asked_for(open_client: OpenClient, is_late: bool)
         ecall = open_client(server)
         assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
         assert came_late.wait(5)
-        sees_it = is_late or open_client.is_fast
-        assert ecall.sms.send(NUMBER, TEXT).message_id == ("m-2" if sees_it else "stale")
-        assert server.connections == (2 if sees_it else 1)
+        assert ecall.sms.send(NUMBER, TEXT).message_id == ("m-2" if is_late else "stale")
+        assert server.connections == (2 if is_late else 1)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
@@ -271,7 +259,7 @@ def calls_of_a_send(ecall: ECall) -> int:
 
 
 def test_what_a_send_costs_does_not_grow_with_the_connections(open_client: OpenClient) -> None:
-    with Server(*[sent()] * 20, Crowd(60)) as server:
+    with Server(*[sent()] * 20, Barrier(60)) as server:
         ecall = open_client(server)
         few = min(calls_of_a_send(ecall) for _ in range(10))
         for _ in range(10):
@@ -280,89 +268,3 @@ def test_what_a_send_costs_does_not_grow_with_the_connections(open_client: OpenC
         assert server.connections == 60
         many = min(calls_of_a_send(ecall) for _ in range(10))
     assert 100 < many <= few * 1.05
-
-
-def test_fast_is_for_asyncio() -> None:
-    async def main() -> None:
-        async with AsyncECall(USERNAME, PASSWORD, sender=SENDERS, transport="fast") as ecall:
-            await ecall.sms.send(NUMBER, TEXT)
-
-    with pytest.raises(InvalidConfiguration, match="trio"):
-        trio.run(main)
-
-
-class TestWhereHttpxIsReplaced:
-    """Who stands in for httpx, as in the tests of an application, gets to see what `fast` would send."""
-
-    @staticmethod
-    def send(url: str, *, is_async: bool) -> str:
-        if not is_async:
-            with ECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport="fast") as ecall:
-                return ecall.sms.send(NUMBER, TEXT).message_id
-
-        async def main() -> str:
-            async with AsyncECall(
-                USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport="fast"
-            ) as ecall:
-                return (await ecall.sms.send(NUMBER, TEXT)).message_id
-
-        return asyncio.run(main())
-
-    @pytest.mark.parametrize("is_async", [False, True])
-    def test_by_vcrpy(self, tmp_path: Path, is_async: bool) -> None:
-        with Server() as server:
-            for mode in ("once", "none"):
-                with vcr.use_cassette(
-                    str(tmp_path / "cassette.yaml"), record_mode=mode
-                ) as cassette:
-                    assert self.send(server.url, is_async=is_async) == "m-1"
-                    assert len(cassette) == 1
-            assert len(server.requests) == 1
-
-    @pytest.mark.parametrize("is_async", [False, True])
-    @pytest.mark.parametrize("layer", [httpx, httpcore])
-    def test_by_others(self, monkeypatch: pytest.MonkeyPatch, layer: Any, is_async: bool) -> None:
-        def handle(*_: object) -> Any:
-            return layer.Response(200, content=b'{"messageId": "replaced"}')
-
-        async def handle_async(*_: object) -> Any:
-            return handle()
-
-        name = "HTTPTransport" if layer is httpx else "ConnectionPool"
-        if is_async:
-            monkeypatch.setattr(
-                getattr(layer, f"Async{name}"), "handle_async_request", handle_async
-            )
-        else:
-            monkeypatch.setattr(getattr(layer, name), "handle_request", handle)
-        with Server() as server:
-            assert self.send(server.url, is_async=is_async) == "replaced"
-            assert server.connections == 0
-
-    @pytest.mark.parametrize("is_async", [False, True])
-    def test_by_instrumentation(self, monkeypatch: pytest.MonkeyPatch, is_async: bool) -> None:
-        """OpenTelemetry and others wrap with wrapt, and what that makes says that it is what is in it."""
-        seen: list[object] = []
-
-        def watch(wrapped: Any, _: object, arguments: Any, options: Any) -> Any:
-            seen.append(arguments[0].url)
-            return wrapped(*arguments, **options)
-
-        owner, name = (
-            (httpx.AsyncHTTPTransport, "handle_async_request")
-            if is_async
-            else (httpx.HTTPTransport, "handle_request")
-        )
-        monkeypatch.setattr(owner, name, wrapt.FunctionWrapper(getattr(owner, name), watch))
-        with Server() as server:
-            assert self.send(server.url, is_async=is_async) == "m-1"
-            assert seen == [f"{server.url}/api/v2/message"]
-
-    # The block raises what Python does not expect there, and so leaves its socket to the collector.
-    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-    @pytest.mark.parametrize("is_async", [False, True])
-    def test_by_nobody_but_with_the_network_blocked(self, is_async: bool) -> None:
-        with Server() as server:
-            with network.blocking_context(), pytest.raises(NotSent):
-                self.send(server.url, is_async=is_async)
-            assert server.connections == 0

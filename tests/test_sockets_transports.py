@@ -1,4 +1,4 @@
-"""Transports that the caller brings: what they call a connection error is not believed, whatever they raise is ours."""
+"""Transports that the caller brings: which of their exceptions are believed, and which come through."""
 
 from __future__ import annotations
 
@@ -95,9 +95,6 @@ def raising(error: Exception) -> Change:
         h11.LocalProtocolError("too much data"),
         ConnectionRefusedError(111, "Connection refused"),
         TimeoutError("timed out"),
-        ValueError(f"{NUMBER} {TEXT}"),
-        KeyError("x"),
-        RecursionError(),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -117,6 +114,45 @@ def test_what_a_transport_of_others_raises_after_it_has_sent(
         assert pauses == []
         with pytest.raises(ServiceUnreachable):
             ecall.messages.status("m-1")
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), KeyError("x"), RecursionError(), RuntimeError("time limit")]
+)
+def test_an_exception_that_is_not_the_transports_own_comes_through(
+    open_client: OpenClient, pauses: list[float], error: Exception
+) -> None:
+    """Such as the time limit of a job queue; nothing is sent after it."""
+    with Server() as server, client(open_client, server, raising(error)) as ecall:
+        for count, action in enumerate((send, upload, status), start=1):
+            with pytest.raises(type(error)) as caught:
+                action(ecall)
+            assert caught.value is error
+            assert len(server.requests) == count
+    assert pauses == []
+
+
+def send(ecall: ECall) -> object:
+    return ecall.sms.send(NUMBER, TEXT)
+
+
+def upload(ecall: ECall) -> object:
+    return ecall.media.upload(b"a file")
+
+
+def status(ecall: ECall) -> object:
+    return ecall.messages.status("m-1")
+
+
+class OwnError(Exception):
+    """An exception of the package that a transport is defined in."""
+
+
+def test_an_exception_of_the_transports_package_is_its_own(open_client: OpenClient) -> None:
+    with Server() as server, client(open_client, server, raising(OwnError())) as ecall:
+        with pytest.raises(OutcomeUnknown):
+            ecall.sms.send(NUMBER, TEXT)
+        assert len(server.requests) == 1
 
 
 def test_a_transport_derived_from_one_of_httpx_is_not_believed(

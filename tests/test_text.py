@@ -182,6 +182,43 @@ def test_check_refuses(text: object, channel: str, page_limit: int | None, messa
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("channel", ["Sms", "Whatsapp", "Rcs"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u200b",  # zero width space
+        "\u200b \n\u200b",
+        "\ufeff",  # byte order mark
+        "\u2060\u200d\u200c",  # joiners
+        "\xad",  # soft hyphen
+        "\u200e\u202a\u202c\u2066\u2069\u061c",  # marks of direction
+        "\ufe0f",  # variation selector
+        "\U000e0100",
+        "\U000e0041\U000e007f",  # tags
+        "\u3164",  # Hangul filler
+        "\u115f\u1160\uffa0",
+        "\u2800",  # Braille without dots
+        "\u034f\u180e",
+        "\x00",
+        "\x1b\x07\x7f\x85\x1c",
+    ],
+)
+def test_a_text_in_which_nothing_is_visible_is_refused(text: str, channel: str) -> None:
+    with pytest.raises(InvalidText, match=r"no visible character|only white space"):
+        check_text(text, channel)
+
+
+@pytest.mark.parametrize("channel", ["Sms", "Whatsapp", "Rcs"])
+@pytest.mark.parametrize(
+    "text",
+    [".", "a\u200b", "\u200bä", "\U0001f600", "\u0301", "\u2764\ufe0f", "\u0600", "\ue000", "漢"],
+)
+def test_a_text_with_something_to_see_among_what_is_invisible_passes(
+    text: str, channel: str
+) -> None:
+    check_text(text, channel)
+
+
 @pytest.mark.parametrize("page_limit", [0, 11, -1, True, 1.0, "3"])
 def test_check_refuses_a_page_limit_that_is_none(page_limit: int) -> None:
     with pytest.raises(

@@ -101,6 +101,11 @@ class TestRecipients:
             ("+41 79 123 45 67\n+41 79 765 43 21", "it has letters, an extension or other signs"),
             ("+41791234567,+41797654321", "other signs"),
             ("1414", "too short"),
+            ("491711234567", "without + and its country code it is not a valid number in CH"),
+            ("044 123 45 67/789", "of a length that no landline or mobile in its country has"),
+            ("+49 171 123 45 67/789", "it has digits after a whole number, perhaps an extension"),
+            ("+436641234567.0", "it looks like a decimal number; read the column as text"),
+            ("4.179E+10", "it looks like scientific notation, which loses digits"),
             (None, "it is of type NoneType, not str"),
             (41791234567, "it is of type int, not str"),
             ([ONE], "it is of type list, not str; several recipients go to broadcast"),
@@ -255,6 +260,24 @@ class TestSender:
         words = "The sender for Whatsapp must be its registered number"
         refused(lambda: ecall.whatsapp.send(ONE, TEXT, sender=sender), InvalidSender, words)
 
+    @pytest.mark.parametrize(
+        ("sender", "words"),
+        [
+            ("491711234567", "without + and its country code it is not a valid number in CH"),
+            ("044 123 45 67/789", "of a length that no landline or mobile in its country has"),
+            ("791234567.0", "it looks like a decimal number; read the column as text"),
+            ("4.179E+10", "scientific notation"),
+        ],
+    )
+    def test_a_sender_that_lost_its_plus_or_that_a_table_has_spoilt_is_refused(
+        self, ecall: ECall, sender: str, words: str
+    ) -> None:
+        refused(lambda: ecall.sms.send(ONE, TEXT, sender=sender), InvalidSender, words)
+        refused(lambda: ecall.sms.compose(ONE, TEXT, sender=sender), InvalidSender, words)
+        refused(lambda: ecall.whatsapp.send(ONE, TEXT, sender=sender), InvalidSender, words)
+        client = ecall.with_options(sender={"sms": sender, "whatsapp": sender})
+        refused(lambda: client.sms.broadcast([ONE], TEXT), InvalidSender, words)
+
     @pytest.mark.parametrize("sender", ["", "  ", 5, b"ACME"])
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
     def test_a_sender_that_is_empty_or_no_str_is_refused(
@@ -278,6 +301,18 @@ class TestText:
         refused(lambda: client.send(ONE, text), InvalidText, words)
         refused(lambda: client.compose(ONE, text), InvalidText, words)
         refused(lambda: client.broadcast([ONE], text), InvalidText, words)
+
+    @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
+    @pytest.mark.parametrize("text", ["\u200b", "\u2060 \ufeff\n", "\u2800", "\x00", "\u3164"])
+    def test_a_text_without_a_visible_character_is_refused(
+        self, ecall: ECall, channel: str, text: str
+    ) -> None:
+        words = "The text has no visible character, only white space and invisible marks"
+        client = getattr(ecall, channel)
+        for content in (text, TextContent(text)):
+            refused(lambda content=content: client.send(ONE, content), InvalidText, words)  # type: ignore[misc]
+            refused(lambda content=content: client.broadcast([ONE], content), InvalidText, words)  # type: ignore[misc]
+        refused(lambda: client.compose(ONE, text), InvalidText, words)
 
     @pytest.mark.parametrize("text", [None, 5, b"bytes"])
     def test_a_content_that_is_no_str_is_refused(self, ecall: ECall, text: Any) -> None:
@@ -350,7 +385,7 @@ class TestText:
 
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
     def test_a_text_with_an_unpaired_surrogate_is_refused(self, ecall: ECall, channel: str) -> None:
-        words = "Character 4 of the text is half a surrogate pair: decode the text anew"
+        words = "Character 4 of the text is an unpaired surrogate; the text was decoded wrongly"
         refused(lambda: getattr(ecall, channel).send(ONE, "Hi \ud83d"), InvalidText, words)
 
     @pytest.mark.parametrize("value", [object(), float("nan"), "\ud83d", {1, 2}])
@@ -591,7 +626,13 @@ class TestNotify:
     ) -> None:
         refused(lambda: way(ecall, notify), UsageError, words)
 
-    @pytest.mark.parametrize("notify", ["", "Anna", "079 12", ["+41791234567", "+41 79"]])
+    @pytest.mark.parametrize(
+        "notify",
+        [
+            *["", "Anna", "079 12", ["+41791234567", "+41 79"]],
+            *["491711234567", "044 123 45 67/789", "+436641234567.0", "4.179E+10"],
+        ],
+    )
     def test_a_number_that_cannot_be_notified_is_refused(self, ecall: ECall, notify: Any) -> None:
         refused(lambda: ecall.sms.send(ONE, TEXT, notify=notify), InvalidNumber, "cannot be used")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import socket
@@ -321,10 +322,106 @@ class TestEvents:
         assert recipe.printed == ["Message m-1 is Delivered"]
 
     def test_one_that_is_being_handled_is_put_off(self, recipe: Recipe) -> None:
-        assert recipe.module.seen.claim("status:m-1:Delivered") == "new"
+        event = Receiver().receive(json.dumps(DELIVERED).encode(), remote_addr=SOURCE)
+        assert recipe.module.seen.claim(event.key) == "new"
         assert recipe.post(DELIVERED).status == 503
-        recipe.module.seen.fail("status:m-1:Delivered")
+        recipe.module.seen.fail(event.key)
         assert recipe.post(DELIVERED).status == 200
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "; charset=utf-8", "; charset=iso-8859-1", "; charset=windows-1252"]
+)
+@pytest.mark.parametrize("reads", ["form", "values", "data", "get_data", "files", "get_json"])
+def test_flask_takes_a_form_that_a_before_request_has_read(
+    reads: str, content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flask import request
+
+    monkeypatch.setenv("CALLBACK_PROXIES", PROXY)
+    module = load("flask")
+    texts: list[str | None] = []
+    module.handle = lambda event: texts.append(event.text)
+
+    def read() -> None:
+        value = getattr(request, reads)
+        if reads == "get_json":
+            value(silent=True)
+        elif callable(value):
+            value()
+
+    module.app.before_request(read)
+    encoding = content_type.rpartition("=")[2] or "utf-8"
+    body = "text=Grüezi&from=%2B41791234567".encode(encoding)
+    headers = {**FROM_SOURCE, "Content-Type": f"application/x-www-form-urlencoded{content_type}"}
+    with serve("flask", module) as url, httpx.Client(trust_env=False) as client:
+        for chunked in (False, True):
+            content = iter([body]) if chunked else body
+            path = f"{url}/ecall/?{chunked}"
+            assert client.post(path, content=content, headers=headers).status_code == 200
+            module.seen = SeenKeys()
+        too_large = b"text=" + b"x" * 70_000
+        assert client.post(f"{url}/ecall/", content=too_large, headers=headers).status_code == 413
+    assert texts == ["Grüezi"] * 2
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_body_that_breaks_off_is_not_handled(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLBACK_PROXIES", PROXY)
+    module = load(name)
+    form = "Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: " + SOURCE
+    with serve(name, module) as url:
+        port = int(url.rpartition(":")[2])
+        for framing, body in (
+            ("Content-Length: 99", "text=hal"),
+            ("Transfer-Encoding: chunked", "8\r\ntext=hal\r\n"),
+        ):
+            head = f"POST /ecall/ HTTP/1.1\r\nHost: a.test\r\n{form}\r\n{framing}\r\n\r\n"
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall((head + body).encode())
+        with httpx.Client(trust_env=False, headers=FROM_SOURCE) as client:
+            assert client.post(f"{url}/ecall/", json=DELIVERED).status_code == 200
+    assert module.print == ["Message m-1 is Delivered"]
+
+
+def test_djangos_development_server_has_no_chunked_bodies_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CALLBACK_PROXIES", PROXY)
+    module = load("django")
+    headers = {**FROM_SOURCE, "Content-Type": "application/json"}
+    with serve("django", module) as url, httpx.Client(trust_env=False, headers=headers) as client:
+        chunked = client.post(f"{url}/ecall/", content=iter([json.dumps(DELIVERED).encode()]))
+    assert (chunked.status_code, "chunked" in chunked.text) == (411, True)
+    assert module.print == []
+
+
+@pytest.mark.parametrize("name", ["fastapi", "starlette"])
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_a_caller_who_hangs_up_leaves_no_traceback_below_middleware(
+    name: str, layers: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from starlette.middleware.base import BaseHTTPMiddleware
+
+    async def pass_on(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    monkeypatch.setenv("CALLBACK_PROXIES", PROXY)
+    module = load(name)
+    for _ in range(layers):
+        module.app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on)
+    head = f"POST /ecall/ HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: {SOURCE}\r\n"
+    with serve(name, module) as url:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        for rest in ("Content-Length: 99\r\n\r\n", "Content-Length: 99\r\n\r\n{", "\r\n"):
+            with socket.create_connection(address) as connection:
+                connection.sendall((head + rest).encode())
+                time.sleep(0.1)  # until the app waits for the rest
+        with httpx.Client(trust_env=False, headers=FROM_SOURCE) as client:
+            assert client.post(f"{url}/ecall/", json=DELIVERED).status_code == 200
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert errors == []
+    assert module.print == ["Message m-1 is Delivered"]
 
 
 class TestBadInput:
@@ -333,7 +430,6 @@ class TestBadInput:
             b"",
             b"{",
             b'{"messageId": "m-1", ',
-            b"\xff\xfe",
             b"just " + TEXT.encode(),
             b"[" * 40 + b"]" * 40,
         ):
@@ -400,6 +496,12 @@ def test_without_that_option_a_forged_header_gets_in(monkeypatch: pytest.MonkeyP
 def test_the_recipe_in_the_docs_is_the_one_that_was_tested() -> None:
     page = (EXAMPLES.parent / "docs" / "webhooks.md").read_text("utf-8")
     assert f"```python\n{(EXAMPLES / 'webhooks_fastapi.py').read_text('utf-8')}```\n" in page
+
+
+def test_no_page_and_no_example_makes_a_dict_of_headers() -> None:
+    root = EXAMPLES.parent
+    for path in (root / "README.md", *(root / "docs").glob("*.md"), *EXAMPLES.glob("*.py")):
+        assert not re.search(r"dict\([^)]*headers", path.read_text("utf-8")), path.name
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -22,6 +22,7 @@ import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
@@ -35,7 +36,7 @@ from ecall_facade.webhooks import (
     UnknownEvent,
     WebhookApp,
 )
-from ecall_facade.webhooks._seen import Claim
+from ecall_facade.webhooks._deduplication import Claim
 
 SERVICE = "193.93.208.200"
 STRANGER = "198.51.100.66"
@@ -43,10 +44,11 @@ SECRET = "n0t-guessable"  # invented, as all secrets here
 TEXT = "Der Code von Anna Muster ist 481 516"
 NUMBER = "+41791234567"
 INBOUND = "/api/webhooks/receivedmessage"
-STATUS = json.dumps({"messageId": "m-1", "state": "Delivered", "to": NUMBER}).encode()
+STATUS = b'{"messageId": "m-1", "state": "Delivered"}'
 MESSAGE = json.dumps(
     {"messageId": "i-1", "from": NUMBER, "content": {"type": "Text", "text": TEXT}}
 ).encode()
+MESSAGE_KEY = Receiver().receive(MESSAGE, remote_addr=SERVICE).key
 JSON = ("Content-Type", "application/json")
 
 AnyEvent: TypeAlias = StatusUpdate | ReceivedMessage | UnknownEvent
@@ -161,7 +163,7 @@ class TestStatus:
             (b"hello", [], b""),
             (b"\xff", [JSON], b""),
             (b"[" * 50_000, [JSON], b""),
-            (b"", [], b"%FF=1"),
+            (b"", [], b"hello"),
             (f'"{TEXT}'.encode(), [JSON], b""),
         ],
     )
@@ -656,7 +658,7 @@ class TestLog:
         (record,) = [record for record in caplog.records if record.name.startswith("ecall_facade")]
         assert (record.name, record.levelno) == ("ecall_facade.webhooks", logging.ERROR)
         said = record.getMessage()
-        assert said.startswith("The handler failed for message:i-1: ValueError at ")
+        assert said.startswith(f"The handler failed for {MESSAGE_KEY}: ValueError at ")
         assert f"{__file__}:" in said
         assert said.rpartition(":")[2].isdigit()
         assert record.exc_info is None
@@ -674,48 +676,50 @@ class TestLog:
         for secret in ("Muster", "forged", NUMBER, "\x1b"):
             assert secret not in caplog.text
 
+    @pytest.mark.parametrize(
+        ("more", "status"),
+        [
+            ({"peer": (STRANGER, 1)}, 403),
+            ({"peer": None}, 403),
+            ({"body": b"{" + TEXT.encode()}, 400),
+            ({"body": TEXT.encode() * 5000}, 413),
+            ({"headers": [("Content-Length", "99999")]}, 413),
+            ({"body": b"<x>", "headers": [("Content-Type", f"text/{NUMBER}")]}, 415),
+        ],
+    )
+    def test_a_refusal_is_logged_once_a_minute_without_any_content(
+        self, more: dict[str, Any], status: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        app = WebhookApp(nothing)
+        assert [deliver(app, **more).status for _ in range(3)] == [status] * 3
+        (record,) = [record for record in caplog.records if record.name.startswith("ecall_facade")]
+        assert record.getMessage().startswith(f"Refused a callback with {status}: ")
+        for secret in ("Muster", "481 516", NUMBER):
+            assert secret not in caplog.text
+
     def test_nothing_else_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG, "ecall_facade")
         app = WebhookApp(nothing, seen=SeenKeys())
-        for more in (
-            {},
-            {},
-            {"body": b"{"},
-            {"path": "/x"},
-            {"method": "PUT"},
-            {"peer": None},
-            {"hangs_up": True},
-        ):
+        for more in ({}, {}, {"path": "/x"}, {"method": "PUT"}, {"hangs_up": True}):
             deliver(app, **more)
         assert [record for record in caplog.records if record.name.startswith("ecall_facade")] == []
 
 
 class TestProtocol:
-    @pytest.mark.parametrize("chunks", [[], [b""], [STATUS], [STATUS[:10], STATUS[10:]]])
-    def test_who_hangs_up_gets_no_answer_and_nothing_is_handled(self, chunks: list[bytes]) -> None:
-        if chunks:
-            answer = deliver(WebhookApp(fail), chunks=chunks, hangs_up=True)
-            assert answer.status == 0
-            assert answer.chunks_read == len(chunks)
+    @pytest.mark.parametrize("chunks", [[b""], [STATUS], [STATUS[:10], STATUS[10:]]])
+    @pytest.mark.parametrize("layers", [0, 1, 2])
+    def test_a_caller_who_hangs_up_is_answered_below_middleware_and_nothing_is_handled(
+        self, chunks: list[bytes], layers: int
+    ) -> None:
+        async def pass_on(request: Request, call_next: Any) -> Any:
+            return await call_next(request)
 
-        async def main() -> None:
-            async def gone() -> dict[str, str]:
-                return {"type": "http.disconnect"}
-
-            async def send(message: Any) -> None:
-                pytest.fail("was answered")
-
-            scope = {
-                "type": "http",
-                "method": "POST",
-                "path": "/",
-                "headers": [],
-                "query_string": b"",
-                "client": (SERVICE, 1),
-            }
-            await WebhookApp(fail)(scope, gone, send)
-
-        asyncio.run(main())
+        app: ASGIApp = WebhookApp(fail)
+        for _ in range(layers):
+            app = BaseHTTPMiddleware(app, dispatch=pass_on)
+        answer = deliver(app, chunks=chunks, hangs_up=True)
+        assert answer.status == 400  # which nobody reads
+        assert answer.chunks_read == len(chunks)
 
     def test_lifespan(self) -> None:
         async def main() -> list[str]:
@@ -931,7 +935,7 @@ def test_bodies_on_real_sockets(caplog: pytest.LogCaptureFixture) -> None:
 
     with serve(app, proxy_headers=False) as port:
         assert asyncio.run(main(port)) == [200, 200, 413, 413, 400, 200, 405, 200, 200]
-    assert handler.keys == ["status:m-1:Delivered"] * 2 + ["status:m-2:Sent"] + ["message:i-1"] * 2
+    assert handler.keys == ["status:m-1:Delivered"] * 2 + ["status:m-2:Sent"] + [MESSAGE_KEY] * 2
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
@@ -1019,4 +1023,4 @@ def test_beside_other_routes_on_a_real_socket() -> None:
         answers = [asyncio.run(call(port, request(MESSAGE, path=path)))[0] for path in paths]
         assert asyncio.run(call(port, request(b"", method="GET"))) == (200, b"hello")
     assert answers == [200, 200, 403, 404]
-    assert handler.keys == ["message:i-1"] * 2
+    assert handler.keys == [MESSAGE_KEY] * 2

@@ -11,15 +11,23 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections import UserDict
+from collections import ChainMap, OrderedDict, UserDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
+from django.http.request import HttpHeaders
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
+from starlette.datastructures import Headers as StarletteHeaders
+from werkzeug.datastructures import EnvironHeaders
+from werkzeug.datastructures import Headers as WerkzeugHeaders
+from werkzeug.test import create_environ
 
 from ecall_facade import errors, webhooks
 from ecall_facade.errors import ECallError, InvalidConfiguration, WebhookError
@@ -121,7 +129,7 @@ class TestPathSecret:
     @pytest.mark.parametrize("wrong", ["", "short", "1234567", "with/slash", "////////"])
     def test_what_is_no_secret(self, wrong: str) -> None:
         with pytest.raises(
-            InvalidConfiguration, match="path_secret has at least 8 characters and no slash"
+            InvalidConfiguration, match="path_secret must have at least 8 characters"
         ):
             Receiver(path_secret=wrong)
 
@@ -191,9 +199,7 @@ class TestBasicAuth:
         "wrong", [("", "password"), ("name", ""), ("", ""), ("na:me", "password")]
     )
     def test_what_are_no_credentials(self, wrong: tuple[str, str]) -> None:
-        with pytest.raises(
-            InvalidConfiguration, match="basic_auth is a name without a colon, and a password"
-        ):
+        with pytest.raises(InvalidConfiguration, match="basic_auth must be a name without"):
             Receiver(basic_auth=wrong)
 
 
@@ -273,7 +279,9 @@ class TestLimits:
 
     @pytest.mark.parametrize("wrong", [0, -1])
     def test_what_is_no_limit(self, wrong: int) -> None:
-        with pytest.raises(InvalidConfiguration, match="max_body is a positive number of bytes"):
+        with pytest.raises(
+            InvalidConfiguration, match="max_body must be a positive number of bytes"
+        ):
             Receiver(max_body=wrong)
 
     def test_nothing_is_read_of_somebody_who_is_not_trusted(self) -> None:
@@ -286,7 +294,99 @@ class TestLimits:
                 WITH_BASIC.receive(body, remote_addr=PEER)
 
 
+X = "X-Forwarded-For"
+
+
+def forwarded(*lines: str) -> list[tuple[str, str]]:
+    return [("Content-Type", "application/json"), *((X, line) for line in lines)]
+
+
+def as_message(pairs: list[tuple[str, str]]) -> Message:
+    message = Message()
+    for name, value in pairs:
+        message[name] = value
+    return message
+
+
+def as_starlette(pairs: list[tuple[str, str]]) -> StarletteHeaders:
+    raw = [(name.lower().encode(), value.encode()) for name, value in pairs]
+    return StarletteHeaders(raw=raw)
+
+
+def as_environ(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """What a WSGI server makes of lines: one value, joined with commas."""
+    environ = create_environ()
+    for name, value in pairs:
+        key = "CONTENT_TYPE" if name == "Content-Type" else f"HTTP_{name.upper().replace('-', '_')}"
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ
+
+
+FRAMEWORKS: dict[str, Callable[[list[tuple[str, str]]], Any]] = {
+    "http.client": as_message,
+    "starlette": as_starlette,
+    "starlette raw": lambda pairs: as_starlette(pairs).raw,
+    "werkzeug": WerkzeugHeaders,
+    "flask": lambda pairs: EnvironHeaders(as_environ(pairs)),
+    "django": lambda pairs: HttpHeaders(as_environ(pairs)),
+    "wsgi environ": as_environ,
+    "aiohttp": CIMultiDict,
+    "aiohttp proxy": lambda pairs: CIMultiDictProxy(CIMultiDict(pairs)),
+    "httpx": httpx.Headers,
+    "pairs": list,
+    "iterator of pairs": iter,
+    "message items": lambda pairs: as_message(pairs).items(),
+    "lists by name": lambda pairs: {X: [value for name, value in pairs if name == X]},
+}
+# What has one value for each name, and no way to tell whether there were more.
+PLAIN: dict[str, Callable[[Any], Any]] = {
+    "dict": dict,
+    "first line": lambda headers: {name: headers[name] for name in headers.keys()},  # noqa: SIM118
+    "last line": lambda headers: dict(headers.items()),
+    "proxy": lambda headers: MappingProxyType(dict(headers)),
+    "UserDict": lambda headers: UserDict(dict(headers)),
+    "OrderedDict": OrderedDict,
+    "ChainMap": lambda headers: ChainMap(dict(headers)),
+    "items of a dict": lambda headers: dict(headers).items(),
+    "items of a UserDict": lambda headers: UserDict(dict(headers)).items(),
+    "lower case": lambda headers: {name.lower(): value for name, value in dict(headers).items()},
+}
+
+
 class TestHeaders:
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    def test_a_proxys_line_is_found_in_each_frameworks_headers(self, framework: str) -> None:
+        receiver = Receiver(trusted_proxies=["10.0.0.1"])
+        for lines, status in (
+            ([PEER], 200),
+            (["198.51.100.66"], 403),
+            ([PEER, "198.51.100.66"], 403),  # the caller's own line, then the proxy's
+            (["198.51.100.66", PEER], 200),
+            ([f"{PEER}, 198.51.100.66"], 403),
+        ):
+            headers = FRAMEWORKS[framework](forwarded(*lines))
+            assert status_of(receiver, remote_addr="10.0.0.1", headers=headers) == status, lines
+
+    @pytest.mark.parametrize("kind", PLAIN)
+    @pytest.mark.parametrize("framework", ["http.client", "starlette", "werkzeug"])
+    def test_a_plain_mapping_does_not_vouch_for_a_proxys_header(
+        self, kind: str, framework: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        receiver = Receiver(trusted_proxies=["10.0.0.1"])
+        forged = forwarded(PEER, "198.51.100.66")
+        headers = PLAIN[kind](FRAMEWORKS[framework](forged))
+        with pytest.raises(UntrustedSource) as caught:
+            receiver.receive(BODY, remote_addr="10.0.0.1", headers=headers)
+        assert "pass the framework's headers object itself" in caught.value.hint
+        assert "pass the framework's headers object itself" in caplog.text
+        # Without a proxy it does.
+        assert status_of(receiver, remote_addr=PEER, headers=headers) == 200
+
+    def test_a_header_cannot_make_a_mapping_a_wsgi_environ(self) -> None:
+        forged = {"wsgi.version": "(1, 0)", "REQUEST_METHOD": "POST", "HTTP_X_FORWARDED_FOR": PEER}
+        receiver = Receiver(trusted_proxies=["10.0.0.1"])
+        assert status_of(receiver, remote_addr="10.0.0.1", headers=forged) == 403
+
     def test_any_kind_of_headers(self) -> None:
         message = Message()
         message["content-TYPE"] = "application/x-www-form-urlencoded"
@@ -361,6 +461,144 @@ def test_only_events_and_our_two_errors(
             assert isinstance(event, StatusUpdate | ReceivedMessage | UnknownEvent)
 
 
+class TestCompleteness:
+    """A body that breaks off may look like a whole one, whose text is cut."""
+
+    @pytest.mark.parametrize("length", [8, 100, 10**18, "9" * 40])
+    def test_a_body_that_broke_off_is_refused(self, length: object) -> None:
+        headers = {
+            "Content-Length": str(length),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        for body, query in ((b"text=ab", ""), (b"", "text=ab"), (b"", "")):
+            with pytest.raises(MalformedEvent, match="incomplete") as caught:
+                Receiver().receive(body, remote_addr=PEER, headers=headers, query=query)
+            assert caught.value.status_code == 400
+
+    @pytest.mark.parametrize("length", ["7", "0", "3", "", "x", "-9", "+99", "9.9"])
+    def test_other_lengths_are_no_reason(self, length: str) -> None:
+        event = Receiver().receive(b"text=ab", remote_addr=PEER, headers={"Content-Length": length})
+        assert isinstance(event, ReceivedMessage)
+
+    def test_a_chunked_body_that_the_server_dropped_is_named(self) -> None:
+        headers = {"Transfer-Encoding": "Chunked"}
+        with pytest.raises(MalformedEvent, match="chunked") as caught:
+            Receiver().receive(b"", remote_addr=PEER, headers=headers)
+        assert caught.value.status_code == 411
+        query = "state=8"
+        event = Receiver().receive(b"", remote_addr=PEER, headers=headers, query=query)
+        assert isinstance(event, StatusUpdate)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+Refusal: TypeAlias = tuple[str | None, list[str], str | None, str | None, str | None, str]
+# The peer, its lines, the caller, where the chain ended, the proxy that was not named, and a part of the hint.
+REFUSALS: dict[str, Refusal] = {
+    "a stranger": ("198.51.100.66", [], "198.51.100.66", "198.51.100.66", None, "no proxy"),
+    "an unnamed proxy": ("10.0.0.9", [PEER], "10.0.0.9", "10.0.0.9", "10.0.0.9", "trusted_proxies"),
+    "an unnamed second proxy": (
+        "10.0.0.1", [f"{PEER}, 10.0.0.9"], "10.0.0.9", "10.0.0.9", "10.0.0.9", "trusted_proxies",
+    ),
+    "a stranger behind the proxy": ("10.0.0.1", ["203.0.113.9"], "203.0.113.9", "203.0.113.9", None, ""),
+    "a stranger behind two": ("10.0.0.1", ["203.0.113.9", "10.0.0.2"], "203.0.113.9", "203.0.113.9", None, ""),
+    "no header": ("10.0.0.1", [], None, "10.0.0.1", None, "neither X-Forwarded-For nor Forwarded"),
+    "an unreadable entry": ("10.0.0.1", [f"{PEER}, \nforged, 10.0.0.2"], None, "10.0.0.2", None, "not an IP address"),
+    "only proxies": ("10.0.0.1", ["10.0.0.2"], "10.0.0.2", "10.0.0.2", None, "no entry is left"),
+    "a mapped peer": ("::ffff:198.51.100.66", [], "198.51.100.66", "198.51.100.66", None, ""),
+    "a Unix socket": (None, [PEER], None, None, None, "unix:"),
+    "no address": ("test\nclient", [PEER], None, None, None, "no IP address"),
+}  # fmt: skip
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("name", REFUSALS)
+    def test_a_refusal_says_how_far_the_caller_was_followed(
+        self, name: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        peer, lines, caller, ended_at, unnamed, hint = REFUSALS[name]
+        receiver = Receiver(trusted_proxies=["10.0.0.1", "10.0.0.2"])
+        with pytest.raises(UntrustedSource) as caught:
+            receiver.receive(BODY, remote_addr=peer, headers=forwarded(*lines))
+        for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+            assert (error.address, error.chain_ended_at) == (caller, ended_at)
+            assert error.unnamed_proxy == unnamed
+            assert hint in error.hint
+            assert error.peer
+        (record,) = caplog.records
+        assert (record.name, record.levelno) == ("ecall_facade.webhooks", logging.WARNING)
+        said = record.getMessage()
+        assert said.startswith("Refused a callback with 403: ")
+        assert said.isprintable()
+        assert "forged" not in said
+        for word in (caught.value.peer, caller, ended_at, unnamed, hint):
+            assert (word or "") in said
+
+    def test_a_peer_is_logged_once_a_minute_with_the_number_of_the_others(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        clock = Clock()
+        receiver = Receiver(clock=clock)
+        for after, peers in ((0, 3), (59.9, 1), (0.2, 1), (60, 1)):
+            clock.now += after
+            for _ in range(peers):
+                assert status_of(receiver, remote_addr="198.51.100.66") == 403
+        assert status_of(receiver, remote_addr="203.0.113.9") == 403
+        said = [record.getMessage() for record in caplog.records]
+        assert ["3 more of this peer" in line for line in said] == [False, True, False, False]
+        assert [line.count("203.0.113.9") > 0 for line in said] == [False, False, False, True]
+
+    def test_the_log_does_not_grow_with_the_number_of_peers(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        receiver = Receiver(clock=Clock())
+        for number in range(3000):
+            status_of(receiver, remote_addr=f"2001:db8::{number:x}")
+        assert len(receiver._refusals._peers) == 1000
+        assert len(caplog.records) == 3000
+
+    @pytest.mark.parametrize(
+        ("body", "headers", "status"),
+        [
+            (b'{"text": "Anna Muster +41791234567"', {}, 400),
+            (b"Anna Muster", {"Content-Type": "text/+41791234567"}, 415),
+            (b"Anna Muster" * 10_000, {}, 413),
+            (b"text=Anna Muster", {"Content-Length": "99"}, 400),
+            (b"", {}, 400),
+        ],
+    )
+    def test_an_unreadable_callback_of_the_service_is_logged_without_its_content(
+        self, body: bytes, headers: dict[str, str], status: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with pytest.raises(MalformedEvent) as caught:
+            Receiver().receive(body, remote_addr=PEER, headers=headers)
+        assert caught.value.status_code == status
+        (record,) = caplog.records
+        assert record.getMessage().startswith(f"Refused a callback with {status}: The callback")
+        assert PEER in record.getMessage()
+        for secret in ("Anna", "Muster", "41791234567"):
+            assert secret not in caplog.text
+
+    def test_what_is_taken_is_not_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        assert status_of(Receiver()) == 200
+        assert caplog.records == []
+
+    def test_the_text_of_the_error_tells_a_stranger_nothing(self) -> None:
+        for peer, lines, *_ in REFUSALS.values():
+            with pytest.raises(UntrustedSource) as caught:
+                Receiver(trusted_proxies=["10.0.0.1", "10.0.0.2"]).receive(
+                    BODY, remote_addr=peer, headers=forwarded(*lines)
+                )
+            assert not any(character.isdigit() for character in str(caught.value))
+
+
 class TestErrors:
     def test_the_tree(self) -> None:
         assert (
@@ -406,7 +644,9 @@ def test_the_repr_and_the_log_have_no_secrets(caplog: pytest.LogCaptureFixture) 
         assert repr(receiver) == str(receiver) == "Receiver()"
     status_of(WITH_BOTH, path=f"/{SECRET}", headers={"Authorization": basic(*BASIC)})
     status_of(WITH_BOTH, path="/wrong")
-    assert caplog.records == []
+    status_of(WITH_BOTH, path=f"/{SECRET}", headers={"Authorization": basic("x", BASIC[1])})
+    for secret in (SECRET, *BASIC, basic(*BASIC)):
+        assert secret not in caplog.text
 
 
 def test_one_receiver_serves_many_threads() -> None:
@@ -424,7 +664,7 @@ def test_one_receiver_serves_many_threads() -> None:
             receiver.receive(
                 body.encode(),
                 remote_addr="10.1.1.1",
-                headers={"X-Forwarded-For": PEER},
+                headers=[("X-Forwarded-For", PEER)],
                 path=f"/{SECRET}",
             )
             for body in bodies

@@ -12,13 +12,15 @@ import httpx
 
 from ecall_facade._settings import Account
 from ecall_facade._transports.environment import find_proxy, make_tls_context, named_setting
-from ecall_facade._transports.pools import KEEPALIVE, AsyncConnectionPool, ConnectionPool
+from ecall_facade._transports.pools import (
+    KEEPALIVE,
+    MAX_CONNECTIONS,
+    AsyncConnectionPool,
+    ConnectionPool,
+)
 from ecall_facade._transports.trust import Trust
 from ecall_facade.errors import InvalidConfiguration
 
-# No limit to connections: each transport has one request at a time, but httpcore may count a
-# connection for good that was cancelled.
-_LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
 _HIDDEN_LOCATION = "ecall_location"
 
 
@@ -187,22 +189,35 @@ def closed_error() -> InvalidConfiguration:
     return InvalidConfiguration("The client is closed; make a new one")
 
 
-def open_pool(account: Account) -> ConnectionPool:
+def open_pool(
+    account: Account, size: int = MAX_CONNECTIONS, keepalive: float = KEEPALIVE
+) -> ConnectionPool:
     """Return a connection pool with the environment's proxy and certificates."""
     # Late: it loads httpcore, and with it every event loop that is installed.
     from ecall_facade._transports.deadline import DeadlineTransport
 
     with named_setting():
         tls, proxy = make_tls_context(account), find_proxy(account)
-        return ConnectionPool(partial(DeadlineTransport, tls, proxy, _LIMITS))
+        connect = partial(DeadlineTransport, tls, proxy, _limits(keepalive))
+        return ConnectionPool(connect, size, keepalive)
 
 
-def open_async_pool(account: Account) -> AsyncConnectionPool:
+def open_async_pool(
+    account: Account, size: int = MAX_CONNECTIONS, keepalive: float = KEEPALIVE
+) -> AsyncConnectionPool:
     """Return a connection pool for the running event loop."""
     with named_setting():
         tls, proxy = make_tls_context(account), find_proxy(account)
-        connect = partial(httpx.AsyncHTTPTransport, verify=tls, proxy=proxy, limits=_LIMITS)
-        return AsyncConnectionPool(connect)
+        connect = partial(
+            httpx.AsyncHTTPTransport, verify=tls, proxy=proxy, limits=_limits(keepalive)
+        )
+        return AsyncConnectionPool(connect, size, keepalive)
+
+
+def _limits(keepalive: float) -> httpx.Limits:
+    # No limit to connections: each transport has one request at a time, but httpcore may count a
+    # connection for good that was cancelled.
+    return httpx.Limits(keepalive_expiry=keepalive)
 
 
 def running_loop() -> object:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import httpx
 
+from ecall_facade._transports.pools import AsyncConnectionPool, ConnectionPool
+
 _NEVER_CONNECTED = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -13,6 +15,8 @@ _NEVER_CONNECTED = (
 # Only of these it is known that a connection error means that nothing was sent. Others report a
 # request that was taken and dropped as a connection error.
 _TRUSTED = (
+    ConnectionPool,
+    AsyncConnectionPool,
     httpx.HTTPTransport,
     httpx.AsyncHTTPTransport,
     httpx.MockTransport,

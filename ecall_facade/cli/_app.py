@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "send": "Send one message to one recipient.",
+    "broadcast": "Send one text to many recipients.",
     "status": "Tell how far messages have come.",
     "media": "Upload and download the files that messages carry.",
     "measure": "Measure a text before it is sent.",
     "sandbox": "Run an eCall on this machine, to build and test against.",
+    "listen": "Receive delivery reports and replies, and print them.",
+    "doctor": "Find out what is wrong with a setup; sends nothing.",
+    "completion": "Print the completion script of a shell.",
     "demo": "Watch messages being sent, followed and reported back, in a simulation.",
 }
 
@@ -39,7 +43,8 @@ Exit codes:
 """
 
 
-def _make_app() -> App:
+def make_app() -> App:
+    """Make the app with all commands."""
     codes = "\n".join(f"  {code.value:<5}{code.meaning}" for code in Exit)
     app = App(
         name="ecall",
@@ -72,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
     options = [STDIN if argument == "-" else argument for argument in arguments[:end]]
     try:
         code = cast(
-            "Exit | None", _make_app()([*options, *arguments[end:]])
+            "Exit | None", make_app()([*options, *arguments[end:]])
         )  # help and version give None
     except KeyboardInterrupt:
         failure = Failure(Exit.INTERRUPTED, "Interrupted", "Interrupted")

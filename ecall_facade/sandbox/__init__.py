@@ -4,23 +4,24 @@
         ecall.sms.send("079 123 45 67", "Your code is 481 516")
         assert sandbox.messages[0].text == "Your code is 481 516"
 
-It is a simulation, made from what is known of the service. Each of its answers has the header `X-ECall-Sandbox`, so
-that none is taken for the service's. Checked because it is documented: credentials, versions, required and exclusive
-fields, the letter case of enum values, sender rules, text limits, no sticker on WhatsApp. Inferred, and possibly wrong:
+It is a simulation, made from what is known about the service. Every response has the header `X-ECall-Sandbox`, so
+that none is mistaken for the service's. Checked because it is documented: credentials, versions, required and
+exclusive fields, the letter case of enum values, sender rules, text limits, no sticker on WhatsApp. Observed in
+clients: v1 accepts the channel `sms` in lower case, and a refused recipient or sender is answered with 400,
+`InvalidContent` and the parameter `To` or `From`. Inferred, and possibly wrong:
 
 - the paths of lists and media, the names of the fields of a status, and all states;
 - that a path and a header that name different versions are refused, and that v1 writes Swiss time without an offset;
-- that all recipients of a `toList` are refused with one of them, that short codes of 3 to 6 digits are recipients, that
-  an SMS carries nothing but a text, and that a file has to exist when it is sent;
-- every error code but `InvalidContent` (the other names are those of eCall's sibling interfaces; what begins with
-  `Sandbox` is the sandbox's own), and every status of an error;
-- what an event filter of a notification stands for, what a notification holds, that nobody is told twice;
-- what an inbound message holds (its name, `ReceivedMessage`, is documented), and that name and password in a URL of
-  yours are sent as Basic credentials.
+- that one bad recipient of a `toList` refuses all of them, that short codes of 3 to 6 digits are recipients, that an
+  SMS carries nothing but a text, and that a file must exist when it is sent;
+- all error codes but `InvalidContent` (those that begin with `Sandbox` are the sandbox's own, the others come from
+  eCall's sibling interfaces), and all error statuses but the 400 above;
+- what the event filter of a notification means, what a notification contains, and that each change is reported once;
+- what an inbound message contains (its name, `ReceivedMessage`, is documented), and that a name and password in your
+  URL are sent as Basic credentials.
 
-Nothing that the service does about credit, approval of senders, rate limits and routing is simulated, unless a test
-plans it with `fail_next` or sends to a magic recipient: numbers that stand for trouble, and are the sandbox's own
-invention (docs/sandbox.md has them all).
+Credit, approval of senders, rate limits and routing are not simulated. A test plays them with `fail_next` or with a
+magic recipient, a number that stands for a fault (docs/sandbox.md lists them all).
 """
 
 from __future__ import annotations
@@ -45,16 +46,17 @@ from ecall_facade._settings import is_loopback_host
 from ecall_facade.sandbox._app import CODES, App, write_time
 from ecall_facade.sandbox._callbacks import Callbacks, Notification
 from ecall_facade.sandbox._clock import Clock, Now
-from ecall_facade.sandbox._door import Door
+from ecall_facade.sandbox._faults import Fault
 from ecall_facade.sandbox._inbox import Inbox
+from ecall_facade.sandbox._origin_check import OriginCheck
 from ecall_facade.sandbox._replies import SENDERS, Replies
+from ecall_facade.sandbox._root import Root
 from ecall_facade.sandbox._server import ServerThread
 from ecall_facade.sandbox._store import Message, State, StateChange, Step, Store
-from ecall_facade.sandbox._trouble import Trouble
-from ecall_facade.sandbox._waiting import Wanted, wait_for
+from ecall_facade.sandbox._waiting import Expectation, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -64,14 +66,14 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Credentials", "Message", "Notification", "Sandbox", "State", "StateChange"]
 
 
-# What a header can be; the server would break off the connection at any other.
+# The server closes the connection at a header that is not of this form.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"([!-~]([ -~]*[!-~])?)?")
-_LONGEST = 1e9  # seconds, some thirty years: a date that there is
+_LONGEST = 1e9  # seconds, about thirty years; a longer delay could exceed the largest date
 
 
 class Credentials(TypedDict):
-    """What `ECall(**sandbox.credentials)` takes."""
+    """The arguments that connect a client to the sandbox: `ECall(**sandbox.credentials)`."""
 
     username: str
     password: str
@@ -85,21 +87,32 @@ class _Credentials(dict[str, object]):
 
 
 class Sandbox:
-    """An eCall on a free port of this machine, in a thread of this process. At its address is a page with an inbox.
+    """An eCall on a port of this machine, in a thread of this process. A page with an inbox is at its address.
 
-    `with Sandbox() as sandbox:` starts and stops it, as `start()` and `stop()` do. After a stop everything is still
-    there, and `start()` goes on at the same port, so that a test can play an outage.
+    `with Sandbox() as sandbox:` starts and stops it, as `start()` and `stop()` do. It keeps everything when it stops,
+    and `start()` continues at the same port, so that a test can play an outage.
 
-    `sent_after` and `delivered_after` are the seconds after which a message is Sent and Delivered; None for the second
-    one means that no report ever comes. With a `seed` the ids of the answers are counted instead of random. `clock`
-    gives the time, with a timezone, instead of the machine's. `reply` posts to `inbound_url`, which
-    stands for what is set in the portal, and `callback_url` is told of every change of every message, as if all named
-    it in their `notification`. Callbacks go to this machine only, unless hosts are named in `callback_hosts`. Of
-    messages (also lists and notifications) and files the oldest are dropped beyond `max_messages` and `max_media`;
-    `max_media_size` in bytes limits a file, as the service may, nobody knows at how much.
+    Args:
+        username: The username to accept; by default a random one.
+        password: The password to accept; by default a random one.
+        host: The name or address to listen on. If other machines can reach it, `start` warns.
+        port: The port to listen on; 0 for a free one.
+        sent_after: Seconds until a message is Sent.
+        delivered_after: Seconds until a message is Delivered; None if no report ever comes.
+        seed: Makes the ids counted instead of random, so that recordings are reproducible.
+        clock: Returns the time, with a timezone; by default the time of this machine.
+        inbound_url: The URL of your program that `reply` posts to, as it is set in eCall's portal.
+        callback_url: A URL that is called at every status change, as if all messages named it in their `notification`.
+        callback_hosts: Hosts that may be called, besides this machine.
+        callback_retries: Seconds of the sandbox's time before each further attempt, if a receiver does not answer 200.
+            By default there is none, as nothing is known of the service's own retries.
+        allowed_hosts: Names under which the sandbox is reached through a reverse proxy that keeps `Host`.
+        max_messages: How many messages are kept, and as many lists and notifications.
+        max_media: How many files are kept.
+        max_media_size: The largest file in bytes; by default there is no limit, as the service's is not known.
 
-    Other machines reach it only with a `host` that is not loopback, about which it warns. Raises `ValueError` for bad
-    arguments, `start` `OSError` where it cannot listen.
+    Raises:
+        ValueError: An argument cannot be used.
     """
 
     _checks_credentials: ClassVar[bool] = True
@@ -118,6 +131,8 @@ class Sandbox:
         inbound_url: str | None = None,
         callback_url: str | None = None,
         callback_hosts: Collection[str] = (),
+        callback_retries: Sequence[float] = (),
+        allowed_hosts: Collection[str] = (),
         max_messages: int = 100_000,
         max_media: int = 1_000,
         max_media_size: int | None = None,
@@ -125,7 +140,9 @@ class Sandbox:
         self._username = username if username is not None else f"sandbox-{secrets.token_hex(3)}"
         self._password = password if password is not None else secrets.token_urlsafe(18)
         if not self._username or not self._password or ":" in self._username:
-            raise ValueError("username and password must not be empty, and a username has no colon")
+            raise ValueError(
+                "username and password must not be empty, and username must not contain ':'"
+            )
         if (
             not 0
             <= sent_after
@@ -133,7 +150,7 @@ class Sandbox:
             <= _LONGEST
         ):
             raise ValueError(
-                "sent_after must not be negative, and delivered_after not less than sent_after; both at most 1e9. "
+                "sent_after must be from 0 to 1e9, and delivered_after from sent_after to 1e9. "
                 "delivered_after=None means that no report ever comes"
             )
         if max_messages < 1 or max_media < 1:
@@ -143,16 +160,25 @@ class Sandbox:
         if delivered_after is not None:
             steps.append(Step(timedelta(seconds=delivered_after), "Delivered"))
         if not 0 <= port <= 65535:
-            raise ValueError("port must be from 0, which takes a free one, to 65535")
+            raise ValueError("port must be from 0 to 65535; 0 takes a free one")
         self.clock = Clock(clock)
         self._store = Store(
-            clock=self.clock, plan=tuple(steps), seed=seed, max_messages=max_messages, max_media=max_media,
+            clock=self.clock, timeline=tuple(steps), seed=seed, max_messages=max_messages, max_media=max_media,
             follow_all=callback_url is not None,
         )  # fmt: skip
         credentials = f"{self._username}:{self._password}" if self._checks_credentials else None
         self._app = App(self._store, credentials, max_media_size)
+        if not _are_delays(callback_retries):
+            raise ValueError(
+                "callback_retries must be a list of seconds before each further attempt, each from 0 to 1e9"
+            )
         self._callbacks = Callbacks(
-            frozenset(host.lower() for host in hosts), write_time, max_messages, callback_url
+            self._store,
+            hosts=frozenset(host.lower() for host in hosts),
+            write_time=write_time,
+            limit=max_messages,
+            always=callback_url,
+            retries=callback_retries,
         )
         for url in (inbound_url, callback_url):
             if url is not None:
@@ -161,28 +187,35 @@ class Sandbox:
         self._inbox = Inbox(
             self._store, self._callbacks, self._replies, self.clear, not self._checks_credentials
         )
+        names = [allowed_hosts] if isinstance(allowed_hosts, str) else allowed_hosts
+        self._origin_check = OriginCheck(is_loopback_host(host), names)
         self._host = host
         self._port = port
         self._server: ServerThread | None = None
 
     def start(self) -> Self:
-        """Start it, unless `with` does."""
+        """Start the sandbox, and return it. `with` does the same.
+
+        Raises:
+            OSError: It cannot listen on its host and port.
+            RuntimeError: It is running.
+        """
         if self._server is not None:
-            raise RuntimeError("The sandbox is running already")
+            raise RuntimeError("The sandbox is already running")
         if not is_loopback_host(self._host):
             warnings.warn(
                 f"The sandbox listens on {self._host}: other machines can read and write what it holds",
                 stacklevel=2,
             )
-        door = Door(self._app, self._inbox, self._host)
+        root = Root(self._app, self._inbox, self._origin_check)
         self._server = ServerThread(
-            door, lambda: self._callbacks.run(self._store), self._inbox.stop, self._host, self._port
+            root, self._callbacks.run, self._inbox.stop, self._host, self._port
         )
         self._port = self._server.port
         return self
 
     def stop(self) -> None:
-        """Stop it, and free port and thread; does nothing where it is not running."""
+        """Stop the sandbox, if it is running, and free its port and thread."""
         if self._server is not None:
             server, self._server = self._server, None
             server.stop()
@@ -204,17 +237,17 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """Its address, to be used as `base_url`."""
+        """The address of the sandbox, for `base_url`. `RuntimeError` if it is not running."""
         if self._server is None:
             raise RuntimeError(
                 "The sandbox is not running: use it in a with block, or call start()"
             )
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - it is turned away
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - compared, not listened on
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
     @property
     def credentials(self) -> Credentials:
-        """What a client needs, invented unless given: `ECall(**sandbox.credentials)`."""
+        """The arguments that connect a client: `ECall(**sandbox.credentials)`."""
         return cast(
             "Credentials",
             _Credentials(
@@ -227,7 +260,7 @@ class Sandbox:
 
     @property
     def messages(self) -> list[Message]:
-        """All messages that were accepted, oldest first, as they are at this moment."""
+        """All accepted messages, oldest first, as they are now."""
         return self._store.snapshot()
 
     def wait_for(
@@ -239,19 +272,29 @@ class Sandbox:
         state: str | None = None,
         timeout: float = 5.0,
     ) -> Message:
-        """Give the first message that is all that is named, one that is there already or that comes in time.
+        """Return the first message that matches all arguments, whether it is there already or arrives in time.
 
-        `to` is a number in any spelling, a short code or a `RawAddress`; `text` is a part of the text, or a compiled
-        pattern for one; `state` is one that it is in or has been in, by the sandbox's clock. `timeout` is in seconds of
-        the machine's. Raises `AssertionError`, which lists what did arrive, and `ValueError` for what cannot be. It
-        blocks: in an event loop, `await asyncio.to_thread(sandbox.wait_for, to=…)`.
+        It blocks. In an event loop, use `await asyncio.to_thread(sandbox.wait_for, to=…)`.
+
+        Args:
+            to: The recipient: a number in any spelling, a short code or a `RawAddress`.
+            text: A part of the text, or a compiled pattern that is searched in it.
+            channel: `Sms`, `Whatsapp` or `Rcs`.
+            state: A state that the message is in, or has been in, by the sandbox's clock.
+            timeout: Seconds of real time.
+
+        Raises:
+            AssertionError: No message matches in time. It lists what arrived instead.
+            ValueError: No message can match.
         """
         __tracebackhide__ = True  # pytest then shows the line of the test
-        return wait_for(self._store, Wanted.of(to, text, channel, state), timeout, repr(self))
+        return wait_for(
+            self._store, Expectation.from_arguments(to, text, channel, state), timeout, repr(self)
+        )
 
     @property
     def notifications(self) -> list[Notification]:
-        """All attempts to tell somebody of a change, in order, also those that led nowhere."""
+        """All attempts to report a status change, in order, including those that failed."""
         return self._callbacks.snapshot()
 
     def reply(
@@ -264,20 +307,68 @@ class Sandbox:
         media_id: str | None = None,
         url: str | None = None,
     ) -> int:
-        """Post an inbound message to `url`, or else to `inbound_url`; give the status that your program answered with.
+        """Post an inbound message to your program, and return the status code that it answered with.
 
-        By default it comes from the recipient of the channel's newest message, and goes to the sandbox's own sender.
-        `media_id` is that of an uploaded file. Numbers are written as they are given. The shape is inferred. Raises
-        `ValueError` for what cannot be posted, and `ConnectionError` where no answer comes; in an event loop that runs
-        the receiver as well, call it in a thread.
+        What is posted is inferred. It blocks; in an event loop that also runs the receiver, call it in a thread.
+
+        Args:
+            text: The text.
+            sender: Who replies; by default the recipient of the newest message of the channel.
+            to: Who the reply is sent to; by default the sandbox's own sender.
+            channel: `Sms`, `Whatsapp` or `Rcs`.
+            media_id: The id of an uploaded file.
+            url: Where to post it; by default `inbound_url`.
+
+        Raises:
+            ValueError: The reply cannot be posted.
+            ConnectionError: Your program did not answer.
         """
         inbound = self._replies.post(text, sender, to, channel, media_id, url)
         if inbound.status is None:
             raise ConnectionError(inbound.reason)
         return inbound.status
 
+    def redeliver(self, what: Message | Notification | str | None = None) -> list[int]:
+        """Call your program once more with what it was told already, unchanged.
+
+        A service repeats a callback when it missed the response, so a program must be ready for it. Each delivery
+        report is repeated once, in the order of the first attempts, and then each reply. It blocks, and works while the
+        sandbox is stopped as well.
+
+        Args:
+            what: Limits it to the reports of one message, to one report, or to the message or reply with this id. By
+                default everything that was called back since the start or the last `clear` is repeated.
+
+        Returns:
+            The status codes that your program answered with.
+
+        Raises:
+            ValueError: There is nothing to repeat. Calls to hosts outside `callback_hosts`, e-mails and SMS were never
+                made, so they are not repeated.
+            ConnectionError: A call got no response. All others were made.
+        """
+        if isinstance(what, Notification):
+            report = (what.message_id, what.type, what.address, what.state)
+            statuses = self._callbacks.redeliver(lambda key: key == report)
+        else:
+            id_ = what.id if isinstance(what, Message) else what
+            statuses = self._callbacks.redeliver(lambda key: id_ in {None, key[0]})
+            statuses += self._replies.redeliver(id_)
+        if not statuses:
+            raise ValueError("There is no callback to repeat")
+        answered = [status for status in statuses if status is not None]
+        if len(answered) < len(statuses):
+            raise ConnectionError(
+                f"{len(statuses) - len(answered)} of {len(statuses)} callbacks got no response"
+            )
+        return answered
+
     def media(self, media_id: str) -> bytes:
-        """The bytes of an uploaded file; KeyError where there is none."""
+        """Return the bytes of an uploaded file.
+
+        Raises:
+            KeyError: There is no file with this id.
+        """
         file = self._store.open_media(media_id)
         if file is None:
             raise KeyError(media_id)
@@ -294,13 +385,23 @@ class Sandbox:
         body: str | bytes | None = None,
         times: int = 1,
     ) -> None:
-        """Answer the next request, or so many of them, with this instead of acting on it.
+        """Answer the next request with this response instead of handling it.
 
-        Without `body` the answer has the documented error shape, with `code` and `message`. A header that is None is
-        left out, the request id (`x-f24-request-id`) too. Requests with wrong credentials do not count.
+        Requests with wrong credentials are not counted.
+
+        Args:
+            status: The status code.
+            code: The `errorCode`; by default one that fits the status.
+            message: The `errorMessage`.
+            headers: Further headers. None leaves one out that every response has, such as `x-f24-request-id`.
+            body: The body; by default an error in the documented shape.
+            times: How many requests are answered like this.
+
+        Raises:
+            ValueError: No such response can be sent.
         """
         if not 200 <= status <= 599 or times < 1:
-            raise ValueError("status must be from 200 to 599, and times at least 1")
+            raise ValueError("status must be from 200 to 599, and times must be at least 1")
         if body is None:
             code = code or CODES.get(status, "SandboxFailure")
             payload = {
@@ -309,27 +410,37 @@ class Sandbox:
             }
             body, content_type = json.dumps(payload), "application/json"
         elif code is not None or message is not None:
-            raise ValueError("code and message are for an answer without a body of your own")
+            raise ValueError("code and message must not be passed together with body")
         else:
             content_type = "text/html" if body[:1] in {"<", b"<"} else "text/plain"
         named: dict[str, str | None] = {"content-type": content_type}
         for name, value in (headers or {}).items():
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value or ""):
                 raise ValueError(
-                    f"The header {name!r} must be a name, and a value in ASCII without blanks around it"
+                    f"The header {name!r} is not valid: name and value must be ASCII, and the value must not "
+                    "begin or end with a blank"
                 )
             named[name.lower()] = value
         note = f"planned: {status}" if message is None else f"planned: {status}, {message}"
-        trouble = Trouble(
+        fault = Fault(
             note,
             status=status,
             body=body.encode() if isinstance(body, str) else body,
             headers=named,
         )
-        self._app.plan(trouble, times)
+        self._app.add_faults(fault, times)
 
     def clear(self) -> None:
-        """Forget all messages, files, notifications, requests and planned failures; the clock goes on."""
+        """Forget all messages, files, notifications, requests and planned failures. The clock continues."""
         self._store.clear()
         self._callbacks.clear()
         self._app.clear()
+
+
+def _are_delays(given: object) -> bool:
+    if not isinstance(given, (list, tuple)):
+        return False
+    return all(
+        isinstance(delay, (int, float)) and not isinstance(delay, bool) and 0 <= delay <= _LONGEST
+        for delay in cast("Sequence[object]", given)
+    )

@@ -25,25 +25,31 @@ from starlette.responses import Response
 from ecall_facade._call import REQUEST_ID
 from ecall_facade._json import JSON
 from ecall_facade.sandbox import _rules as rules
-from ecall_facade.sandbox._exchanges import CUT, Exchange, reason_of, refused_entries, refused_whole
-from ecall_facade.sandbox._magic import Troubles, find
+from ecall_facade.sandbox._magic import MagicFaults, find_magic_recipient
+from ecall_facade.sandbox._recorded import (
+    CUT,
+    RecordedRequest,
+    reason_of,
+    refused_entries,
+    refused_whole,
+)
 from ecall_facade.sandbox._rules import RefusedError
-from ecall_facade.sandbox._store import Notify, Record, Step, Store
+from ecall_facade.sandbox._store import NotificationSettings, Record, Step, Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
-    from ecall_facade.sandbox._trouble import Trouble
+    from ecall_facade.sandbox._faults import Fault
 
 MAX_JSON = 16 * 2**20
 """The largest JSON body in bytes: there to bound memory; no limit of the service is known."""
 CHUNK = 256 * 2**10
 UNREAD_TIMEOUT = 0.5  # seconds for the body of a request that is refused whatever it says
-OCTETS = "application/octet-stream"
 _FORM = "application/x-www-form-urlencoded"
-SIGN = "simulated; not the service, and partly inferred"
+OCTET_STREAM = "application/octet-stream"
+SIMULATION_NOTICE = "simulated; not the service, and partly inferred"
 
 _PATH = re.compile(
     r"/api(?:/v(\d[^/]*))?/(message|messagelist|media)(?:/([^/]+))?/?", re.IGNORECASE
@@ -52,8 +58,8 @@ _VERSIONS = {"1": 1, "1.0": 1, "2": 2, "2.0": 2}
 _SWISS = tz.gettz("Europe/Zurich")
 _log = logging.getLogger("ecall_facade.sandbox")
 
-# The codes of answers other than InvalidContent are not known. Where a result code of the sibling interfaces fits, its
-# name is used; the others are our own, and begin with Sandbox.
+# InvalidContent is the only error code that is known. The others are result codes of eCall's sibling interfaces; where
+# none fits, the sandbox has its own, which begin with Sandbox.
 CODES = {
     400: "InvalidContent",
     401: "AccNoUser",
@@ -65,40 +71,48 @@ CODES = {
     429: "SandboxTooManyRequests",
 }
 
-Handler: TypeAlias = "Callable[[Call], Awaitable[Response]]"
+Handler: TypeAlias = "Callable[[ApiCall], Awaitable[Response]]"
 
 
 @attrs.define
-class Call:
-    """A request that came through the door: when, for which version, and the id in its path; and what became of it."""
+class ApiCall:
+    """A request to the API, and what becomes of it.
+
+    Attributes:
+        version: The version of the API, 1 or 2.
+        id: The id in the path, or an empty string.
+        body: The body, or None until it is read; of a long one the beginning.
+        is_cut: Whether `body` is only the beginning.
+        fault: The fault that it meets.
+        refused: The messages of a list that were refused: place, message and error.
+    """
 
     request: Request
     request_id: str
     at: datetime
     version: int = 1
     id: str = ""
-    body: bytes | None = attrs.field(default=None, repr=False)  # None until it was read
-    is_cut: bool = False  # whether there was more of it
-    trouble: Trouble | None = None
-    refused: list[tuple[int, JSON, dict[str, JSON]]] = attrs.field(
-        factory=list, repr=False
-    )  # messages of a list
+    body: bytes | None = attrs.field(default=None, repr=False)
+    is_cut: bool = False
+    fault: Fault | None = None
+    refused: list[tuple[int, JSON, dict[str, JSON]]] = attrs.field(factory=list, repr=False)
 
 
 class _StoppedError(Exception):
-    """The request meets a trouble instead of being acted on."""
+    """A fault is played instead of handling the request."""
 
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.note)
-        self.trouble = trouble
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.note)
+        self.fault = fault
 
 
 class _File(Response):
-    """A file in chunks; the server says by waiting when it has enough for the moment."""
+    """A file in chunks. The server waits in `send` while the client does not read."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(
-            headers={"content-length": str(os.fstat(file.fileno()).st_size)}, media_type=OCTETS
+            headers={"content-length": str(os.fstat(file.fileno()).st_size)},
+            media_type=OCTET_STREAM,
         )
         self._file = file
 
@@ -117,14 +131,20 @@ class _File(Response):
 
 
 class App:
-    """Answers requests from the store. Paths outside `/api/` are free for other things than the service's."""
+    """Handles the requests of the API.
+
+    Args:
+        store: The messages and files.
+        credentials: `username:password`, or None to accept any.
+        max_media_size: The largest file in bytes, or None for no limit.
+    """
 
     def __init__(self, store: Store, credentials: str | None, max_media_size: int | None) -> None:
         self._store = store
         self._credentials = None if credentials is None else credentials.encode()
         self._max_media_size = max_media_size
-        self._planned: deque[Trouble] = deque()
-        self._troubles = Troubles()
+        self._planned: deque[Fault] = deque()
+        self._magic_faults = MagicFaults()
         self._handlers: dict[tuple[str, bool], tuple[str, Handler]] = {
             ("message", False): ("POST", self._send_message),
             ("message", True): ("GET", self._message_status),
@@ -134,55 +154,57 @@ class App:
             ("media", True): ("GET", self._download),
         }
 
-    def plan(self, trouble: Trouble, times: int) -> None:
-        self._planned.extend([trouble] * times)
+    def add_faults(self, fault: Fault, times: int) -> None:
+        self._planned.extend([fault] * times)
 
     def clear(self) -> None:
-        """Forget what was planned."""
+        """Forget the faults that were planned."""
         self._planned.clear()
-        self._troubles = Troubles()
+        self._magic_faults = MagicFaults()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        call = Call(request, self._store.new_id("request"), self._store.clock())
+        call = ApiCall(request, self._store.new_id("request"), self._store.clock())
         try:
             response = await self._respond(call)
         except ClientDisconnect:
             return
-        trouble = call.trouble
+        fault = call.fault
         date = format_datetime(self._store.clock().astimezone(UTC), usegmt=True)
         for name, value in (("date", date), (REQUEST_ID, call.request_id)):
-            if trouble is None or name not in trouble.headers:
+            if fault is None or name not in fault.headers:
                 response.headers[name] = value
-        response.headers["x-ecall-sandbox"] = SIGN
+        response.headers["x-ecall-sandbox"] = SIMULATION_NOTICE
         if request.method == "POST" and "/media" not in request.scope["path"].lower():
-            self._store.add_exchange(await _note(call, response))
-        if trouble is None:
+            self._store.add_request(await _record(call, response))
+        if fault is None:
             await response(scope, receive, send)
         else:
-            await trouble.send(response, scope, receive, send)
+            await fault.send(response, scope, receive, send)
 
-    async def _respond(self, call: Call) -> Response:
+    async def _respond(self, call: ApiCall) -> Response:
         try:
             self._authenticate(call.request)
-            with contextlib.suppress(
-                IndexError
-            ):  # not `if`: another thread may clear it in between
-                call.trouble = self._planned.popleft()
-            if call.trouble is not None and not call.trouble.accepts:
-                return call.trouble.answer(None)
-            response = await self._answer(call)
-            return response if call.trouble is None else call.trouble.answer(response)
+            # Not `if self._planned`, as another thread may clear it in between.
+            with contextlib.suppress(IndexError):
+                call.fault = self._planned.popleft()
+            if call.fault is not None and not call.fault.accepts:
+                return call.fault.response_to(None)
+            response = await self._handle(call)
+            return response if call.fault is None else call.fault.response_to(response)
         except RefusedError as error:
             return _json(error.json, error.status, error.headers)
         except _StoppedError as stopped:
-            return stopped.trouble.answer(None)
+            return stopped.fault.response_to(None)
         except ClientDisconnect:
             raise
         except Exception:  # noqa: BLE001 - the last resort of a server
-            _log.exception("The sandbox failed")
+            _log.exception("Unexpected error in the sandbox")
             return _json(
-                {"errorCode": "SandboxFailure", "errorMessage": "The sandbox failed; see its log."},
+                {
+                    "errorCode": "SandboxFailure",
+                    "errorMessage": "Unexpected error in the sandbox; see its log.",
+                },
                 500,
             )
 
@@ -200,12 +222,12 @@ class App:
             challenge = {"WWW-Authenticate": 'Basic realm="eCall sandbox", charset="UTF-8"'}
             raise _refused(401, "The credentials are missing or wrong.", challenge)
 
-    async def _answer(self, call: Call) -> Response:
+    async def _handle(self, call: ApiCall) -> Response:
         request = call.request
-        # Not the path that was decoded: a slash in an id would divide it.
+        # The raw path, as an id may contain an escaped slash.
         match = _PATH.fullmatch(request.scope["raw_path"].decode("latin-1"))
         if match is None:
-            raise _refused(404, "There is no such operation.", code="SandboxUnknownPath")
+            raise _refused(404, "There is no operation at this path.", code="SandboxUnknownPath")
         call.version = _version(match[1], request.headers.getlist("X-API-Version"))
         call.id = unquote(match[3] or "")
         method, handler = self._handlers[match[2].lower(), match[3] is not None]
@@ -213,76 +235,95 @@ class App:
             raise _refused(405, f"Only {method} is allowed here.", {"Allow": method})
         return await handler(call)
 
-    async def _send_message(self, call: Call) -> Response:
+    async def _send_message(self, call: ApiCall) -> Response:
         body = await _read_json(call)
         _, request = rules.parse(body)
-        draft, notify = rules.check_message(request, self._store.has_media)
-        self._meet_trouble(call, draft.recipients)
-        records = self._records(draft, notify, body, call)
+        message, notification = rules.check_message(request, call.version, self._store.has_media)
+        self._play_fault(call, message.recipients)
+        records = self._records(message, notification, body, call)
         self._store.add(records)
         ids: list[JSON] = [record.id for record in records]
-        named: dict[str, JSON] = {"messageIdList": ids} if draft.many else {"messageId": ids[0]}
+        named: dict[str, JSON] = (
+            {"messageIdList": ids} if message.is_broadcast else {"messageId": ids[0]}
+        )
         return _json({**named, "timestamp": write_time(call.at, call.version)})
 
-    async def _send_list(self, call: Call) -> Response:
+    async def _send_list(self, call: ApiCall) -> Response:
         raw, request = rules.parse(await _read_json(call))
-        items, notify = rules.check_list(request)
-        checked = [_check_item(item, self._store.has_media) for item in items]
-        self._meet_trouble(
+        items, notification = rules.check_list(request)
+        checked = [_check_item(item, call.version, self._store.has_media) for item in items]
+        self._play_fault(
             call,
-            [to for draft in checked if isinstance(draft, rules.Draft) for to in draft.recipients],
+            [
+                to
+                for message in checked
+                if isinstance(message, rules.ValidMessage)
+                for to in message.recipients
+            ],
         )
         list_id = self._store.new_id("list")
         records: list[Record] = []
         entries: list[JSON] = []
-        for place, (draft, raw_item) in enumerate(zip(checked, _raw_messages(raw), strict=True)):
-            if isinstance(draft, RefusedError):
-                entries.append({"error": draft.json})
-                call.refused.append((place, items[place], draft.json))
+        for place, (message, raw_item) in enumerate(zip(checked, _raw_messages(raw), strict=True)):
+            if isinstance(message, RefusedError):
+                entries.append({"error": message.json})
+                call.refused.append((place, items[place], message.json))
                 continue
-            added = self._records(draft, notify, json.dumps(raw_item).encode(), call, list_id)
+            added = self._records(
+                message, notification, json.dumps(raw_item).encode(), call, list_id
+            )
             ids: list[JSON] = [record.id for record in added]
-            # How the service answers a toList within a list is not known; this is what it answers to one outside.
-            entries.append({"messageIdList": ids} if draft.many else {"messageId": ids[0]})
+            # How the service answers a toList within a list is not known; this is its answer to one outside a list.
+            entries.append(
+                {"messageIdList": ids} if message.is_broadcast else {"messageId": ids[0]}
+            )
             records += added
         self._store.add_list(list_id, tuple(record.id for record in records))
         self._store.add(records)
         return _json({"messageListId": list_id, "messages": entries})
 
-    def _meet_trouble(self, call: Call, recipients: list[str]) -> None:
-        """Do what a magic recipient stands for; what a test has planned comes first."""
-        if call.trouble is None:
-            call.trouble = self._troubles.of(recipients)
-            if call.trouble is not None and not call.trouble.accepts:
-                raise _StoppedError(call.trouble)
+    def _play_fault(self, call: ApiCall, recipients: list[str]) -> None:
+        """Play the fault of a magic recipient, unless a test planned another one."""
+        if call.fault is None:
+            call.fault = self._magic_faults.of(recipients)
+            if call.fault is not None and not call.fault.accepts:
+                raise _StoppedError(call.fault)
 
     def _records(
         self,
-        draft: rules.Draft,
-        notify: Notify,
+        message: rules.ValidMessage,
+        notification: NotificationSettings,
         body: bytes,
-        call: Call,
+        call: ApiCall,
         list_id: str | None = None,
     ) -> list[Record]:
-        new, (channel, sender, recipients, _) = self._store.new_id, draft
-        channel, sender = sys.intern(channel), sys.intern(sender)  # the same in very many messages
+        channel = sys.intern(message.channel)  # very many messages have the same one
+        sender = sys.intern(message.sender)
         rest = (body, call.at, call.request_id, list_id)
         return [
-            Record(new("message"), channel, sender, recipient, *rest, self._plan(recipient), notify)
-            for recipient in recipients
+            Record(
+                self._store.new_id("message"),
+                channel,
+                sender,
+                recipient,
+                *rest,
+                self._timeline(recipient),
+                notification,
+            )
+            for recipient in message.recipients
         ]
 
-    def _plan(self, recipient: str) -> tuple[Step, ...]:
-        magic = find(recipient)
-        return magic.plan if magic and magic.plan else self._store.plan
+    def _timeline(self, recipient: str) -> tuple[Step, ...]:
+        magic = find_magic_recipient(recipient)
+        return magic.timeline if magic and magic.timeline else self._store.timeline
 
-    async def _message_status(self, call: Call) -> Response:
+    async def _message_status(self, call: ApiCall) -> Response:
         record = self._store.status(call.id)
         if record is None:
             raise _refused(404, "There is no message with this id, or it is older than seven days.")
         return _json(_status(record, call.version))
 
-    async def _list_status(self, call: Call) -> Response:
+    async def _list_status(self, call: ApiCall) -> Response:
         records = self._store.list_status(call.id)
         if records is None:
             raise _refused(404, "There is no list with this id, or it is older than seven days.")
@@ -293,7 +334,7 @@ class App:
             }
         )
 
-    async def _upload(self, call: Call) -> Response:
+    async def _upload(self, call: ApiCall) -> Response:
         _require_file_type(call.request)
         media_id = self._store.new_id("media")
         size = 0
@@ -301,13 +342,13 @@ class App:
             async for chunk in call.request.stream():
                 size += len(chunk)
                 if self._max_media_size is not None and size > self._max_media_size:
-                    raise _refused(413, f"The file has more than {self._max_media_size} bytes.")
+                    raise _refused(413, f"The file is larger than {self._max_media_size} bytes.")
                 file.write(chunk)
             if not size:
                 raise rules.invalid({"Body": ["The file is empty."]})
         return _json({"mediaId": media_id})
 
-    async def _download(self, call: Call) -> Response:
+    async def _download(self, call: ApiCall) -> Response:
         file = self._store.open_media(call.id)
         if file is None:
             raise _refused(404, "There is no file with this id.")
@@ -315,7 +356,7 @@ class App:
 
 
 def write_time(at: datetime, version: int = 2) -> str:
-    """Write a timestamp: v2 in UTC with Z (documented); v1 in Swiss time without an offset (inferred)."""
+    """Return a timestamp: for v2 in UTC with Z (documented), for v1 in Swiss time without an offset (inferred)."""
     if version == 2:
         return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
     return at.astimezone(_SWISS).replace(tzinfo=None).isoformat(timespec="milliseconds")
@@ -332,7 +373,7 @@ def _status(record: Record, version: int) -> dict[str, JSON]:
 
 
 def _version(in_path: str | None, in_header: list[str]) -> int:
-    """Tell the version of a request; v1 where it says none (documented)."""
+    """Return the version of a request, which is 1 if it names none (documented)."""
     named = {*in_header, *([] if in_path is None else [in_path])}
     versions = {_VERSIONS.get(name) for name in named} or {1}
     version = versions.pop()
@@ -349,7 +390,7 @@ def _require_file_type(request: Request) -> None:
     """Refuse forms: which media types the service takes is not known, but it takes a binary file."""
     given = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if "/" not in given or given.startswith("multipart/") or given == _FORM:
-        raise _refused(415, f"The content type must be that of a file, such as {OCTETS}.")
+        raise _refused(415, f"The content type must be that of a file, such as {OCTET_STREAM}.")
 
 
 def _require_type(request: Request, expected: str) -> None:
@@ -361,20 +402,20 @@ def _require_type(request: Request, expected: str) -> None:
         raise _refused(415, f"The content type must be {expected}.")
 
 
-async def _read_json(call: Call) -> bytes:
+async def _read_json(call: ApiCall) -> bytes:
     _require_type(call.request, "application/json")
     body = bytearray()
     async for chunk in call.request.stream():
         body += chunk
         if len(body) > MAX_JSON:
             call.body, call.is_cut = bytes(body[:CUT]), True
-            raise _refused(413, f"The body has more than {MAX_JSON} bytes.")
+            raise _refused(413, f"The body is larger than {MAX_JSON} bytes.")
     call.body = bytes(body)
     return call.body
 
 
-async def _read_unread(call: Call) -> None:
-    """Read what a request says that is refused whatever it says, for people who look."""
+async def _read_unread(call: ApiCall) -> None:
+    """Read the body of a request that was refused without reading it, so that the page can show it."""
     body, more = b"", True
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(UNREAD_TIMEOUT):
@@ -385,28 +426,30 @@ async def _read_unread(call: Call) -> None:
     call.body, call.is_cut = body, more
 
 
-async def _note(call: Call, response: Response) -> Exchange:
+async def _record(call: ApiCall, response: Response) -> RecordedRequest:
     if call.body is None:
         await _read_unread(call)
-    body, trouble = call.body or b"", call.trouble
-    if response.status_code < 300 if trouble is None else trouble.accepts:
+    body, fault = call.body or b"", call.fault
+    if response.status_code < 300 if fault is None else fault.accepts:
         refused = refused_entries(call.request_id, call.refused)
     else:
         try:
             _, asked = rules.parse(body)
         except RefusedError:
             asked = {}
-        reason = trouble.note if trouble else reason_of(json.loads(bytes(response.body)))
-        status = None if trouble and trouble.drop else response.status_code
+        reason = fault.note if fault else reason_of(json.loads(bytes(response.body)))
+        status = None if fault and fault.drop else response.status_code
         refused = refused_whole(call.request_id, asked, status, reason)
-    return Exchange.of(
-        call.request, call.request_id, call.at, body, call.is_cut, response, trouble, refused
+    return RecordedRequest.from_response(
+        call.request, call.request_id, call.at, body, call.is_cut, response, fault, refused
     )
 
 
-def _check_item(item: JSON, has_media: Callable[[str], bool]) -> rules.Draft | RefusedError:
+def _check_item(
+    item: JSON, version: int, has_media: Callable[[str], bool]
+) -> rules.ValidMessage | RefusedError:
     try:
-        return rules.check_list_item(item, has_media)
+        return rules.check_list_item(item, version, has_media)
     except RefusedError as error:
         return error
 

@@ -1,35 +1,40 @@
-"""Tell the addresses of a message's `notification` what has become of it, and post inbound messages.
+"""Delivery reports to the addresses in a message's `notification`, and the HTTP calls of inbound messages.
 
-Only `Url` and `UrlPost` are called, and of these only the ones on this machine or on hosts that were named: a callback
-URL that somebody copied from production must not be called by a simulation.
+Only `Url` and `UrlPost` are called, and of these only URLs on this machine or on named hosts: a callback URL that was
+copied from production must not be called by a simulation.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import attrs
 import httpx
 
 from ecall_facade._settings import is_loopback_host
+from ecall_facade.sandbox._magic import find_magic_recipient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from ecall_facade._json import JSON
     from ecall_facade.sandbox._store import Address, Record, State, Step, Store
 
-    Told = tuple[Record, Step, tuple[Address, ...], int]  # the last one is the era of the store
+    ReportKey = tuple[str, str, str, State]
+    """Message, type of the address, address, state: the same in every attempt."""
 
 TICK = 0.05  # seconds
-TIMEOUT = 5.0  # seconds, in all
-CONCURRENT = 10
-EXCERPT = 2_000  # bytes of a receiver's answer that are kept
+TIMEOUT = 5.0  # seconds for a whole call
+MAX_CALLS = 10  # at the same time
+EXCERPT = 2_000  # bytes of a receiver's response that are kept
+SUCCESS = 200  # the only status that the service accepts from a receiver (documented)
 
 # Which states an event stands for is inferred from its name.
 _STATES: dict[str, frozenset[State]] = {
@@ -37,14 +42,23 @@ _STATES: dict[str, frozenset[State]] = {
     "FinalOnly": frozenset({"Delivered", "Undelivered", "Failed"}),
     "ErrorOnly": frozenset({"Undelivered", "Failed"}),
 }
+_AT_ONCE = (0.0,)
 
 
 @attrs.frozen
 class Notification:
-    """One attempt to tell one address of one change.
+    """One attempt to report one change of state to one address.
 
-    `outcome` is "answered" (see `status_code`), "failed" (no answer; `reason` says why), "skipped" (a host that is
-    neither this machine nor named in `callback_hosts`) or "recorded" (e-mail and SMS, which a sandbox sends to nobody).
+    Attributes:
+        message_id: The id of the message.
+        type: The type of the address: `Email`, `Sms`, `Url` or `UrlPost`.
+        address: The address itself.
+        state: The state that the message has reached.
+        at: When the message reached it, which may be long before the attempt.
+        outcome: `answered` (see `status_code`), `failed` (no response; see `reason`), `skipped` (a host that is neither
+            this machine nor named in `callback_hosts`) or `recorded` (e-mail and SMS, which a sandbox never sends).
+        status_code: The status code of the receiver's response.
+        reason: Why there is no response.
     """
 
     message_id: str
@@ -56,152 +70,279 @@ class Notification:
     status_code: int | None = None
     reason: str | None = None
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the receiver answered 200, which the service requires (documented)."""
+        return self.status_code == SUCCESS
+
+
+class _Report(NamedTuple):
+    """One change of state, and one address that it is reported to."""
+
+    record: Record
+    step: Step
+    address: Address
+
+    @property
+    def at(self) -> datetime:
+        return self.record.accepted_at + self.step.after
+
+    @property
+    def key(self) -> ReportKey:
+        return self.record.id, *self.address, self.step.state
+
+
+class _Due(NamedTuple):
+    """What is to be done at a time of the sandbox's clock. `number` keeps the order of what is due at once."""
+
+    at: datetime
+    number: int
+    generation: int
+    act: Callable[[], None]
+
 
 class Callbacks:
-    """Takes changes in the server's event loop; tells those of one message one after the other, others side by side."""
+    """Calls receivers, and remembers every attempt.
+
+    Reports of one message are made one after the other, those of different messages at the same time. All methods but
+    `run` may be called from any thread.
+
+    Args:
+        store: The messages.
+        hosts: Lower-case names of hosts that may be called, besides this machine.
+        write_time: Writes a timestamp.
+        limit: How many attempts are remembered.
+        always: A URL that every change is reported to.
+        retries: Seconds of the sandbox's time before each further attempt, if a receiver does not answer 200.
+    """
 
     def __init__(
         self,
+        store: Store,
         hosts: frozenset[str],
         write_time: Callable[[datetime], str],
         limit: int,
         always: str | None = None,
+        retries: Sequence[float] = (),
     ) -> None:
+        self._store = store
         self._hosts = hosts
-        self._always: tuple[Address, ...] = () if always is None else (("UrlPost", always),)
         self._write_time = write_time
+        self._always: tuple[Address, ...] = () if always is None else (("UrlPost", always),)
+        self._retries = tuple(retries)
+        self._limit = limit
         self._attempts: deque[Notification] = deque(maxlen=limit)
+        self._called: dict[ReportKey, _Report] = {}  # in the order of the first calls
+        self._due: list[_Due] = []
+        self._scheduled = 0
         self._lock = threading.Lock()
-        self._waiting: dict[str, deque[Told]] = {}
+        self._queues: dict[
+            str, deque[tuple[_Report, int, int]]
+        ] = {}  # with number of try and generation
         self._tasks: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(CONCURRENT)
+        self._slots = asyncio.Semaphore(MAX_CALLS)
         self._transport: httpx.AsyncHTTPTransport | None = None
 
-    async def run(self, store: Store) -> None:
-        """Follow the store until cancelled."""
-        self._places = asyncio.Semaphore(CONCURRENT)  # belongs to one event loop
+    async def run(self) -> None:
+        """Make the callbacks that are due, until cancelled."""
+        self._slots = asyncio.Semaphore(MAX_CALLS)  # belongs to one event loop
         try:
             while True:
-                left = store.advance()
-                era, changes = store.take_changes()
+                left = self._store.advance()
+                generation, changes = self._store.take_changes()
                 for record, step in changes:
-                    self._notify(store, record, step, era)
-                # Not longer than a tick: a new message may be due earlier, and a test may have turned the clock.
+                    self._notify(record, step, generation)
+                self._act_on_due()
+                # Not longer than a tick: a new message may be due earlier, and a test may have advanced the clock.
                 await asyncio.sleep(TICK if left is None else min(max(left, TICK / 10), TICK))
         finally:
             await self._close()
 
     def snapshot(self) -> list[Notification]:
+        """Return all attempts, oldest first."""
         with self._lock:
             return list(self._attempts)
 
     def clear(self) -> None:
+        """Forget all attempts, and all that were to come."""
         with self._lock:
             self._attempts.clear()
+            self._called.clear()
+            self._due.clear()
 
     def check(self, target: str) -> httpx.URL:
-        """Read a URL that may be called, or raise `ValueError`."""
+        """Return a URL that may be called.
+
+        Raises:
+            ValueError: It is not a URL, or its host must not be called.
+        """
         try:
             url = httpx.URL(target)
         except httpx.InvalidURL:
             url = httpx.URL()
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError("The URL of a receiver must be http://… or https://…")
-        if (
-            url.port is not None and not 0 < url.port < 65536
-        ):  # the system would take a larger one for another port
+        # The system would take a larger port for another one.
+        if url.port is not None and not 0 < url.port < 65536:
             raise ValueError("The URL of a receiver must have a port from 1 to 65535")
         if reason := self._reason_against(url):
             raise ValueError(reason)
         return url
 
     def post(self, target: str, body: Mapping[str, JSON]) -> tuple[int, str]:
-        """Post to a receiver, from any thread; give the status of its answer and the beginning of its body."""
-        url = self.check(target)
-        request = _request("POST", url, json=body)
+        """Post to a receiver, and return the status code and the beginning of the body of its response.
+
+        Raises:
+            ValueError: The URL must not be called.
+            ConnectionError: There is no response.
+        """
+        request = _make_request("POST", self.check(target), json=body)
         try:
-            # Loading certificates that plain HTTP has no use for would take longer than all the rest.
-            with httpx.HTTPTransport(verify=url.scheme == "https", trust_env=False) as transport:
-                response = transport.handle_request(request)
-                begun = _beginning(response)
-                response.close()
+            return _call_from_thread(request)
         except httpx.TransportError as error:
-            raise ConnectionError(
-                f"The receiver did not answer: {type(error).__name__}: {error}".rstrip(": ")
-            ) from None
-        return response.status_code, begun
+            raise ConnectionError(f"The receiver did not answer: {_describe(error)}") from None
+
+    def retry(self, number: int, generation: int, act: Callable[[], None]) -> None:
+        """Schedule what follows the failure of a try, if the retry policy has another one.
+
+        Args:
+            number: Which try failed, counted from 0.
+            generation: The generation of the store when the try began.
+            act: Called in the server's event loop; must not block.
+        """
+        if number < len(self._retries):
+            at = self._store.clock() + timedelta(seconds=self._retries[number])
+            self._schedule(at, generation, act)
+
+    def redeliver(self, is_named: Callable[[ReportKey], bool]) -> list[int | None]:
+        """Repeat each report that a URL was called with and that is named, in the order of the first calls.
+
+        Returns:
+            The status codes of the responses; None for a receiver that did not answer.
+        """
+        with self._lock:
+            reports = [report for key, report in self._called.items() if is_named(key)]
+        statuses: list[int | None] = []
+        for report in reports:
+            generation = self._store.generation
+            request = self._request_of(report)
+            if isinstance(request, Notification):
+                continue
+            attempt = self._call_now(report, request)
+            self._remember(attempt, generation)
+            statuses.append(attempt.status_code)
+        return statuses
 
     def _reason_against(self, url: httpx.URL) -> str | None:
         if is_loopback_host(url.host) or url.host.lower() in self._hosts:
             return None
         return f"{url.host} is not this machine; name it in callback_hosts if it may be called"
 
-    def _notify(self, store: Store, record: Record, step: Step, era: int) -> None:
+    def _notify(self, record: Record, step: Step, generation: int) -> None:
+        """Schedule the reports of a change."""
         addresses = self._always
-        if step.state in _STATES.get(record.notify.event, {step.state}):
-            addresses += record.notify.addresses
-        if not addresses:
+        if step.state in _STATES.get(record.notification.event, {step.state}):
+            addresses += record.notification.addresses
+        magic = find_magic_recipient(record.recipient)
+        delays = magic.report_delays.get(step.state, _AT_ONCE) if magic else _AT_ONCE
+        for delay in delays:
+            for address in addresses:
+                report = _Report(record, step, address)
+                due = report.at + timedelta(seconds=delay)
+                self._schedule(due, generation, self._enqueue_later(report, 0, generation))
+
+    def _schedule(self, at: datetime, generation: int, act: Callable[[], None]) -> None:
+        with self._lock:
+            self._scheduled += 1
+            heapq.heappush(self._due, _Due(at, self._scheduled, generation, act))
+
+    def _act_on_due(self) -> None:
+        now = self._store.clock()
+        while True:
+            with self._lock:
+                if not self._due or self._due[0].at > now:
+                    return
+                due = heapq.heappop(self._due)
+            if due.generation == self._store.generation:
+                due.act()
+
+    def _enqueue_later(self, report: _Report, number: int, generation: int) -> Callable[[], None]:
+        return lambda: self._enqueue(report, number, generation)
+
+    def _enqueue(self, report: _Report, number: int, generation: int) -> None:
+        message_id = report.record.id
+        if message_id in self._queues:  # the task of the message goes on with it
+            self._queues[message_id].append((report, number, generation))
             return
-        if record.id in self._waiting:  # its task goes on with this one
-            self._waiting[record.id].append((record, step, addresses, era))
-            return
-        self._waiting[record.id] = deque([(record, step, addresses, era)])
-        task = asyncio.create_task(self._work_off(store, record.id))
-        self._tasks.add(task)
+        self._queues[message_id] = deque([(report, number, generation)])
+        task = asyncio.create_task(self._work_off_queue(message_id))
+        self._tasks.add(task)  # the event loop itself keeps only weak references
         task.add_done_callback(self._tasks.discard)
 
-    async def _close(self) -> None:
-        """Give up what is under way."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._waiting.clear()
-        if self._transport is not None:
-            await self._transport.aclose()
-            self._transport = None
+    async def _work_off_queue(self, message_id: str) -> None:
+        queue = self._queues[message_id]
+        while queue:
+            report, number, generation = queue.popleft()
+            async with self._slots:
+                if self._store.generation != generation:  # it was cleared
+                    continue
+                attempt = await self._attempt(report, generation)
+            self._remember(attempt, generation)
+            if attempt.outcome in {"answered", "failed"} and not attempt.is_accepted:
+                self.retry(number, generation, self._enqueue_later(report, number + 1, generation))
+        del self._queues[message_id]
 
-    async def _work_off(self, store: Store, message_id: str) -> None:
-        waiting = self._waiting[message_id]
-        while waiting:
-            record, step, addresses, era = waiting.popleft()
-            for address in addresses:
-                async with self._places:
-                    attempt = await self._tell(record, step, address) if store.era == era else None
-                with self._lock:
-                    if attempt is not None and store.era == era:  # else it was cleared
-                        self._attempts.append(attempt)
-        del self._waiting[message_id]
+    def _remember(self, attempt: Notification, generation: int) -> None:
+        with self._lock:
+            if self._store.generation == generation:
+                self._attempts.append(attempt)
 
-    async def _tell(self, record: Record, step: Step, address: Address) -> Notification:
-        kind, target = address
-        at = record.accepted_at + step.after
-        attempt = Notification(record.id, kind, target, step.state, at, "recorded")
+    async def _attempt(self, report: _Report, generation: int) -> Notification:
+        request = self._request_of(report)
+        if isinstance(request, Notification):
+            return request
+        # Before the call: a test that has just received a report may ask for it to be repeated.
+        with self._lock:
+            if self._store.generation == generation:
+                self._called.setdefault(report.key, report)
+            if len(self._called) > self._limit:
+                del self._called[next(iter(self._called))]
+        try:
+            status_code = await asyncio.wait_for(self._call(request), TIMEOUT)
+        except Exception as error:  # noqa: BLE001 - whatever a receiver does, the sandbox goes on
+            return _notification(report, "failed", reason=_describe(error))
+        return _notification(report, "answered", status_code)
+
+    def _call_now(self, report: _Report, request: httpx.Request) -> Notification:
+        try:
+            status_code, _ = _call_from_thread(request)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _notification(report, "failed", reason=_describe(error))
+        return _notification(report, "answered", status_code)
+
+    def _request_of(self, report: _Report) -> httpx.Request | Notification:
+        """Return the request of a report, or what becomes of a report that is none."""
+        kind, target = report.address
         if kind not in {"Url", "UrlPost"}:
-            return attempt
+            return _notification(report, "recorded")
         body: dict[str, JSON] = {
-            "messageId": record.id,
-            "state": step.state,
-            "to": record.recipient,
-            "timestamp": self._write_time(at),
+            "messageId": report.record.id,
+            "state": report.step.state,
+            "to": report.record.recipient,
+            "timestamp": self._write_time(report.at),
         }
         try:
             url = httpx.URL(target)
             if reason := self._reason_against(url):
-                return attrs.evolve(attempt, outcome="skipped", reason=reason)
+                return _notification(report, "skipped", reason=reason)
             if kind == "Url":
                 query = {name: str(value) for name, value in body.items()}
-                request = _request("GET", url.copy_merge_params(query))
-            else:
-                if step.error is not None:
-                    body["error"] = step.error
-                request = _request("POST", url, json=body)
-            status_code = await asyncio.wait_for(self._call(request), TIMEOUT)
-        except Exception as error:  # noqa: BLE001 - whatever a receiver does, the sandbox goes on
-            return attrs.evolve(
-                attempt, outcome="failed", reason=f"{type(error).__name__}: {error}".rstrip(": ")
-            )
-        return attrs.evolve(attempt, outcome="answered", status_code=status_code)
+                return _make_request("GET", url.copy_merge_params(query))
+            if report.step.error is not None:
+                body["error"] = report.step.error
+            return _make_request("POST", url, json=body)
+        except Exception as error:  # noqa: BLE001 - httpx may find that it is no URL in many ways
+            return _notification(report, "failed", reason=_describe(error))
 
     async def _call(self, request: httpx.Request) -> int:
         # A bare transport: no proxies, no redirects, no cookies, no log lines with the URL.
@@ -211,27 +352,72 @@ class Callbacks:
         await response.aclose()
         return response.status_code
 
+    async def _close(self) -> None:
+        """Abandon the calls that are under way."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._queues.clear()
+        if self._transport is not None:
+            await self._transport.aclose()
+            self._transport = None
 
-def _beginning(response: httpx.Response) -> str:
-    """Read the beginning of an answer, as far as it comes in time; one in a broken encoding has none."""
-    body, end = b"", time.monotonic() + TIMEOUT
+
+def _notification(
+    report: _Report,
+    outcome: Literal["answered", "failed", "skipped", "recorded"],
+    status_code: int | None = None,
+    reason: str | None = None,
+) -> Notification:
+    kind, address = report.address
+    return Notification(
+        message_id=report.record.id,
+        type=kind,
+        address=address,
+        state=report.step.state,
+        at=report.at,
+        outcome=outcome,
+        status_code=status_code,
+        reason=reason,
+    )
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _call_from_thread(request: httpx.Request) -> tuple[int, str]:
+    """Return the status code and the beginning of the body of a response."""
+    # Loading certificates that plain HTTP has no use for would take longer than all the rest.
+    verify = request.url.scheme == "https"
+    with httpx.HTTPTransport(verify=verify, trust_env=False) as transport:
+        response = transport.handle_request(request)
+        excerpt = _read_excerpt(response)
+        response.close()
+    return response.status_code, excerpt
+
+
+def _read_excerpt(response: httpx.Response) -> str:
+    """Return the beginning of a body, as far as it comes in time; of a broken encoding nothing."""
+    body = b""
+    deadline = time.monotonic() + TIMEOUT
     try:
         for chunk in response.iter_bytes():
             body += chunk
-            if len(body) >= EXCERPT or time.monotonic() > end:
+            if len(body) >= EXCERPT or time.monotonic() > deadline:
                 break
     except httpx.DecodingError:
         return ""
     return body[:EXCERPT].decode(errors="replace")
 
 
-def _request(method: str, url: httpx.URL, json: Mapping[str, JSON] | None = None) -> httpx.Request:
-    """Make a request for a bare transport. A name and password in the URL are sent as Basic credentials (inferred)."""
-    request = httpx.Request(
-        method, url, json=json, extensions={"timeout": httpx.Timeout(TIMEOUT).as_dict()}
-    )
-    return (
-        next(httpx.BasicAuth(url.username, url.password).auth_flow(request))
-        if url.userinfo
-        else request
-    )
+def _make_request(
+    method: str, url: httpx.URL, json: Mapping[str, JSON] | None = None
+) -> httpx.Request:
+    """Return a request for a bare transport. A name and password in the URL become Basic credentials (inferred)."""
+    timeout = httpx.Timeout(TIMEOUT).as_dict()
+    request = httpx.Request(method, url, json=json, extensions={"timeout": timeout})
+    if not url.userinfo:
+        return request
+    return next(httpx.BasicAuth(url.username, url.password).auth_flow(request))

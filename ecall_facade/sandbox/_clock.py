@@ -11,12 +11,14 @@ Now: TypeAlias = Callable[[], datetime]
 
 
 class Clock:
-    """The time in the sandbox. It goes by as everywhere, and a test may turn it forward.
+    """The time in the sandbox, which passes as usual and can be advanced.
 
         sandbox.clock.advance(hours=1)    # what is due within the hour has happened
 
-    `freeze()` stops it where it is, for a test that looks at a state which would soon be over; from then on it goes
-    forward only by `advance`.
+    `freeze()` stops it, so that a test can look at a state that would soon be over. Then only `advance` moves it.
+
+    Args:
+        now: Returns the time, with a timezone; by default the time of this machine.
     """
 
     def __init__(self, now: Now | None = None) -> None:
@@ -25,7 +27,7 @@ class Clock:
         self._ahead = timedelta()
 
     def __call__(self) -> datetime:
-        """Give the time, with a timezone."""
+        """Return the time, with a timezone."""
         return (self._frozen_at or self._now()) + self._ahead
 
     def __repr__(self) -> str:
@@ -39,20 +41,30 @@ class Clock:
         minutes: float = 0.0,
         hours: float = 0.0,
     ) -> None:
-        """Turn it forward, by seconds or a `timedelta`; `ValueError` for a step back."""
+        """Move the clock forward.
+
+        Args:
+            by: Seconds, or a `timedelta`. The other arguments are added.
+            seconds: Seconds.
+            minutes: Minutes.
+            hours: Hours.
+
+        Raises:
+            ValueError: The sum is negative.
+        """
         step = by if isinstance(by, timedelta) else timedelta(seconds=by)
         step += timedelta(seconds=seconds, minutes=minutes, hours=hours)
         if step < timedelta():
-            raise ValueError("A clock is turned forward only")
+            raise ValueError("The clock can only be moved forward")
         self._ahead += step
 
     def freeze(self) -> None:
-        """Stop it where it is."""
+        """Stop the clock."""
         if self._frozen_at is None:
             self._frozen_at = self._now()
 
 
 def _steady() -> Now:
-    """Give a clock that no change of the system's time turns back."""
+    """Return a clock that changes of the system's time do not affect."""
     began, offset = datetime.now(UTC), time.monotonic()
     return lambda: began + timedelta(seconds=time.monotonic() - offset)

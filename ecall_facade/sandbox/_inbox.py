@@ -1,4 +1,4 @@
-"""The server side of the page that shows the messages: its files, its JSON, and the stream of what changes."""
+"""The server side of the page that shows the messages: its files, its JSON and its stream of changes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import puremagic
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
 
 from ecall_facade._json import as_dict
 from ecall_facade._version import __version__
-from ecall_facade.sandbox._app import OCTETS, SIGN, write_time
-from ecall_facade.sandbox._exchanges import Exchange, with_plus
+from ecall_facade.sandbox._app import OCTET_STREAM, SIMULATION_NOTICE, write_time
+from ecall_facade.sandbox._recorded import RecordedRequest, with_plus
 from ecall_facade.sandbox._store import Inbound, Message
 from ecall_facade.text import measure
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from ecall_facade.sandbox._store import Store
 
 SHOWN = 2_000
-"""How many items the page has at most, the newest ones."""
-POLL = 0.1  # seconds between two looks for changes
+"""How many items the page shows at most: the newest."""
+POLL = 0.1  # seconds between two checks for changes
 HEARTBEAT = 10.0  # seconds
 MAX_WRITE = 64 * 2**10  # bytes of a request from the page
 
@@ -49,6 +49,15 @@ _FILES = {
     "/inbox.css": ("inbox.css", "text/css; charset=utf-8"),
     "/inbox.js": ("inbox.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+# Other addresses at which people look for the page. Relative, as the sandbox does not know below which path of a
+# reverse proxy it is.
+_REDIRECTS = {
+    "/inbox": "./",
+    "/index.html": "./",
+    "/inbox.html": "./",
+    "/inbox/": "../",
+    "/inbox/index.html": "../",
 }
 _HEADERS = {
     "content-security-policy": (
@@ -59,17 +68,25 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
-    "x-ecall-sandbox": SIGN,
+    "x-ecall-sandbox": SIMULATION_NOTICE,
 }
-# What a browser shows without running anything. Whatever else a file is, it is offered for download.
+# Media types that a browser shows without running anything. All other files are downloads.
 _HARMLESS = re.compile(r"image/(png|jpeg|gif|webp|bmp)|audio/.+|video/.+")
-_DEPTH = 50  # of what a request says, as far as it is shown
-_NO_OBJECT = "A write is a JSON object, with Content-Type: application/json."
+_MAX_DEPTH = 50  # levels of nested JSON that are shown
+_NOT_AN_OBJECT = "The body must be a JSON object, with Content-Type: application/json."
 _log = logging.getLogger("ecall_facade.sandbox")
 
 
 class Inbox:
-    """Shows what the store has. `clear` forgets everything the sandbox remembers."""
+    """Serves the page, and what it shows.
+
+    Args:
+        store: The messages.
+        callbacks: The attempts to report changes.
+        replies: Posts replies.
+        clear: Forgets everything that the sandbox keeps.
+        any_credentials: Whether the API accepts any credentials, which the page says.
+    """
 
     def __init__(
         self,
@@ -89,6 +106,7 @@ class Inbox:
         self._router = Router(
             [
                 *(Route(path, self._file) for path in _FILES),
+                *(Route(path, self._redirect) for path in _REDIRECTS),
                 Route("/inbox/items", self._items),
                 Route("/inbox/items/{key:path}", self._detail),
                 Route("/inbox/events", self._events),
@@ -97,17 +115,25 @@ class Inbox:
                 Route("/inbox/clear", self._clear, methods=["POST"]),
             ],
             redirect_slashes=False,
+            default=_not_found,
         )
 
-    def takes(self, path: str) -> bool:
-        return path in _FILES or path.startswith("/inbox/")
+    def takes(self, request: Request) -> bool:
+        """Return whether a request is for the page, and not for the API."""
+        path: str = request.scope["path"]
+        if path in _FILES or path in _REDIRECTS or path.startswith("/inbox/"):
+            return True
+        # Somebody who looks for the page: the API's 401 would make a browser ask for a password.
+        is_api = f"{path.lower()}/".startswith("/api/")
+        is_read = request.method in {"GET", "HEAD"}
+        return is_read and not is_api and "authorization" not in request.headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        has_started = False
 
         async def send_safely(part: Part) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal has_started
+            has_started = True
             if part["type"] == "http.response.start":
                 MutableHeaders(scope=part).update(_HEADERS)
             await send(part)
@@ -117,15 +143,15 @@ class Inbox:
         except ClientDisconnect:
             return
         except Exception:
-            _log.exception("The sandbox's inbox failed")
-            if begun:
+            _log.exception("Unexpected error in the sandbox's inbox")
+            if has_started:
                 raise
-            await _json({"error": "The sandbox failed; see its log."}, 500)(
+            await _json({"error": "Unexpected error in the sandbox; see its log."}, 500)(
                 scope, receive, send_safely
             )
 
     def stop(self) -> None:
-        """End the streams, which would go on for ever."""
+        """End the streams, which never end by themselves."""
         for task in self._streams:
             task.cancel()
 
@@ -133,6 +159,9 @@ class Inbox:
         name, content_type = _FILES[request.url.path]
         content = (resources.files("ecall_facade.sandbox") / "page" / name).read_bytes()
         return Response(content, headers={"content-type": content_type})
+
+    async def _redirect(self, request: Request) -> Response:
+        return RedirectResponse(_REDIRECTS[request.url.path])
 
     async def _items(self, request: Request) -> Response:  # noqa: ARG002
         version, entries = self._store.newest_of_all(SHOWN)
@@ -145,7 +174,7 @@ class Inbox:
     async def _detail(self, request: Request) -> Response:
         key: str = request.path_params["key"]
         kind, _, name = key.partition(":")
-        entry = self._store.get(f"exchange:{name.partition(':')[0]}" if kind == "refused" else key)
+        entry = self._store.get(f"request:{name.partition(':')[0]}" if kind == "refused" else key)
         item = (
             next((item for item in self._shown(entry) if item["key"] == key), None)
             if entry
@@ -154,14 +183,14 @@ class Inbox:
         if entry is None or item is None:
             return _json(
                 {
-                    "error": "This is gone: older messages make room for newer ones, or it was cleared."
+                    "error": "This message no longer exists: it was dropped for newer ones, or cleared."
                 },
                 404,
             )
         detail: dict[str, JSON] = {"item": item, "history": [], "notifications": []}
-        exchange: object = entry
+        recorded: object = entry
         if isinstance(entry, Message):
-            exchange = self._store.get(f"exchange:{entry.request_id}")
+            recorded = self._store.get(f"request:{entry.request_id}")
             detail["history"] = [
                 {"state": state, "at": write_time(at)} for state, at in entry.history
             ]
@@ -173,9 +202,16 @@ class Inbox:
                 }
                 for told in self._callbacks.snapshot() if told.message_id == entry.id
             ]  # fmt: skip
-        base_url = f"{request.url.scheme}://{request.url.netloc}"
+        # The page knows its own address; behind a reverse proxy the sandbox does not.
+        own = f"{request.url.scheme}://{request.url.netloc}"
+        base_url = request.query_params.get("base_url") or own
         return _json(
-            {**detail, **_behind(exchange if isinstance(exchange, Exchange) else None, base_url)}
+            {
+                **detail,
+                **_request_and_response(
+                    recorded if isinstance(recorded, RecordedRequest) else None, base_url
+                ),
+            }
         )
 
     async def _events(self, request: Request) -> Response:
@@ -213,18 +249,18 @@ class Inbox:
         path, sniffed, _ = found
         if _HARMLESS.fullmatch(sniffed):
             return FileResponse(path, media_type=sniffed)
-        return FileResponse(path, media_type=OCTETS, filename=path.name)
+        return FileResponse(path, media_type=OCTET_STREAM, filename=path.name)
 
     async def _reply(self, request: Request) -> Response:
         asked = await _read(request)
         if asked is None:
-            return _json({"error": _NO_OBJECT}, 415)
+            return _json({"error": _NOT_AN_OBJECT}, 415)
         values = {
             name: asked.get(name) for name in ("text", "number", "to", "channel", "media_id", "url")
         }
         if not all(value is None or isinstance(value, str) for value in values.values()):
-            return _json({"error": "All fields of a reply are strings."}, 400)
-        # What is left empty on a page is not said.
+            return _json({"error": "All fields of a reply must be strings."}, 400)
+        # An empty field of the form is one that was not filled in.
         text, number, to, channel, media_id, url = (
             cast("str | None", value) or None for value in values.values()
         )
@@ -238,7 +274,7 @@ class Inbox:
 
     async def _clear(self, request: Request) -> Response:
         if await _read(request) is None:
-            return _json({"error": _NO_OBJECT}, 415)
+            return _json({"error": _NOT_AN_OBJECT}, 415)
         self._clear_all()
         return Response(status_code=204)
 
@@ -253,8 +289,8 @@ class Inbox:
             "version": __version__,
         }
 
-    def _shown(self, entry: Message | Exchange | Inbound) -> list[dict[str, JSON]]:
-        """Give what the page shows of an entry: one item, or of a request those parts of it that were refused."""
+    def _shown(self, entry: Message | RecordedRequest | Inbound) -> list[dict[str, JSON]]:
+        """Return the items that the page shows of an entry; of a request, its refused messages."""
         if isinstance(entry, Message):
             content = _content(entry)
             return [
@@ -274,7 +310,7 @@ class Inbox:
                     **self._measured(entry.channel, content),
                 }
             ]
-        if isinstance(entry, Exchange):
+        if isinstance(entry, RecordedRequest):
             at = write_time(entry.at)
             return [
                 {
@@ -313,11 +349,11 @@ class Inbox:
             return None
         found = self._find(media_id)
         if found is None:
-            return {"content_type": OCTETS, "size": 0, "kept": False}
+            return {"content_type": OCTET_STREAM, "size": 0, "kept": False}
         return {"content_type": found[1], "size": found[2], "kept": True}
 
     def _find(self, media_id: str) -> tuple[Path, str, int] | None:
-        """Give a file, what it is and its size; None where it is gone, be it at this very moment."""
+        """Return path, media type and size of a file, or None if it is gone."""
         path = self._store.media_path(media_id)
         try:
             return (path, self._sniffed(path), path.stat().st_size) if path else None
@@ -326,10 +362,14 @@ class Inbox:
 
 
 class _Stream(StreamingResponse):
-    """Server-sent events, until the other end goes or the server stops."""
+    """Server-sent events, until the client disconnects or the server stops."""
 
     def __init__(self, streams: set[asyncio.Task[None]], events: AsyncGenerator[str]) -> None:
-        super().__init__(events, headers={"content-type": "text/event-stream"})
+        headers = {
+            "content-type": "text/event-stream",
+            "x-accel-buffering": "no",  # nginx would keep events back until its buffer is full
+        }
+        super().__init__(events, headers=headers)
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -344,6 +384,11 @@ class _Stream(StreamingResponse):
             raise error
 
 
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    error = "There is nothing at this address. The inbox is at /, and the API below /api/."
+    await _json({"error": error}, 404)(scope, receive, send)
+
+
 def _json(payload: object, status: int = 200) -> Response:
     return Response(_dump(payload), status, media_type="application/json")
 
@@ -355,11 +400,11 @@ def _event(name: str, version: int, data: object) -> str:
 
 
 def _dump(data: object) -> str:
-    """Write JSON, also of what requests may say and JSON cannot: 1e999 is infinite here, and some nest very deep."""
+    """Return JSON, also of a request with numbers beyond a float (1e999) or with very deep nesting."""
     try:
         return json.dumps(data, allow_nan=False)
     except (ValueError, RecursionError):
-        return json.dumps(_cut(data, _DEPTH), allow_nan=False)
+        return json.dumps(_cut(data, _MAX_DEPTH), allow_nan=False)
 
 
 def _cut(data: object, depth: int) -> object:
@@ -382,7 +427,7 @@ def _content(message: Message) -> dict[str, JSON]:
 
 
 async def _read(request: Request) -> dict[str, object] | None:
-    """Read what the page wants written; None where it is no JSON object, as a form of another site would be."""
+    """Return the body of a write, or None if it is not a JSON object, as from a form on another site."""
     if (
         request.headers.get("content-type", "").partition(";")[0].strip().lower()
         != "application/json"
@@ -401,13 +446,13 @@ async def _read(request: Request) -> dict[str, object] | None:
 
 
 def _sniff(path: Path) -> str:
-    """Tell what a file is by its first bytes."""
+    """Return the media type of a file by its first bytes."""
     with path.open("rb") as file:
         begin = file.read(4096)
     try:
-        return puremagic.from_string(begin, mime=True) or OCTETS  # pyright: ignore[reportUnknownMemberType]
+        return puremagic.from_string(begin, mime=True) or OCTET_STREAM  # pyright: ignore[reportUnknownMemberType]
     except (puremagic.PureError, ValueError):
-        return OCTETS
+        return OCTET_STREAM
 
 
 def _without_password(url: str) -> str:
@@ -422,24 +467,24 @@ def _answer(inbound: Inbound) -> dict[str, JSON]:
     return {"status": inbound.status, "body": inbound.body, "reason": inbound.reason}
 
 
-def _behind(exchange: Exchange | None, base_url: str) -> dict[str, JSON]:
-    """Give the request and the answer behind an item."""
-    if exchange is None:
-        return {"request": None, "answer": None, "curl": None}
+def _request_and_response(recorded: RecordedRequest | None, base_url: str) -> dict[str, JSON]:
+    """Return the request and the response behind an item."""
+    if recorded is None:
+        return {"request": None, "response": None, "curl": None}
     return {
         "request": {
-            "at": write_time(exchange.at),
-            "method": exchange.method,
-            "path": exchange.path,
-            "headers": [[*pair] for pair in exchange.headers],
-            "body": exchange.body.decode(errors="replace"),
-            "body_cut": exchange.is_cut,
+            "at": write_time(recorded.at),
+            "method": recorded.method,
+            "path": recorded.path,
+            "headers": [[*pair] for pair in recorded.headers],
+            "body": recorded.body.decode(errors="replace"),
+            "body_cut": recorded.is_cut,
         },
-        "answer": {
-            "status": exchange.status,
-            "headers": [[*pair] for pair in exchange.answer_headers],
-            "body": exchange.answer.decode(errors="replace"),
-            "note": exchange.note,
+        "response": {
+            "status": recorded.status,
+            "headers": [[*pair] for pair in recorded.response_headers],
+            "body": recorded.response_body.decode(errors="replace"),
+            "note": recorded.note,
         },
-        "curl": exchange.curl(base_url),
+        "curl": recorded.curl(base_url),
     }

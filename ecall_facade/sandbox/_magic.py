@@ -1,8 +1,8 @@
-"""Magic recipients: the numbers that stand for everything a program has to cope with.
+"""Magic recipients: numbers that play what can go wrong, for any client and channel.
 
-They are +41 79 000 and four digits, of which many speak: the status of an answer, or the error state of an SMS. They
-are valid in form, so that a program's own checks let them pass. What they do is the sandbox's own invention; which
-statuses and states the service really gives when is not known.
+They are +41 79 000 and four digits. Many of these have a meaning: the status of a response, or the error state of an
+SMS. The numbers are valid in form, so a program's own checks accept them. What they do is invented; when the service
+answers with which status or state is not known.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import attrs
 
 from ecall_facade._call import REQUEST_ID
+from ecall_facade.sandbox._faults import FOREVER, Fault
 from ecall_facade.sandbox._store import Step
-from ecall_facade.sandbox._trouble import FOREVER, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ecall_facade._json import JSON
     from ecall_facade.sandbox._store import State
 
 _PREFIX = "+4179000"
 _NUMBER = re.compile(r"(?:\+|00)4179000([0-9]{4})")
+LATE_REPORT = 30  # seconds
 RETRY_AFTER = 30  # seconds: more than a client waits by itself
 
-# The states of the sibling interfaces, and what they say of them (inferred for REST).
+# The SMS error states of eCall's sibling interfaces (inferred for REST).
 _ERROR_STATES = {
     71: "the gateway did not acknowledge",
     1000: "connection broken",
@@ -44,49 +45,67 @@ _ERROR_STATES = {
 
 
 @attrs.frozen
-class Magic:
-    """A magic recipient: what happens to its messages (`plan`), or to the request (`trouble`, `once` or always)."""
+class MagicRecipient:
+    """What one of the numbers plays.
+
+    Attributes:
+        outcome: What it plays, for people.
+        timeline: The states of its messages; None for those of any message.
+        fault: The fault of the response to a request with this recipient.
+        once: Whether only every second request meets the fault.
+        refused_parameter: The parameter that a 400 names.
+        report_delays: Seconds after which each report of a state is made; one at once if the state is not named.
+    """
 
     outcome: str
-    plan: tuple[Step, ...] | None = None
-    trouble: Trouble | None = None
+    timeline: tuple[Step, ...] | None = None
+    fault: Fault | None = None
     once: bool = False
-    is_invalid: bool = False
+    refused_parameter: Literal["To", "From"] | None = None
+    report_delays: Mapping[State, tuple[float, ...]] = attrs.field(
+        factory=dict["State", "tuple[float, ...]"]
+    )
 
 
-def find(recipient: str) -> Magic | None:
-    """Give what is special about a recipient, in whichever international form it is written."""
+def find_magic_recipient(recipient: str) -> MagicRecipient | None:
+    """Return the magic recipient with this number, which may begin with + or 00."""
     match = _NUMBER.fullmatch(recipient)
     return _BY_DIGITS.get(match[1]) if match else None
 
 
-def table() -> list[tuple[str, str]]:
-    """Give all magic recipients with what they stand for, in order."""
+def list_magic_recipients() -> list[tuple[str, str]]:
+    """Return the number and the outcome of all magic recipients, in the order of the docs."""
     return [(_PREFIX + digits, magic.outcome) for digits, magic in _BY_DIGITS.items()]
 
 
-class Troubles:
-    """Gives the trouble of a request by its recipients; remembers which of those that come once are over."""
+class MagicFaults:
+    """Finds the fault of a request by its recipients, and remembers which of those that come once were played."""
 
     def __init__(self) -> None:
-        self._over: set[str] = set()
+        self._played: set[str] = set()
 
-    def of(self, recipients: Iterable[str]) -> Trouble | None:
-        """Give the trouble of the first recipient that has one."""
-        found = {recipient[-4:]: magic for recipient in recipients if (magic := find(recipient))}
+    def of(self, recipients: Iterable[str]) -> Fault | None:
+        """Return the fault of the first recipient that has one."""
+        found = {
+            recipient[-4:]: magic
+            for recipient in recipients
+            if (magic := find_magic_recipient(recipient))
+        }
         for digits, magic in found.items():
-            if magic.trouble is None:
+            if magic.fault is None:
                 continue
-            if magic.once and digits in self._over:
-                self._over.discard(digits)  # so that it can be had again
+            if magic.once and digits in self._played:
+                self._played.discard(digits)  # so that the next request meets it again
                 continue
             if magic.once:
-                self._over.add(digits)
-            return magic.trouble
+                self._played.add(digits)
+            return magic.fault
         return None
 
 
-def _plan(*steps: tuple[float, State], error: dict[str, JSON] | None = None) -> tuple[Step, ...]:
+def _timeline(
+    *steps: tuple[float, State], error: dict[str, JSON] | None = None
+) -> tuple[Step, ...]:
     last = len(steps) - 1
     return tuple(
         Step(timedelta(seconds=after), state, error if index == last else None)
@@ -94,10 +113,10 @@ def _plan(*steps: tuple[float, State], error: dict[str, JSON] | None = None) -> 
     )
 
 
-def _refusal(status: int, code: str, message: str, **headers: str) -> Trouble:
+def _refusal(status: int, code: str, message: str, **headers: str) -> Fault:
     body = json.dumps({"errorCode": code, "errorMessage": message}).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Trouble(
+    return Fault(
         message, status=status, body=body, headers={"content-type": "application/json", **named}
     )
 
@@ -116,62 +135,91 @@ def _with_unknown(body: bytes) -> bytes:
     ).encode()
 
 
-def _failed(code: int, words: str) -> Magic:
+def _failed(code: int, words: str) -> MagicRecipient:
     error: dict[str, JSON] = {"errorCode": str(code), "errorMessage": words}
-    steps = _plan((0, "Pending"), (0.05, "Sent"), (0.15, "Failed"), error=error)
-    return Magic(f"fails with the SMS error state {code}: {words}", plan=steps)
+    steps = _timeline((0, "Pending"), (0.05, "Sent"), (0.15, "Failed"), error=error)
+    return MagicRecipient(f"fails with the SMS error state {code}: {words}", timeline=steps)
 
 
 _HTML = (
     b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 )
 _DONE = "the message was accepted"
+_DELIVERED = _timeline((0, "Pending"), (0.05, "Sent"), (0.15, "Delivered"))
 
-_BY_DIGITS: dict[str, Magic] = {
-    # what becomes of a message
-    "0001": Magic("delivered at once", plan=_plan((0, "Pending"), (0, "Sent"), (0, "Delivered"))),
-    "0002": Magic(
+_BY_DIGITS: dict[str, MagicRecipient] = {
+    # States of a message
+    "0001": MagicRecipient(
+        "delivered at once", timeline=_timeline((0, "Pending"), (0, "Sent"), (0, "Delivered"))
+    ),
+    "0002": MagicRecipient(
         "delivered late, after 30 seconds",
-        plan=_plan((0, "Pending"), (0.05, "Sent"), (30, "Delivered")),
+        timeline=_timeline((0, "Pending"), (0.05, "Sent"), (30, "Delivered")),
     ),
-    "0003": Magic("never a report: it stays Sent", plan=_plan((0, "Pending"), (0.05, "Sent"))),
-    "0004": Magic(
+    "0003": MagicRecipient(
+        "never a report: it stays Sent", timeline=_timeline((0, "Pending"), (0.05, "Sent"))
+    ),
+    "0004": MagicRecipient(
         "not delivered: Undelivered",
-        plan=_plan((0, "Pending"), (0.05, "Sent"), (0.15, "Undelivered")),
+        timeline=_timeline((0, "Pending"), (0.05, "Sent"), (0.15, "Undelivered")),
     ),
-    "0005": Magic(
+    "0005": MagicRecipient(
         "scheduled, for in 60 seconds; delivered then",
-        plan=_plan((0, "Scheduled"), (60, "Pending"), (60.05, "Sent"), (60.15, "Delivered")),
+        timeline=_timeline(
+            (0, "Scheduled"), (60, "Pending"), (60.05, "Sent"), (60.15, "Delivered")
+        ),
+    ),
+    "0006": MagicRecipient(
+        "delivered; each of its reports comes twice",
+        timeline=_DELIVERED,
+        report_delays={"Sent": (0, 0), "Delivered": (0, 0)},
+    ),
+    "0007": MagicRecipient(
+        f"delivered; its reports come {LATE_REPORT} seconds late",
+        timeline=_DELIVERED,
+        report_delays={"Sent": (LATE_REPORT,), "Delivered": (LATE_REPORT,)},
+    ),
+    "0008": MagicRecipient(
+        "delivered; its reports come out of order, Delivered before Sent",
+        timeline=_DELIVERED,
+        report_delays={"Sent": (1,)},
     ),
     **{f"{code:04}": _failed(code, words) for code, words in _ERROR_STATES.items()},
-    # what the service says instead of accepting it
-    "0400": Magic("rejected with 400, `InvalidContent`: an invalid receiver", is_invalid=True),
-    "0401": Magic(
+    # Refusals
+    "0400": MagicRecipient(
+        "rejected with 400, `InvalidContent`: an invalid receiver",
+        refused_parameter="To",
+    ),
+    "1180": MagicRecipient(
+        "rejected with 400, `InvalidContent`: an invalid sender (parameter `From`)",
+        refused_parameter="From",
+    ),
+    "0401": MagicRecipient(
         "401, as for wrong credentials",
-        trouble=_refusal(
+        fault=_refusal(
             401,
             "AccNoUser",
             "The sandbox's number for 401.",
             www_authenticate='Basic realm="eCall sandbox"',
         ),
     ),
-    "0403": Magic(
+    "0403": MagicRecipient(
         "403: no credit",
-        trouble=_refusal(403, "AccNoUnits", "Not enough credit (the sandbox's number)."),
+        fault=_refusal(403, "AccNoUnits", "Not enough credit (the sandbox's number)."),
     ),
-    "0429": Magic(
+    "0429": MagicRecipient(
         f"429 with `Retry-After: {RETRY_AFTER}`",
-        trouble=_refusal(
+        fault=_refusal(
             429, "SandboxTooManyRequests", "Too many requests.", retry_after=str(RETRY_AFTER)
         ),
     ),
-    "0500": Magic(
+    "0500": MagicRecipient(
         "500; not accepted, which a client cannot know",
-        trouble=_refusal(500, "SandboxFailure", "Failed."),
+        fault=_refusal(500, "SandboxFailure", "Failed."),
     ),
-    "0502": Magic(
+    "0502": MagicRecipient(
         "502 with a page in HTML and without a request id, as from a proxy; accepted all the same",
-        trouble=Trouble(
+        fault=Fault(
             f"a proxy in front failed; {_DONE}",
             True,
             502,
@@ -179,51 +227,51 @@ _BY_DIGITS: dict[str, Magic] = {
             {"content-type": "text/html", REQUEST_ID: None},
         ),
     ),
-    "0503": Magic(
+    "0503": MagicRecipient(
         "503 once, with `Retry-After: 1` and a request id; the next try is accepted",
-        trouble=_refusal(503, "SandboxUnavailable", "Try again.", retry_after="1"),
+        fault=_refusal(503, "SandboxUnavailable", "Try again.", retry_after="1"),
         once=True,
     ),
-    # what can happen on the way
-    "0901": Magic(
+    # Faults of the connection and of the response
+    "0901": MagicRecipient(
         "the connection is dropped, and nothing accepted",
-        trouble=Trouble("the connection was dropped", drop=True),
+        fault=Fault("the connection was dropped", drop=True),
     ),
-    "0902": Magic(
+    "0902": MagicRecipient(
         "accepted, then the connection is dropped",
-        trouble=Trouble(f"the connection was dropped; {_DONE}", accepts=True, drop=True),
+        fault=Fault(f"the connection was dropped; {_DONE}", accepts=True, drop=True),
     ),
-    "0903": Magic(
+    "0903": MagicRecipient(
         "accepted, and answered after 3 seconds",
-        trouble=Trouble(f"a slow answer; {_DONE}", accepts=True, delay=3),
+        fault=Fault(f"a slow answer; {_DONE}", accepts=True, delay=3),
     ),
-    "0904": Magic(
+    "0904": MagicRecipient(
         "accepted, and never answered",
-        trouble=Trouble(f"no answer; {_DONE}", accepts=True, delay=FOREVER, drop=True),
+        fault=Fault(f"no answer; {_DONE}", accepts=True, delay=FOREVER, drop=True),
     ),
-    "0905": Magic(
+    "0905": MagicRecipient(
         "accepted; half of the answer comes",
-        trouble=Trouble(f"half an answer; {_DONE}", accepts=True, cut=True),
+        fault=Fault(f"half an answer; {_DONE}", accepts=True, cut=True),
     ),
-    "0906": Magic(
+    "0906": MagicRecipient(
         "accepted, with an empty answer",
-        trouble=Trouble(
+        fault=Fault(
             f"an empty answer; {_DONE}", True, 200, b"", {"content-type": "application/json"}
         ),
     ),
-    "0907": Magic(
+    "0907": MagicRecipient(
         "accepted, with an answer that is not JSON",
-        trouble=Trouble(
+        fault=Fault(
             f"an answer that is not JSON; {_DONE}", True, 200, b"OK", {"content-type": "text/plain"}
         ),
     ),
-    "0908": Magic(
+    "0908": MagicRecipient(
         "accepted, with names in another letter case",
-        trouble=Trouble(f"other letter case; {_DONE}", accepts=True, rewrite=_in_other_case),
+        fault=Fault(f"other letter case; {_DONE}", accepts=True, rewrite=_in_other_case),
     ),
-    "0909": Magic(
+    "0909": MagicRecipient(
         "accepted, with fields that nobody knows; its state is a word that nobody knows, too",
-        plan=_plan((0, cast("State", "SandboxTeleporting"))),
-        trouble=Trouble(f"unknown fields; {_DONE}", accepts=True, rewrite=_with_unknown),
+        timeline=_timeline((0, cast("State", "SandboxTeleporting"))),
+        fault=Fault(f"unknown fields; {_DONE}", accepts=True, rewrite=_with_unknown),
     ),
 }

@@ -1,13 +1,15 @@
-"""Inbound messages: what somebody answers on the phone that is not there."""
+"""Inbound messages: what a person would reply on the phone."""
 
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, cast
 
 import attrs
 
 from ecall_facade.sandbox._app import write_time
+from ecall_facade.sandbox._callbacks import SUCCESS
 from ecall_facade.sandbox._rules import CHANNELS
 from ecall_facade.sandbox._store import Inbound
 
@@ -27,7 +29,7 @@ SENDERS: Mapping[ChannelName, str] = {
 
 
 class Replies:
-    """Posts inbound messages to the program that is being built, and remembers them. For any thread."""
+    """Posts inbound messages to the user's program, and remembers them. May be used from any thread."""
 
     def __init__(self, store: Store, callbacks: Callbacks, url: str | None) -> None:
         self._store = store
@@ -43,28 +45,30 @@ class Replies:
         media_id: str | None,
         url: str | None,
     ) -> Inbound:
-        """Post one and give it with its answer, or with the reason why there is none; `ValueError` for a bad one."""
+        """Post a reply, and return it with the response, or with the reason why there is none.
+
+        Raises:
+            ValueError: It cannot be posted.
+        """
         target = url if url is not None else self.url
         if target is None:
             raise ValueError(
-                "There is nowhere to post to: Sandbox(inbound_url=…), reply(…, url=…) or the command's --inbound-url "
-                "names your URL"
+                "No URL to post the reply to: pass Sandbox(inbound_url=…), reply(…, url=…) or --inbound-url on the "
+                "command line"
             )
         self._callbacks.check(target)
         if channel not in CHANNELS:
-            raise ValueError(f"channel is one of {', '.join(CHANNELS)}")
+            raise ValueError(f"channel must be one of {', '.join(CHANNELS)}")
         if text is None and media_id is None:
-            raise ValueError("A reply has a text, a media_id or both")
+            raise ValueError("A reply needs a text, a media_id or both")
         if media_id is not None and not self._store.has_media(media_id):
-            raise ValueError(f"There is no file {media_id!r}: upload it first")
+            raise ValueError(f"There is no file {media_id!r}; upload it first")
         if sender is None:
             newest = self._store.newest(channel)
             if newest is None:
-                raise ValueError(
-                    f"Nobody was sent anything by {channel} yet: reply(…, sender=…) says who writes"
-                )
+                raise ValueError(f"No message was sent by {channel} yet; pass reply(…, sender=…)")
             sender = newest.recipient
-        # What the kind of a file is called is not known; that it is one is what the media id says.
+        # How the service names the kinds of files is not known; the media id says that it is one.
         kind = "Text" if media_id is None else "Document"
         content: dict[str, JSON] = {"type": kind, "text": text, "mediaId": media_id}
         at = self._store.clock()
@@ -79,13 +83,44 @@ class Replies:
         try:
             json.dumps(message, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise ValueError("A reply must not hold half a surrogate pair") from None
+            raise ValueError(
+                "The reply contains an unpaired surrogate; the text was decoded wrongly"
+            ) from None
         inbound = Inbound(cast("str", message["messageId"]), message, at, target)
         self._store.put_inbound(inbound)
+        return self._deliver(inbound, 0)
+
+    def redeliver(self, reply_id: str | None) -> list[int | None]:
+        """Post each reply once more, or only the one with this id.
+
+        Returns:
+            The status codes of the responses; None for a receiver that did not answer.
+        """
+        replies = [
+            inbound for inbound in self._store.inbound_messages() if reply_id in {None, inbound.id}
+        ]
+        return [self._post(inbound).status for inbound in replies]
+
+    def _deliver(self, inbound: Inbound, number: int) -> Inbound:
+        """Post a reply; if it is not accepted, the retry policy says when it is posted again."""
+        generation = self._store.generation
+        inbound = self._post(inbound)
+        if inbound.status != SUCCESS:
+            # A daemon thread, as a receiver that hangs must not keep the sandbox from stopping.
+            again = threading.Thread(
+                target=self._deliver,
+                args=(inbound, number + 1),
+                name="ecall-sandbox-reply",
+                daemon=True,
+            )
+            self._callbacks.retry(number, generation, again.start)
+        return inbound
+
+    def _post(self, inbound: Inbound) -> Inbound:
         try:
-            status, body = self._callbacks.post(target, message)
-            inbound = attrs.evolve(inbound, status=status, body=body, is_over=True)
+            status, body = self._callbacks.post(inbound.url, inbound.json)
+            inbound = attrs.evolve(inbound, status=status, body=body, reason=None, is_over=True)
         except ConnectionError as error:
-            inbound = attrs.evolve(inbound, reason=str(error), is_over=True)
+            inbound = attrs.evolve(inbound, status=None, body="", reason=str(error), is_over=True)
         self._store.put_inbound(inbound)
         return inbound

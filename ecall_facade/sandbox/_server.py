@@ -1,7 +1,7 @@
-"""Run an ASGI app with uvicorn in a thread, and leave the host program alone.
+"""Run an ASGI app with uvicorn in a thread, without side effects on the host program.
 
-`uvicorn.Server` is not used: it writes to the host's loggers, and takes a fifth of a second to stop. What is used is
-uvicorn's protocol, which does the work.
+Only uvicorn's HTTP protocol is used. `uvicorn.Server` would write to the host's loggers, and take a fifth of a second
+to stop.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-GRACE = 1.0  # seconds that answers under way have when the server stops
+GRACE = 1.0  # seconds that unfinished responses have when the server stops
 
-# Not registered, so that no configuration of the host's switches it on.
+# Not registered with logging, so that no configuration of the host program can enable it.
 _silence = logging.Logger("silence", logging.CRITICAL + 1)  # noqa: LOG001
 _silence.disabled = True
 
@@ -40,13 +40,21 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.app_state = {"transport": transport}  # which the app may drop
+        self.app_state = {"transport": transport}  # so that a fault can drop the connection
 
 
 class ServerThread:
-    """A server in a daemon thread. `background` runs beside it and is cancelled when it stops.
+    """A server in a daemon thread.
 
-    `on_stop` is called in its event loop when it is about to stop, to end answers that would go on for ever.
+    Args:
+        app: The ASGI app.
+        background: Runs in the server's event loop, and is cancelled when the server stops.
+        on_stop: Called in the event loop when the server begins to stop, to end responses that never end by themselves.
+        host: The name or address to listen on.
+        port: The port; 0 for a free one.
+
+    Raises:
+        OSError: The server cannot listen there.
     """
 
     def __init__(
@@ -70,7 +78,7 @@ class ServerThread:
             log_config=None,
             workers=1,
             proxy_headers=False,
-            # A client whose idle connection is closed at the wrong moment would see a failure that has no cause.
+            # If an idle connection were closed just when it is used again, a test would fail without a reason.
             timeout_keep_alive=24 * 3600,
         )
         started: Future[None] = Future()
@@ -120,11 +128,11 @@ class ServerThread:
 
 
 async def _close(state: ServerState) -> None:
-    """Close the connections, and break off those with somebody who does not read what is left."""
+    """Close the connections, and abort those whose client does not read the rest."""
     for how in ("close", "abort"):
         for protocol in list(state.connections):
             getattr(cast("_Protocol", protocol).transport, how)()
-        for _ in range(10):  # what is closed is gone after a round or two of the loop
+        for _ in range(10):  # closing takes a round or two of the event loop
             if not state.connections:
                 return
             await asyncio.sleep(0)
@@ -132,7 +140,7 @@ async def _close(state: ServerState) -> None:
 
 def _bind(host: str, port: int) -> socket.socket:
     try:
-        # The protocol is named, as asyncio sets TCP_NODELAY only then; without it every answer waits 40 ms for an ACK.
+        # asyncio sets TCP_NODELAY only if the protocol is named; without it every response waits 40 ms for an ACK.
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )[0]
@@ -141,12 +149,12 @@ def _bind(host: str, port: int) -> socket.socket:
         raise OSError(
             error.errno, f"The sandbox cannot listen on {host}: {error.strerror}"
         ) from None
-    except ValueError:  # what cannot be a name at all, UnicodeError for one
+    except ValueError:  # such as UnicodeError, for what cannot be a host name
         raise OSError(
-            errno.EINVAL, f"The sandbox cannot listen on {host!r}: it is no name or address"
+            errno.EINVAL, f"The sandbox cannot listen on {host!r}: it is not a name or address"
         ) from None
     try:
-        if os.name == "posix":  # elsewhere it would let two programs have one port
+        if os.name == "posix":  # on Windows it would let two programs share a port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
     except OSError as error:

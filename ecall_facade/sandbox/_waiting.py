@@ -1,4 +1,4 @@
-"""Waits for a message that a test expects, and tells what came instead."""
+"""Waits for a message that a test expects, and lists what arrived instead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast, get_args
 import attrs
 
 from ecall_facade.numbers import RawAddress, mask, mask_numbers_in, normalize
-from ecall_facade.sandbox._exchanges import Exchange, with_plus
+from ecall_facade.sandbox._recorded import RecordedRequest, with_plus
 from ecall_facade.sandbox._rules import CHANNELS
 from ecall_facade.sandbox._store import Message, State
 
@@ -27,8 +27,8 @@ _SHORT_CODE = re.compile(r"[0-9]{3,6}")
 
 
 @attrs.frozen
-class Wanted:
-    """What a test waits for; what is None may be anything."""
+class Expectation:
+    """The message that a test waits for; None means any."""
 
     recipient: str | None
     text: str | re.Pattern[str] | None
@@ -36,19 +36,23 @@ class Wanted:
     state: str | None
 
     @classmethod
-    def of(
+    def from_arguments(
         cls,
         to: str | RawAddress | None,
         text: str | re.Pattern[str] | None,
         channel: str | None,
         state: str | None,
-    ) -> Wanted:
-        """Read what a test names; `ValueError` for what no message can be."""
+    ) -> Expectation:
+        """Return the expectation of a test.
+
+        Raises:
+            ValueError: No message can match it, or any would.
+        """
         if to is None and text is None and channel is None and state is None:
-            raise ValueError("Say what to wait for: to, text, channel or state")
+            raise ValueError("Pass at least one of to, text, channel and state")
         pattern: object = text.pattern if isinstance(text, re.Pattern) else text
         if text is not None and (not isinstance(pattern, str) or not text):
-            raise ValueError("text is a str that is not empty, or a compiled pattern for one")
+            raise ValueError("text must be a str that is not empty, or a compiled pattern for str")
         if isinstance(to, str) and _SHORT_CODE.fullmatch(to):
             to = RawAddress(to)
         return cls(
@@ -59,7 +63,7 @@ class Wanted:
         )
 
     def misses(self, message: Message) -> Iterator[str]:
-        """Say what of a message is not what is wanted."""
+        """Yield what does not match in a message."""
         if self.recipient is not None and with_plus(message.recipient) != self.recipient:
             yield "another recipient"
         if self.channel is not None and message.channel != self.channel:
@@ -89,34 +93,40 @@ class Wanted:
         return " ".join([*words, "arrived" if self.state is None else f"came to {self.state}"])
 
 
-def wait_for(store: Store, wanted: Wanted, timeout: float, name: str) -> Message:
-    """Give the first message that is what is wanted; `AssertionError` where there is none in time."""
+def wait_for(store: Store, expected: Expectation, timeout: float, name: str) -> Message:
+    """Return the first message that matches.
+
+    Raises:
+        AssertionError: There is none in time.
+    """
     __tracebackhide__ = True  # pytest then shows the line of the test
     if not 0 <= timeout < 1e6:
-        raise ValueError("timeout is a number of seconds, 0 or more")
+        raise ValueError("timeout must be a number of seconds, 0 or more")
     pause, deadline = threading.Event(), monotonic() + timeout
     version = -1
-    # The looks are counted, too: where a test holds the machine's clock, the deadline would never come.
+    # The number of looks is limited as well: if a test freezes the machine's clock, the deadline never comes.
     for _ in range(math.ceil(timeout / PAUSE) + 1):
         version, keys = store.changes_since(version)
         for message in store.snapshot() if keys is None else _messages(store, keys):
-            if next(wanted.misses(message), None) is None:
+            if next(expected.misses(message), None) is None:
                 return message
         left = deadline - monotonic()
         if left <= 0:
             break
         pause.wait(min(PAUSE, left))
-    lines = [f"No {wanted} within {timeout:g} s.", describe(store, name, wanted)]
-    if wanted.state is not None:
-        lines.append(f"The sandbox's time is {store.clock!r}; its `advance` turns it forward.")
+    lines = [f"No {expected} within {timeout:g} s.", describe(store, name, expected)]
+    if expected.state is not None:
+        lines.append(f"The sandbox's time is {store.clock!r}; its `advance` moves it forward.")
     raise AssertionError("\n".join(lines))
 
 
-def describe(store: Store, name: str, wanted: Wanted | None = None) -> str:
-    """List the newest that arrived, and what was refused, for people; without whole numbers and long texts."""
+def describe(store: Store, name: str, expected: Expectation | None = None) -> str:
+    """Return a list of the newest messages and refusals, for people, with numbers masked and long texts cut."""
     _, entries = store.newest_of_all(SHOWN)
-    messages = [_line(entry, wanted) for entry in entries if isinstance(entry, Message)]
-    refused = [each for entry in entries if isinstance(entry, Exchange) for each in entry.refused]
+    messages = [_line(entry, expected) for entry in entries if isinstance(entry, Message)]
+    refused = [
+        each for entry in entries if isinstance(entry, RecordedRequest) for each in entry.refused
+    ]
     if not messages and not refused:
         return (
             f"Nothing arrived, and nothing was refused. Is your program's base_url that of {name}?"
@@ -135,11 +145,11 @@ def _listed(what: str, lines: Sequence[str], count: int) -> list[str]:
     return [f"What {what}{which}:", *(f"  {line}" for line in lines)]
 
 
-def _line(message: Message, wanted: Wanted | None) -> str:
+def _line(message: Message, expected: Expectation | None) -> str:
     text = _text_of(message)
     what = f"{message.channel} to {mask(message.recipient)}, {message.state}"
     line = f"{what}: {'no text' if text is None else _quote(text)}"
-    misses = list(wanted.misses(message)) if wanted else []
+    misses = list(expected.misses(message)) if expected else []
     return f"{line} ({', '.join(misses)})" if misses else line
 
 
@@ -166,7 +176,7 @@ def _messages(store: Store, keys: Sequence[str]) -> Iterator[Message]:
 def _choice(name: str, value: str, choices: Sequence[str]) -> str:
     found = next((choice for choice in choices if choice.lower() == str(value).lower()), None)
     if found is None:
-        raise ValueError(f"{name} is one of {', '.join(choices)}")
+        raise ValueError(f"{name} must be one of {', '.join(choices)}")
     return found
 
 
@@ -178,7 +188,7 @@ def _text_of(message: Message) -> str | None:
 
 
 def _quote(text: str) -> str:
-    """Write a text in a line, cut, and with the numbers in it masked."""
+    """Return a text in one line, cut, and with the numbers in it masked."""
     masked = mask_numbers_in(text)
     return repr(masked if len(masked) <= _CUT else f"{masked[: _CUT - 1]}…")
 

@@ -46,18 +46,18 @@ PATIENCE = 15.0  # seconds that anything may take
 
 
 class DemoError(Exception):
-    """Something that was to happen did not."""
+    """Something that should have happened did not."""
 
 
 class Reports:
-    """A small web server of the user's own, which takes delivery reports."""
+    """A small web server that receives delivery reports, as the user's program would."""
 
     def __init__(self, url: str, received: queue.Queue[dict[str, Any]]) -> None:
         self.url = url
         self._received = received
 
     def next(self) -> dict[str, Any]:
-        """Give the next report, once it is there."""
+        """Return the next report, and wait for it."""
         try:
             return self._received.get(timeout=PATIENCE)
         except queue.Empty:
@@ -78,7 +78,7 @@ def receive_reports() -> Generator[Reports, None, None]:
             received.put(json.loads(body))
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(
@@ -93,7 +93,7 @@ def receive_reports() -> Generator[Reports, None, None]:
 
 
 def run(print_line: Callable[[str], object]) -> bool:
-    """Show everything, line by line; tell whether all of it worked."""
+    """Run the demonstration, print it line by line, and return whether all of it worked."""
     print_line("ecall-facade: send messages through eCall, shown on a simulation")
     print_line("")
     print_line(

@@ -1,17 +1,17 @@
 """Delivery reports and replies: whether a callback is the service's, and what it says.
 
     receiver = Receiver()
-    event = receiver.receive(body, remote_addr="193.93.208.200", headers={"Content-Type": "application/json"})
+    event = receiver.receive(body, remote_addr="193.93.208.200", headers=request.headers)
 
-`Receiver` is pure and fits any framework; `WebhookApp` (extra `webhooks`) is an ASGI app to mount.
+`Receiver` does no I/O and fits any framework; `WebhookApp` (extra `webhooks`) is an ASGI app to mount.
 """
 
 from typing import TYPE_CHECKING
 
 from ecall_facade.errors import MalformedEvent, UntrustedSource, WebhookError
+from ecall_facade.webhooks._deduplication import InProgress, Seen, SeenKeys, handle_once
 from ecall_facade.webhooks._events import Event, ReceivedMessage, StatusUpdate, UnknownEvent
 from ecall_facade.webhooks._receiver import Receiver
-from ecall_facade.webhooks._seen import Busy, Seen, SeenKeys, once
 from ecall_facade.webhooks._sources import DOCUMENTED_SOURCES
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DOCUMENTED_SOURCES",
-    "Busy",
     "Event",
+    "InProgress",
     "MalformedEvent",
     "ReceivedMessage",
     "Receiver",
@@ -31,7 +31,7 @@ __all__ = [
     "UntrustedSource",
     "WebhookApp",
     "WebhookError",
-    "once",
+    "handle_once",
 ]
 
 

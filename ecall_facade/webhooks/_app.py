@@ -1,4 +1,4 @@
-"""An ASGI app that receives callbacks, to mount into any ASGI framework or to run by itself."""
+"""An ASGI app that receives callbacks, to mount in any ASGI framework or to run by itself."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from ecall_facade.errors import WebhookError
+from ecall_facade.webhooks._deduplication import InProgress, Seen, handle_once
 from ecall_facade.webhooks._events import (
     Event,
     Expected,
@@ -23,8 +24,8 @@ from ecall_facade.webhooks._events import (
     StatusUpdate,
     UnknownEvent,
 )
-from ecall_facade.webhooks._receiver import Receiver, lower, too_large
-from ecall_facade.webhooks._seen import Busy, Seen, once
+from ecall_facade.webhooks._headers import HeaderLines, read_headers
+from ecall_facade.webhooks._receiver import Receiver
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -34,31 +35,34 @@ Handler: TypeAlias = Callable[
 ]
 
 INBOUND_PATH = "/api/webhooks/receivedmessage"
-"""Where inbound messages are posted (documented), below wherever the app is mounted."""
+"""Where inbound messages are posted (documented), below the path where the app is mounted."""
 
 _log = logging.getLogger("ecall_facade.webhooks")
 
 
 class WebhookApp:
-    """An ASGI app that gives each callback to a handler, and answers 200 when that is done.
+    """An ASGI app that passes each callback to a handler, and answers 200 when that is done.
 
-    - `handler`: takes an event; a coroutine function, or a plain function, which is called in a thread.
-    - `receiver`: what is trusted; default `Receiver()`, the documented addresses.
-    - `seen`: drops events that were handled before, such as `SeenKeys()`; default none.
+    It answers POST and GET at its own path and, for inbound messages, at `/api/webhooks/receivedmessage` below it.
+    What is not accepted gets 400, 401, 403, 404, 405, 413 or 415.
+    If the handler failed it answers 500, and if the same event is being handled 503, so that the service may try again
+    (inferred).
+    Each answer is one line that repeats nothing of the callback.
 
-    Answers POST and GET at the app's own path and, for inbound messages, at `/api/webhooks/receivedmessage` below it:
-    400, 401, 403, 404, 405, 413, 415 for what is not accepted, 500 where the handler failed and 503 where the same
-    event is being handled, so that the service may try again (inferred), all with one line that repeats nothing.
+    Behind a proxy, name it in `Receiver(trusted_proxies=…)`, and let the server hand on the peer's own address: start
+    Uvicorn with `--no-proxy-headers`.
 
-    Behind a proxy name it in `Receiver(trusted_proxies=…)`, and let the server hand on the peer's own address: uvicorn
-    with `--no-proxy-headers`.
+    Args:
+        handler: Takes an event; a coroutine function, or a plain function, which is called in a thread.
+        receiver: Decides what is trusted; by default `Receiver()`, which trusts the documented addresses.
+        seen: A deduplicator, such as `SeenKeys()`, for events that are delivered again; by default none.
     """
 
     def __init__(
         self, handler: Handler, *, receiver: Receiver | None = None, seen: Seen | None = None
     ) -> None:
         self._handler = handler
-        call = getattr(handler, "__call__", None)  # noqa: B004  # of an object that is callable
+        call = getattr(handler, "__call__", None)  # noqa: B004  # an object that is callable
         self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
         self._receiver = receiver or Receiver()
         self._seen = seen
@@ -66,12 +70,13 @@ class WebhookApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
-                await _live(receive, send)
+                await _take_part_in_lifespan(receive, send)
             return
         try:
-            response = await self._answer(scope, receive)
-        except _GoneError:
-            return
+            response = await self._respond(scope, receive)
+        except _DisconnectedError:
+            # Nobody reads it, but middleware takes an app that sends nothing for a faulty one.
+            response = PlainTextResponse("The caller hung up\n", 400)
         except WebhookError as error:
             challenge = (
                 {"WWW-Authenticate": 'Basic realm="callbacks"'}
@@ -81,20 +86,21 @@ class WebhookApp:
             response = PlainTextResponse(f"{error.explanation}\n", error.status_code, challenge)
         await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _respond(self, scope: Scope, receive: Receive) -> Response:
         path = cast("str", scope["path"])
-        headers = lower(scope["headers"])
+        headers = read_headers(cast("list[tuple[bytes, bytes]]", scope["headers"]))
         peer = cast("tuple[str, int] | None", scope.get("client"))
         remote_addr = peer[0] if peer else None
-        # Before anything is read of somebody who is not trusted.
+        # Nothing is read from a caller who is not trusted.
         self._receiver.check(remote_addr, headers, path)
         expected = self._expected(_below_mount(scope))
         if expected is None:
             return PlainTextResponse("There is nothing at this path\n", 404)
         if scope["method"] not in {"POST", "GET"}:
             return PlainTextResponse("Callbacks come by POST or GET\n", 405, {"Allow": "GET, POST"})
-        body = await self._read(receive, headers)
-        event = self._receiver.read(body, headers, scope["query_string"], expected)
+        body = await self._read_body(receive, remote_addr, headers)
+        query = cast("bytes", scope["query_string"])
+        event = self._receiver.read(body, remote_addr, headers, query, expected)
         return await self._handle(event)
 
     def _expected(self, path: str) -> Expected | None:
@@ -103,20 +109,22 @@ class WebhookApp:
             return "any"
         return "message" if "/".join(["", *segments]).lower() == INBOUND_PATH else None
 
-    async def _read(self, receive: Receive, headers: list[tuple[str, str]]) -> bytes:
-        """Read the body, and stop reading at the limit."""
+    async def _read_body(
+        self, receive: Receive, remote_addr: str | None, headers: HeaderLines
+    ) -> bytes:
+        """Read the body, but no more of it than the limit."""
         limit = self._receiver.max_body
-        length = next((value for name, value in headers if name == "content-length"), "")
+        length = headers.first("content-length")
         if length.isdecimal() and int(length[:20]) > limit:
-            raise too_large(limit)
+            raise self._receiver.refuse_too_large(remote_addr)
         body = bytearray()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _GoneError
+                raise _DisconnectedError
             body += message.get("body", b"")
             if len(body) > limit:
-                raise too_large(limit)
+                raise self._receiver.refuse_too_large(remote_addr)
             if not message.get("more_body", False):
                 return bytes(body)
 
@@ -125,18 +133,18 @@ class WebhookApp:
             if self._seen is None:
                 await self._call(event)
             else:
-                with once(self._seen, event.key) as is_new:
+                with handle_once(self._seen, event.key) as is_new:
                     if is_new:
                         await self._call(event)
-        except Busy:
+        except InProgress:
             return PlainTextResponse("The same event is being handled\n", 503, {"Retry-After": "5"})
-        except Exception as error:  # noqa: BLE001  # whatever a handler raises, the service gets an answer
-            # Neither the exception's words nor its frames are logged: they may hold the message.
+        except Exception as error:  # noqa: BLE001  # whatever a handler raises, the service gets a response
+            # Neither the exception's text nor its frames are logged, because they may hold the message.
             _log.error(
                 "The handler failed for %s: %s at %s",
                 event.key,
                 type(error).__name__,
-                _place(error),
+                _raised_at(error),
             )
             return PlainTextResponse("The handler failed\n", 500)
         return PlainTextResponse("ok\n")
@@ -152,21 +160,23 @@ class WebhookApp:
                 await result
 
 
-class _GoneError(Exception):
-    """The caller hung up before all of the body was there."""
+class _DisconnectedError(Exception):
+    """The caller hung up before all of the body had arrived."""
 
 
 def _below_mount(scope: Scope) -> str:
-    """Give the path below the one where the app is mounted."""
-    path, root = cast("str", scope["path"]), cast("str", scope.get("root_path", ""))
-    # What a proxy has taken off the path is in the root path all the same, as FastAPI(root_path=…) says it.
+    """Return the path below the one where the app is mounted."""
+    path = cast("str", scope["path"])
+    root = cast("str", scope.get("root_path", ""))
+    # FastAPI(root_path=…) names a prefix that a proxy may have removed from the path already.
     for prefix in (root, root.removeprefix(scope.get("app_root_path", ""))):
         if f"{path}/".startswith(f"{prefix}/"):
             return path[len(prefix) :]
     return path
 
 
-def _place(error: Exception) -> str:
+def _raised_at(error: Exception) -> str:
+    """Return the file and line that raised the error."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
@@ -177,8 +187,8 @@ def _place(error: Exception) -> str:
     )
 
 
-async def _live(receive: Receive, send: Send) -> None:
-    """Take part in the server's start and stop, where the app runs by itself."""
+async def _take_part_in_lifespan(receive: Receive, send: Send) -> None:
+    """Confirm the server's start and stop, if the app runs by itself."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

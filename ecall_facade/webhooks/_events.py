@@ -1,7 +1,7 @@
-"""From the body or query of a callback to a typed event, whatever shape it has.
+"""From the data of a callback to a typed event, whatever shape it has.
 
-That callbacks exist and where they come from is documented; their fields are not. The names read first are those of the
-spec (inferred), then those of eCall's sibling interfaces.
+That callbacks exist and where they come from is documented; their fields are not.
+The names read first are those of the spec (inferred), then those of eCall's sibling interfaces.
 """
 
 from __future__ import annotations
@@ -10,29 +10,26 @@ import hashlib
 import json
 import re
 from datetime import datetime
-from typing import Literal, TypeAlias, cast
-from urllib.parse import parse_qsl
+from typing import Literal, TypeAlias
 
 import attrs
 
 from ecall_client import models
 from ecall_client.models import DeliveryState
-from ecall_facade._json import JSON, as_dict, as_list, normalize_names
+from ecall_client.tables import JSON_NAMES
+from ecall_client.types import Unset
+from ecall_facade._json import JSON, as_dict, normalize_names
 from ecall_facade._parsing import read_error, read_id, read_state
 from ecall_facade._timestamps import read_timestamp
-from ecall_facade.errors import MalformedEvent
 from ecall_facade.numbers import mask
 from ecall_facade.results import Problem
-
-MAX_DEPTH = 32  # of JSON in JSON
-MAX_FIELDS = 200  # of a form or a query
-_FORM = "application/x-www-form-urlencoded"
+from ecall_facade.webhooks._body import Content, storable
 
 Expected: TypeAlias = Literal["any", "message"]
 
-# How the sibling interfaces name the same things; by lower case, as letter case does not count.
+# The spec's name for each of the sibling interfaces' names, both in lower case.
 _SIBLING_NAMES = {
-    "jobid": "messageId",
+    "jobid": "messageid",
     "number": "to",
     "addressto": "to",
     "addressfrom": "from",
@@ -41,7 +38,15 @@ _SIBLING_NAMES = {
     "status": "state",
     "finishdate": "timestamp",
 }
+_RESULT_CODE = "resultcode"
+_STATE = JSON_NAMES["state"]
+_CONTENT = {JSON_NAMES[name] for name in ("content", "text", "mediaid")}
 _PLAIN = re.compile(r"[\w.:-]{1,80}", re.ASCII)
+# A plus sign that was not escaped in a form or query reads as a space.
+_LOST_PLUS_OF_A_NUMBER = re.compile(r"\s+(?=\d)", re.ASCII)
+_LOST_PLUS_OF_A_TIME = re.compile(
+    r"(\d\d:\d\d[\d:.,]*|T\d{4,6}|\d{13})\s+(\d\d:?\d\d(?:\)/)?)", re.ASCII
+)
 
 
 def _masked(value: str | None) -> str:
@@ -50,7 +55,13 @@ def _masked(value: str | None) -> str:
 
 @attrs.frozen
 class Event:
-    """What all events have: `key`, the same for each delivery of the same event, and `raw`, all that was sent."""
+    """The base of all events.
+
+    Attributes:
+        key: The same for each delivery of the same event; safe to log, without a text or a whole number.
+        raw: All that was sent, as it came. Bytes that could not be decoded are surrogates, of which
+            `.encode("utf-8", "surrogateescape")` makes bytes again.
+    """
 
     key: str = attrs.field(kw_only=True)
     raw: JSON = attrs.field(kw_only=True, repr=False)
@@ -58,7 +69,16 @@ class Event:
 
 @attrs.frozen
 class StatusUpdate(Event):
-    """A message has come further. `state` and `is_final` are as in `MessageStatus`; None is what was not said."""
+    """The delivery status of a message has changed.
+
+    Attributes:
+        message_id: As the send returned it, or None if the callback did not say.
+        state: As in `MessageStatus`.
+        is_final: Whether no further change will come.
+        recipient: The number that the message was sent to, or None.
+        updated_at: When the state changed, in UTC, or None.
+        error: Why the message failed, or None.
+    """
 
     message_id: str | None
     state: DeliveryState
@@ -70,7 +90,18 @@ class StatusUpdate(Event):
 
 @attrs.frozen
 class ReceivedMessage(Event):
-    """Somebody has written to one of your numbers. An unknown `channel` keeps its name; None is what was not said."""
+    """Somebody wrote to one of your numbers.
+
+    Attributes:
+        message_id: Identifies the inbound message, or None if the callback did not say.
+        sender: Who wrote, or None.
+        recipient: Your number, or None.
+        text: What was written, or None. It can always be encoded and stored: NULs, unpaired surrogates and bytes that
+            could not be decoded are U+FFFD.
+        media_id: The id of the attached file, or None.
+        channel: The channel; an unknown one keeps its name.
+        received_at: When the message came, in UTC, or None.
+    """
 
     message_id: str | None
     sender: str | None = attrs.field(default=None, repr=_masked)
@@ -83,108 +114,119 @@ class ReceivedMessage(Event):
 
 @attrs.frozen
 class UnknownEvent(Event):
-    """A well-formed callback that is neither; `raw` has it."""
+    """A well-formed callback that is neither; `raw` has it. An array of messages is one of these."""
 
 
-def parse(body: bytes, query: bytes, content_type: str) -> JSON:
-    """Read a body (JSON or a form), or without one a query; `MalformedEvent` where it is none of these."""
-    kind = content_type.partition(";")[0].strip().lower()
-    text = body.removeprefix(b"\xef\xbb\xbf").strip()
-    if not text:
-        kind, text = _FORM, query.strip()
-    if not text:
-        raise MalformedEvent("The callback has neither a body nor a query")
-    # What is said to be a form may be JSON all the same, which a form cannot look like.
-    if kind.endswith("json") or text[:1] in b"{[":
-        return _parse_json(text)
-    if kind in {_FORM, "text/plain", ""}:
-        return _parse_form(text)
-    raise MalformedEvent("The callback is neither JSON nor a form", status_code=415)
-
-
-def _parse_json(text: bytes) -> JSON:
-    try:
-        data = cast("JSON", json.loads(text))
-    except (ValueError, RecursionError):
-        raise MalformedEvent("The callback is not JSON that can be read") from None
-    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH:  # as nearly always
-        return data
-    level: list[object] = [data]
-    for _ in range(MAX_DEPTH):
-        inside = (inner for outer in level for inner in (*as_dict(outer).values(), *as_list(outer)))
-        level = [inner for inner in inside if isinstance(inner, (dict, list))]
-        if not level:
-            return data
-    raise MalformedEvent(f"The callback's JSON is more than {MAX_DEPTH} levels deep")
-
-
-def _parse_form(text: bytes) -> JSON:
-    try:
-        fields = parse_qsl(
-            text.decode(),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=MAX_FIELDS,
-        )
-    except ValueError:
-        raise MalformedEvent("The callback is not a form that can be read") from None
-    return dict(reversed(fields))  # of a name that is there twice the first counts
-
-
-def read_event(data: JSON, expected: Expected) -> StatusUpdate | ReceivedMessage | UnknownEvent:
-    """Give the event that the data stands for."""
-    fields = as_dict(normalize_names(data))
-    has_state = "state" in fields
+def read_event(
+    content: Content, expected: Expected
+) -> StatusUpdate | ReceivedMessage | UnknownEvent:
+    """Return the event that the content stands for."""
+    data = content.data
+    fields = as_dict(normalize_names(storable(data)))
+    if not isinstance(data, dict):
+        return UnknownEvent(key=_digest_key("unknown", data), raw=data)
+    has_state = _STATE in fields  # a message may have a "status" of its own
+    has_result_code = False
     for name, value in list(fields.items()):
-        if (ours := _SIBLING_NAMES.get(name.lower())) is not None:
-            fields.setdefault(ours, value)
-    if expected == "message" or (not has_state and fields.keys() & {"content", "text", "mediaId"}):
-        return _received_message(fields, data)
-    if "state" in fields or "resultcode" in {name.lower() for name in fields}:
-        return _status_update(fields, data)
-    return UnknownEvent(key=_key("unknown", None, data), raw=data)
+        lower_name = name.lower()
+        has_result_code |= lower_name == _RESULT_CODE
+        if (spec_name := _SIBLING_NAMES.get(lower_name)) is not None:
+            fields.setdefault(JSON_NAMES[spec_name], value)
+    if expected == "message" or (not has_state and not _CONTENT.isdisjoint(fields)):
+        return _received_message(fields, content)
+    if has_result_code or _STATE in fields:
+        return _status_update(fields, content)
+    return UnknownEvent(key=_digest_key("unknown", data), raw=data)
 
 
-def _status_update(fields: dict[str, object], data: JSON) -> StatusUpdate:
-    said = fields.get("state")
-    state, is_final = read_state(said)
-    message_id = read_id(fields.get("messageId"))
+def _status_update(fields: dict[str, object], content: Content) -> StatusUpdate:
+    report = models.StatusNotification.from_dict(fields)
+    given_state: object = None if isinstance(report.state, Unset) else report.state
+    state, is_final = read_state(given_state)
+    message_id = read_id(report.message_id)
+    recipient = _read_number(report.to, content)
+    if message_id is None or not isinstance(given_state, (str, int)):
+        key = _digest_key("status", *([message_id] if message_id else []), content.data)
+    else:
+        # The recipients of one send may share an id.
+        key = _key("status", [message_id, given_state], [_canonical(recipient)])
     return StatusUpdate(
         message_id,
         state,
         is_final,
-        read_id(fields.get("to")),
-        read_timestamp(fields.get("timestamp")),
-        read_error(fields.get("error")),
-        key=_key("status", message_id, said if message_id and said is not None else data),
-        raw=data,
+        recipient,
+        _read_time(report.timestamp, content),
+        # Not the model's, which has no place for an error of another shape.
+        read_error(fields.get(JSON_NAMES["error"])),
+        key=key,
+        raw=content.data,
     )
 
 
-def _received_message(fields: dict[str, object], data: JSON) -> ReceivedMessage:
-    content = as_dict(fields.get("content"))
-    texts = [fields.get("content"), content.get("text"), fields.get("text")]
-    channel = fields.get("channel")
-    message_id = read_id(fields.get("messageId"))
+def _received_message(fields: dict[str, object], content: Content) -> ReceivedMessage:
+    message = models.ReceivedMessage.from_dict(fields)
+    bare_content = models.ReceivedContent.from_dict(fields)
+    inner = message.content
+    inner_content = inner if isinstance(inner, models.ReceivedContent) else models.ReceivedContent()
+    texts: list[object] = [inner, inner_content.text, bare_content.text]
+    text = next((text for text in texts if isinstance(text, str)), None)
+    channel: object = message.channel
+    message_id = read_id(message.message_id)
+    sender = _read_number(message.from_, content)
+    recipient = _read_number(message.to, content)
+    media_id = read_id(inner_content.media_id or bare_content.media_id)
+    received_at = _read_time(message.timestamp, content)
+    if message_id is None:
+        key = _digest_key("message", content.data)
+    else:
+        # It is not known whether an id stands for one reply or, as a job id may, for several.
+        when = None if received_at is None else received_at.isoformat()
+        key = _key("message", [message_id], [_canonical(sender), _canonical(recipient), when])
     return ReceivedMessage(
         message_id,
-        read_id(fields.get("from")),
-        read_id(fields.get("to")),
-        next((text for text in texts if isinstance(text, str)), None),
-        read_id(content.get("mediaId") or fields.get("mediaId")),
+        sender,
+        recipient,
+        text,
+        media_id,
         models.Channel(channel) if isinstance(channel, str) else None,
-        read_timestamp(fields.get("timestamp")),
-        key=_key("message", message_id, None if message_id else data),
-        raw=data,
+        received_at,
+        key=key,
+        raw=content.data,
     )
 
 
-def _key(kind: str, message_id: str | None, rest: object) -> str:
-    """Give a key that is fit for a log: ids and states as they are, all else as a digest."""
-    named = [part for part in (message_id, rest) if part is not None]
-    if message_id and all(
-        isinstance(part, (str, int)) and _PLAIN.fullmatch(str(part)) for part in named
-    ):
-        return ":".join([kind, *(str(part) for part in named)])
-    return f"{kind}:{hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:32]}"
+def _read_number(value: object, content: Content) -> str | None:
+    number = read_id(value)
+    if number is None or not content.is_form:
+        return number
+    return _LOST_PLUS_OF_A_NUMBER.sub("+", number, count=1) if number[:1].isspace() else number
+
+
+def _read_time(value: object, content: Content) -> datetime | None:
+    if content.is_form and isinstance(value, str) and len(value) <= 100:
+        value = _LOST_PLUS_OF_A_TIME.sub(r"\1+\2", value)
+    return read_timestamp(value)
+
+
+def _canonical(number: str | None) -> str | None:
+    """Return the same for the international spellings of a number."""
+    if number is None or not re.fullmatch(r"[+\d\s()./-]+", number):
+        return number
+    return re.sub(r"\D", "", number).lstrip("0")
+
+
+def _key(kind: str, readable: list[str | int], private: list[str | None]) -> str:
+    """Return a key that is safe to log: ids and states as they are, everything else as a digest."""
+    words = [str(part) for part in readable]
+    digest = [_digest([*words, *private])[:16]] if any(private) else []
+    if all(_PLAIN.fullmatch(word) for word in words):
+        return ":".join([kind, *words, *digest])
+    return _digest_key(kind, *readable, *private)
+
+
+def _digest_key(kind: str, *parts: object) -> str:
+    return f"{kind}:{_digest(parts)[:32]}"
+
+
+def _digest(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,22 +1,29 @@
-"""The receiver: whether a callback is to be trusted, and what it says. Pure; any framework can call it."""
+"""The receiver: whether a callback can be trusted, and what it says. It does no I/O, so any framework can call it."""
 
 from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Iterable, Mapping
-from typing import cast
+import time
+from collections.abc import Callable, Iterable
 
-from ecall_facade.errors import InvalidConfiguration, MalformedEvent, UntrustedSource
+from ecall_facade.errors import (
+    InvalidConfiguration,
+    MalformedEvent,
+    UntrustedSource,
+    WebhookError,
+)
+from ecall_facade.webhooks._body import parse
 from ecall_facade.webhooks._events import (
     Expected,
     ReceivedMessage,
     StatusUpdate,
     UnknownEvent,
-    parse,
     read_event,
 )
-from ecall_facade.webhooks._sources import DOCUMENTED_SOURCES, Headers, Sources
+from ecall_facade.webhooks._headers import HeaderLines, Headers, read_headers
+from ecall_facade.webhooks._refusals import RefusalLog
+from ecall_facade.webhooks._sources import DOCUMENTED_SOURCES, Sources, show_peer
 
 MAX_BODY = 64 * 1024
 
@@ -24,15 +31,21 @@ MAX_BODY = 64 * 1024
 class Receiver:
     """Checks callbacks of the service and reads them.
 
-    - `sources`: addresses and networks that callbacks may come from; default the three documented ones. None lets
-      anybody call, which asks for one of the secrets below.
-    - `trusted_proxies`: your own reverse proxies. Only what these have written into `X-Forwarded-For` or `Forwarded`
-      is believed.
-    - `path_secret`: has to be one segment of the URL's path. `basic_auth`: a name and password that have to be sent as
-      HTTP Basic credentials. That the service keeps them when it calls a URL that has them is inferred.
-    - `max_body`: bytes; default 64 KiB.
+    What is refused is logged to `ecall_facade.webhooks`, once for each peer and minute, without any content.
 
-    Raises `InvalidConfiguration`.
+    Args:
+        sources: Addresses and networks that callbacks may come from; by default the three documented ones.
+            None lets anybody call, which asks for one of the secrets below.
+        trusted_proxies: Addresses and networks of your own reverse proxies, and "unix:" if one of them connects by a
+            Unix socket. Only what these wrote into `X-Forwarded-For` or `Forwarded` is believed.
+        path_secret: At least 8 characters that must be one segment of the URL's path.
+        basic_auth: A name and password that must be sent as HTTP Basic credentials. That the service keeps those of a
+            URL when it calls it is inferred.
+        max_body: The largest body or query that is read, in bytes.
+        clock: Returns seconds, for the log of refusals.
+
+    Raises:
+        InvalidConfiguration: An argument cannot be used.
     """
 
     def __init__(
@@ -43,16 +56,22 @@ class Receiver:
         path_secret: str | None = None,
         basic_auth: tuple[str, str] | None = None,
         max_body: int = MAX_BODY,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = Sources(sources, trusted_proxies)
         if path_secret is not None and (len(path_secret) < 8 or "/" in path_secret):
-            raise InvalidConfiguration("path_secret has at least 8 characters and no slash")
+            raise InvalidConfiguration(
+                "path_secret must have at least 8 characters and must not contain '/'"
+            )
         if basic_auth is not None and (not all(basic_auth) or ":" in basic_auth[0]):
-            raise InvalidConfiguration("basic_auth is a name without a colon, and a password")
+            raise InvalidConfiguration(
+                "basic_auth must be a name without ':' and a password, both not empty"
+            )
         if max_body < 1:
-            raise InvalidConfiguration("max_body is a positive number of bytes")
+            raise InvalidConfiguration("max_body must be a positive number of bytes")
         self._path_secret = None if path_secret is None else _bytes(path_secret)
         self._credentials = None if basic_auth is None else _bytes(":".join(basic_auth))
+        self._refusals = RefusalLog(clock)
         self.max_body = max_body
 
     def receive(
@@ -65,19 +84,31 @@ class Receiver:
         path: str = "",
         expected: Expected = "any",
     ) -> StatusUpdate | ReceivedMessage | UnknownEvent:
-        """Check a callback and give its event.
+        """Check a callback and return its event.
 
-        `remote_addr` is the peer's address as the server saw it, before any header was applied to it. `query` counts
-        where there is no body. `path` is needed for `path_secret`. `expected` "message" says that the URL is for
-        inbound messages only. What is well-formed and not known is an `UnknownEvent`. Raises `UntrustedSource` or
-        `MalformedEvent`, whose `status_code` is the answer to give.
+        Args:
+            body: The request's body.
+            remote_addr: The peer's address as the server saw it, before any header was applied to it.
+            headers: The framework's headers object as it is, or pairs of all lines. A plain mapping is enough without
+                proxies; it cannot vouch for a proxy's header, because it may have lost lines.
+            query: The query string, which is read if there is no body.
+            path: The URL's path, needed for `path_secret`.
+            expected: "message" if the URL is for inbound messages only.
+
+        Returns:
+            The event; an `UnknownEvent` if the callback is well-formed and not known.
+
+        Raises:
+            UntrustedSource: It does not come from the service; `status_code` is the answer to give.
+            MalformedEvent: It cannot be read; `status_code` is the answer to give.
         """
-        named = lower(headers)
-        self.check(remote_addr, named, path)
-        return self.read(body, named, _bytes(query) if isinstance(query, str) else query, expected)
+        lines = read_headers(headers)
+        self.check(remote_addr, lines, path)
+        query = _bytes(query) if isinstance(query, str) else query
+        return self.read(body, remote_addr, lines, query, expected)
 
     def segments(self, path: str) -> list[str]:
-        """Give the segments of a path that was checked, without the secret."""
+        """Return the segments of a path that was checked, without the secret."""
         return [
             segment
             for segment in path.split("/")
@@ -85,52 +116,76 @@ class Receiver:
         ]
 
     def read(
-        self, body: bytes, headers: list[tuple[str, str]], query: bytes, expected: Expected
+        self,
+        body: bytes,
+        remote_addr: str | None,
+        headers: HeaderLines,
+        query: bytes,
+        expected: Expected,
     ) -> StatusUpdate | ReceivedMessage | UnknownEvent:
-        """Give the event of a callback that was checked; header names in lower case."""
+        """Return the event of a callback that was checked."""
         if len(body) > self.max_body or len(query) > self.max_body:
-            raise too_large(self.max_body)
-        content_type = next((value for name, value in headers if name == "content-type"), "")
-        return read_event(parse(body, query, content_type), expected)
+            raise self.refuse_too_large(remote_addr)
+        try:
+            _check_completeness(body, headers, query)
+            content = parse(body, query, headers.first("content-type"))
+        except MalformedEvent as error:
+            self._refusals.write(error, remote_addr)
+            raise
+        return read_event(content, expected)
 
-    def check(self, remote_addr: str | None, headers: list[tuple[str, str]], path: str) -> None:
+    def refuse_too_large(self, remote_addr: str | None) -> MalformedEvent:
+        """Log the refusal of a body or query that is too large, and return its error."""
+        error = MalformedEvent(f"The callback has more than {self.max_body} bytes", status_code=413)
+        self._refusals.write(error, remote_addr)
+        return error
+
+    def check(self, remote_addr: str | None, headers: HeaderLines, path: str) -> None:
         """Raise `UntrustedSource` unless the callback comes from a source and has the secrets."""
-        self._sources.check(remote_addr, headers)
+        try:
+            self._sources.check(remote_addr, headers)
+            self._check_secrets(remote_addr, headers, path)
+        except WebhookError as error:
+            self._refusals.write(error, remote_addr)
+            raise
+
+    def _check_secrets(self, remote_addr: str | None, headers: HeaderLines, path: str) -> None:
         if self._path_secret is not None:
             segments = _bytes(path).split(b"/")
             # All are compared, so that the time does not tell which one it was.
             if sum(hmac.compare_digest(segment, self._path_secret) for segment in segments) == 0:
-                raise UntrustedSource("The callback's path does not hold the secret")
-        if self._credentials is not None:
-            given = next((value for name, value in headers if name == "authorization"), "")
-            if not hmac.compare_digest(_basic(given), self._credentials):
                 raise UntrustedSource(
-                    "The callback's credentials are missing or wrong", status_code=401
+                    "The callback's path does not hold the secret", peer=show_peer(remote_addr)
+                )
+        if self._credentials is not None:
+            given = _read_basic_credentials(headers.first("authorization"))
+            if not hmac.compare_digest(given, self._credentials):
+                raise UntrustedSource(
+                    "The callback's credentials are missing or wrong",
+                    status_code=401,
+                    peer=show_peer(remote_addr),
                 )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
-def too_large(limit: int) -> MalformedEvent:
-    return MalformedEvent(f"The callback has more than {limit} bytes", status_code=413)
-
-
-def lower(headers: Headers) -> list[tuple[str, str]]:
-    """Give headers of any kind as pairs, with the names in lower case."""
-    pairs = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
-    return [(_text(name).lower(), _text(value)) for name, value in pairs]
+def _check_completeness(body: bytes, headers: HeaderLines, query: bytes) -> None:
+    """Raise `MalformedEvent` if the body, which may end in the middle of a text, is not all that was sent."""
+    length = headers.first("content-length")
+    if length.isdecimal() and len(body) < int(length[:20]):
+        raise MalformedEvent(
+            "The callback's body is incomplete: the caller hung up, or something read it before"
+        )
+    if not (body or query) and "chunked" in headers.first("transfer-encoding").lower():
+        raise MalformedEvent("The server did not pass on the chunked body", status_code=411)
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # which has no text that it cannot encode
+    return text.encode("utf-8", "surrogatepass")  # which can encode every string
 
 
-def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def _basic(value: str) -> bytes:
+def _read_basic_credentials(value: str) -> bytes:
     scheme, _, token = value.partition(" ")
     try:
         return base64.b64decode(token.strip(), validate=True) if scheme.lower() == "basic" else b""

@@ -6,7 +6,9 @@
 /** @typedef {{item: any, words: string, order: number, row: any}} Entry an item as the page keeps it */
 /** @typedef {{number: string, entries: Map<string, Entry>, last: Entry, unseen: number, row: any}} Conversation */
 
-const TAKEN = 200; // the status that the service wants of a receiver (documented)
+// Only the browser knows it: a reverse proxy may end TLS and put the sandbox below a path. All addresses are relative.
+const BASE_URL = new URL(".", location.href).href.replace(/\/$/, "");
+const TAKEN = 200; // the status that the service requires of a receiver (documented)
 const AT_ONCE = 200; // rows and bubbles; more of them on demand
 // Without a prototype, as they are asked for what a message says.
 const CHANNELS = { __proto__: null, Sms: "SMS", Whatsapp: "WhatsApp", Rcs: "RCS" };
@@ -73,7 +75,7 @@ function arrange(parent, wanted) {
   if (focused !== document.activeElement && parent.contains(focused)) focused.focus({ preventScroll: true });
 }
 
-/** Write a number as people do; what is none stays as it is. */
+/** Return a number as people write it; anything else stays as it is. */
 function readable(number) {
   const swiss = /^\+41(\d\d)(\d{3})(\d\d)(\d\d)$/.exec(number);
   if (swiss) return `+41 ${swiss.slice(1).join(" ")}`;
@@ -81,7 +83,7 @@ function readable(number) {
   return parts ? `+${parts[1]} ${parts[2].replace(/(\d{3})(?=\d\d)/g, "$1 ")}` : number;
 }
 
-/** Write 0041… as +41… */
+/** Return 0041… as +41… */
 const plus = (number) => asText(number).replace(/^00(?=[1-9])/, "+");
 const nameOf = (number) => (number === "" ? "Requests without a recipient" : readable(number));
 
@@ -98,7 +100,7 @@ const fileNameOf = ({ content }) => asText(content.fileName ?? content.filename 
 const kindOf = ({ content }) => KINDS[content.type] ?? "File";
 const hasFile = ({ content }) => content.mediaId != null;
 
-/** Tell in one line what an item says. */
+/** Return an item in one line. */
 function summary(item) {
   if (!hasFile(item)) return captionOf(item) || item.reason || asText(item.content.type);
   return [kindOf(item), captionOf(item) || fileNameOf(item)].filter(Boolean).join(": ");
@@ -106,7 +108,7 @@ function summary(item) {
 
 // What there is
 
-/** Take an item, new or changed; tell whether it is new. */
+/** Add or update an item, and return whether it is new. */
 function take(item, old = entries) {
   const known = entries.get(item.key);
   if (known) {
@@ -197,12 +199,12 @@ async function connect() {
   const mine = ++attempt;
   source?.close();
   try {
-    const response = await fetch("/inbox/items");
+    const response = await fetch("inbox/items");
     if (!response.ok) throw new Error(String(response.status));
     const data = await response.json();
     if (mine !== attempt) return;
     replaceAll(data);
-    source = new EventSource(`/inbox/events?since=${data.version}`);
+    source = new EventSource(`inbox/events?since=${data.version}`);
     source.addEventListener("open", () => { failures = 0; showConnection("live", "Live"); });
     source.addEventListener("items", (event) => takeChanges(JSON.parse(event.data)));
     source.addEventListener("reset", connect);
@@ -353,10 +355,10 @@ function drawConversation(filter) {
   const matching = all.filter((entry) => passes(entry, filter));
   $("number").textContent = nameOf(selected);
   $("tally").textContent = matching.length === all.length
-    ? plural(all.length, "message") : `${count(matching.length)} of ${plural(all.length, "message")} pass the filter`;
+    ? plural(all.length, "message") : `${count(matching.length)} of ${plural(all.length, "message")} match the filter`;
   $("earlier").hidden = matching.length <= bubbleLimit;
   $("nothing").hidden = matching.length > 0;
-  $("nothing").textContent = all.length ? "No message of this number passes the filter." : "There is no message here.";
+  $("nothing").textContent = all.length ? "No message of this number matches the filter." : "There are no messages here.";
   const wanted = [];
   let day = "";
   for (const entry of matching.slice(-bubbleLimit)) {
@@ -427,7 +429,7 @@ function fillState(place, item) {
   place.replaceChildren(mark(sign), make("span", { class: "word" }, name), why && make("span", { class: "why" }, why));
 }
 
-/** Tell the state in words: whose mark, the word, why, and whether that is bad. */
+/** Return the state whose mark is shown, its word, the reason, and whether it is bad. */
 function stateWords(item) {
   if (item.kind === "refused") {
     return ["Refused", item.status === null ? "Not accepted" : `Refused, ${item.status}`, `: ${item.reason}`, true];
@@ -438,7 +440,7 @@ function stateWords(item) {
     return [item.state, item.state, why && ` · ${why}`, tone(item.state) === "bad"];
   }
   const { answer } = item;
-  if (!answer) return ["Pending", "On the way to your program", "", false];
+  if (!answer) return ["Pending", "Being sent to your program", "", false];
   if (answer.status === null) return ["Failed", "Your program did not answer", `: ${asText(answer.reason)}`, true];
   const good = answer.status === TAKEN;
   const body = answer.body && `: ${cut(asText(answer.body), 300)}`;
@@ -446,7 +448,7 @@ function stateWords(item) {
 }
 
 function saidBy(answer) {
-  return `Your program answered ${answer.status}${answer.status === TAKEN ? "" : `, and eCall wants ${TAKEN}`}`;
+  return `Your program answered ${answer.status}${answer.status === TAKEN ? "" : `, but eCall requires ${TAKEN}`}`;
 }
 
 function makeMedia(item) {
@@ -454,7 +456,7 @@ function makeMedia(item) {
   const name = fileNameOf(item);
   if (!media) return make("p", { class: "file" }, `${kindOf(item)} ${name || asText(item.content.mediaId)}`);
   if (!media.kept) return make("p", { class: "file" }, `${kindOf(item)} ${name} is no longer kept.`);
-  const address = `/inbox/media/${encodeURIComponent(asText(item.content.mediaId))}`;
+  const address = `inbox/media/${encodeURIComponent(asText(item.content.mediaId))}`;
   const label = name || captionOf(item) || `${kindOf(item)} from ${item.sender}`;
   const link = make("a", { class: "file", href: address, download: name || true },
     make("span", { class: "kind", "aria-hidden": "true" }, "↓"),
@@ -500,7 +502,7 @@ async function reply(event) {
   const all = [...(conversations.get(number)?.entries.values() ?? [])];
   const to = all.findLast(({ item }) => item.kind === "message" && item.channel === channel)?.item.sender;
   try {
-    const response = await post("/inbox/reply", { number, channel, text, ...(to && { to: plus(to) }) });
+    const response = await post("inbox/reply", { number, channel, text, ...(to && { to: plus(to) }) });
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.error);
     if (selected === number && $("reply-text").value === text) $("reply-text").value = "";
@@ -542,9 +544,9 @@ async function refreshDetails() {
   const key = detailsKey;
   if (key === null) return;
   let found = null;
-  let problem = "The sandbox does not answer.";
+  let problem = "The sandbox does not respond.";
   try {
-    const response = await fetch(`/inbox/items/${encodeURIComponent(key)}`);
+    const response = await fetch(`inbox/items/${encodeURIComponent(key)}?${new URLSearchParams({ base_url: BASE_URL })}`);
     const data = await response.json();
     if (response.ok) found = data;
     else problem = asText(data.error);
@@ -558,9 +560,9 @@ function fillDetails(found, problem) {
   for (const part of $("details").querySelectorAll("section, dl")) part.hidden = !found;
   $("gone").hidden = Boolean(found);
   $("gone").textContent = found ? "" : problem;
-  $("no-exchange").hidden = !found || Boolean(found.request);
+  $("no-request").hidden = !found || Boolean(found.request);
   if (!found) return;
-  const { item, history: states, notifications, request, answer, curl } = found;
+  const { item, history: states, notifications, request, response, curl } = found;
   const what = { message: "", refused: "Refused: ", inbound: "Reply: " }[item.kind];
   const where = `${item.kind === "inbound" ? "from" : "to"} ${item.number ? readable(item.number) : "nobody"}`;
   $("details-title").textContent = `${what}${CHANNELS[item.channel] ?? "request"} ${where}`;
@@ -582,17 +584,17 @@ function fillDetails(found, problem) {
     [`${n.state} to ${n.type} ${n.address}: ${n.outcome}`, n.status_code, n.reason].filter(Boolean).join(", "))));
   $("curl-part").hidden = !curl;
   $("curl").textContent = curl ?? "";
-  fillExchange("request", request, `${request?.method} ${request?.path}`, request?.body_cut && "the body is cut");
-  fillExchange("answer", answer, `${answer?.status ?? "No answer"}`, answer?.note);
+  fillPart("request", request, `${request?.method} ${request?.path}`, request?.body_cut && "the body is cut");
+  fillPart("response", response, `${response?.status ?? "No response"}`, response?.note);
 }
 
-function fillExchange(part, exchange, line, note) {
-  $(`${part}-part`).hidden = !exchange;
-  if (!exchange) return;
+function fillPart(part, message, line, note) {
+  $(`${part}-part`).hidden = !message;
+  if (!message) return;
   $(`${part}-line`).replaceChildren(make("strong", {}, line), note ? ` · ${note}` : "");
-  const headers = exchange.headers.map(([name, value]) => `${name}: ${value}`).join("\n");
+  const headers = message.headers.map(([name, value]) => `${name}: ${value}`).join("\n");
   fillPre($(`${part}-headers`), headers);
-  fillPre($(`${part}-body`), exchange.body ? pretty(exchange.body) : "");
+  fillPre($(`${part}-body`), message.body ? pretty(message.body) : "");
 }
 
 function fillPre(place, content) {
@@ -679,9 +681,9 @@ function walk(event) {
 function start() {
   $("python").textContent = `from ecall_facade import ECall
 
-with ECall("USERNAME", "PASSWORD", base_url="${location.origin}") as ecall:
+with ECall("USERNAME", "PASSWORD", base_url="${BASE_URL}") as ecall:
     ecall.sms.send("079 123 45 67", "Hello", sender="ACME")`;
-  $("shell").textContent = `export ECALL_BASE_URL=${location.origin}\necall send "079 123 45 67" "Hello"`;
+  $("shell").textContent = `export ECALL_BASE_URL=${BASE_URL}\necall send "079 123 45 67" "Hello"`;
 
   addEventListener("hashchange", () => choose(readHash()));
   const refilter = () => {
@@ -737,7 +739,7 @@ with ECall("USERNAME", "PASSWORD", base_url="${location.origin}") as ecall:
   $("confirm").addEventListener("close", async () => {
     if ($("confirm").returnValue !== "clear") return;
     try {
-      const response = await post("/inbox/clear", {});
+      const response = await post("inbox/clear", {});
       if (!response.ok) throw new Error((await response.json()).error);
       await connect();
       $("news").textContent = "Everything is cleared.";

@@ -27,7 +27,8 @@ class MessageListItem:
     """One message of a list. Notifications are asked for once, for the whole list.
 
     Attributes:
-        channel (Channel): The way a message takes.
+        channel (Channel): The way a message takes. Enum values are case-sensitive (documented); v1 takes `sms` as well
+            (observed), and no client of v2 writes it.
         from_ (str): The sender, by the rules of the channel as in MessageRequest.
         content (AudioContent | DocumentContent | ImageContent | StickerContent | TextContent | VideoContent): What a
             message says; `type` tells the kinds apart.

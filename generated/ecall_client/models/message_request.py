@@ -28,7 +28,8 @@ class MessageRequest:
     """One message, to one recipient (`to`) or to many (`toList`).
 
     Attributes:
-        channel (Channel): The way a message takes.
+        channel (Channel): The way a message takes. Enum values are case-sensitive (documented); v1 takes `sms` as well
+            (observed), and no client of v2 writes it.
         from_ (str): The sender. SMS: at most 16 digits, or at most 11 characters of ASCII 32-126, approved by eCall.
             WhatsApp: the registered business number in international form. RCS: the sender ID that the provider issued.
         content (AudioContent | DocumentContent | ImageContent | StickerContent | TextContent | VideoContent): What a

@@ -16,7 +16,7 @@ class ParameterError:
     """What is wrong with one parameter.
 
     Attributes:
-        parameter (None | str | Unset): The parameter, with a capital first letter, such as `To`.
+        parameter (None | str | Unset): The parameter, with a capital first letter, such as `To` or `From`.
         messages (list[str] | None | Unset): What is wrong with it, in words.
     """
 

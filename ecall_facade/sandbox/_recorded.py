@@ -1,4 +1,4 @@
-"""The last requests that wanted something sent, with their answers, for people who look."""
+"""The most recent sends, each request with its response, so that the page can show them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from ecall_facade._json import JSON
-    from ecall_facade.sandbox._trouble import Trouble
+    from ecall_facade.sandbox._faults import Fault
 
     Refused = dict[str, JSON]
-    """A message that came to nothing, as the page shows it, but for what the page's side works out."""
+    """A message that was refused, as the page shows it. The inbox adds its size and its file."""
 
 KEPT = 2_000
-KEPT_BYTES = 8 * 2**20  # of all of them together, roughly
+KEPT_BYTES = 8 * 2**20  # of all of them together, approximately
 CUT = 64 * 2**10  # bytes of a body that are kept
 MAX_REFUSED = 100  # messages of one list that are shown as refused
-_SECRET = frozenset({"authorization", "proxy-authorization", "cookie"})
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 # A name and password in the URL of a notification address.
 _USERINFO = re.compile(rb'("address"\s*:\s*"https?:(?:\\?/){2})[^"/?#]*@', re.IGNORECASE)
 
 
 @attrs.frozen
-class Exchange:
-    """A request and its answer, without credentials; `refused` are those of its messages that came to nothing."""
+class RecordedRequest:
+    """A request and its response, without credentials. `refused` are those of its messages that were refused."""
 
     request_id: str
     at: datetime
@@ -45,13 +45,13 @@ class Exchange:
     body: bytes = attrs.field(repr=False)
     is_cut: bool
     status: int | None
-    answer_headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
-    answer: bytes = attrs.field(repr=False)
+    response_headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
+    response_body: bytes = attrs.field(repr=False)
     note: str | None
     refused: tuple[Refused, ...] = attrs.field(repr=False)
 
     @classmethod
-    def of(
+    def from_response(
         cls,
         request: Request,
         request_id: str,
@@ -59,11 +59,11 @@ class Exchange:
         body: bytes,
         is_cut: bool,
         response: Response,
-        trouble: Trouble | None,
+        fault: Fault | None,
         refused: Sequence[Refused],
-    ) -> Exchange:
-        """Keep what is worth keeping of an exchange."""
-        is_dropped = trouble is not None and trouble.drop
+    ) -> RecordedRequest:
+        """Return what is kept of a request and its response."""
+        is_dropped = fault is not None and fault.drop
         # Not `request.url`, as a host can be anything, and not the decoded path, as it is for a command line.
         path, query = request.scope["raw_path"] or b"/", request.scope["query_string"]
         return cls(
@@ -71,27 +71,34 @@ class Exchange:
             at,
             request.method,
             (path + b"?" + query if query else path).decode("latin-1"),
-            tuple((name, value) for name, value in request.headers.items() if name not in _SECRET),
+            tuple(
+                (name, value)
+                for name, value in request.headers.items()
+                if name not in _SECRET_HEADERS
+            ),
             (_USERINFO.sub(rb"\1...@", body) if b"@" in body else body)[:CUT],
             is_cut or len(body) > CUT,
             None if is_dropped else response.status_code,
             () if is_dropped else tuple(response.headers.items()),
             b"" if is_dropped else bytes(response.body)[:CUT],
-            trouble.note if trouble else None,
+            fault.note if fault else None,
             tuple(refused),
         )
 
     @property
     def weight(self) -> int:
-        """Tell how many bytes it takes, roughly."""
+        """The approximate number of bytes in memory."""
         headers = sum(
-            len(name) + len(value) + 200 for name, value in (*self.headers, *self.answer_headers)
+            len(name) + len(value) + 200 for name, value in (*self.headers, *self.response_headers)
         )
         refused = sum(1000 + len(json.dumps(each["content"])) for each in self.refused)
-        return len(self.path) + len(self.body) + len(self.answer) + headers + refused
+        return len(self.path) + len(self.body) + len(self.response_body) + headers + refused
 
     def curl(self, base_url: str) -> str | None:
-        """Write it as a command for a shell; the password stays in its variable. None where it cannot be one."""
+        """Return a shell command that sends it again, or None if its body cannot be written in one.
+
+        The credentials stay in `ECALL_USERNAME` and `ECALL_PASSWORD`.
+        """
         try:
             body = self.body.decode()
         except UnicodeDecodeError:
@@ -102,7 +109,7 @@ class Exchange:
         for name, value in self.headers:
             if name in {"content-type", "x-api-version"}:
                 parts += ["--header", shlex.quote(f"{name}: {value}")]
-        # Not --data, for which a body that begins with @ is the name of a file.
+        # Not --data, which takes a body that begins with @ for the name of a file.
         return " ".join(
             [*parts, "--data-raw", shlex.quote(body), shlex.quote(base_url + self.path)]
         )
@@ -111,7 +118,7 @@ class Exchange:
 def refused_whole(
     request_id: str, asked: dict[str, JSON], status: int | None, reason: str
 ) -> list[Refused]:
-    """Give what is shown of a request that was refused: its first message."""
+    """Return what is shown of a request that was refused: its first message."""
     messages = as_list(asked.get("messages"))
     first = as_dict(messages[0]) if messages else as_dict(asked)
     return [
@@ -124,7 +131,12 @@ def refused_whole(
 def refused_entries(
     request_id: str, entries: Sequence[tuple[int, JSON, dict[str, JSON]]]
 ) -> list[Refused]:
-    """Give what is shown of the refused messages of an accepted list; `entries` are place, message and error."""
+    """Return what is shown of the refused messages of an accepted list.
+
+    Args:
+        request_id: The id of the request.
+        entries: Place in the list, message and error of each.
+    """
     shown = [
         _refused(
             f"refused:{request_id}:{place}", request_id, as_dict(asked), None, reason_of(error), 0
@@ -161,7 +173,7 @@ def _refused(
 
 
 def reason_of(error: object) -> str:
-    """Say in a line what an error says."""
+    """Return an error in one line."""
     named = as_dict(error)
     words = [str(named[name]) for name in ("errorCode", "errorMessage") if named.get(name)]
     for problem in as_list(as_dict(named.get("errorDetails")).get("errors")):
@@ -173,5 +185,5 @@ def reason_of(error: object) -> str:
 
 
 def with_plus(number: str) -> str:
-    """Write a number with +, so that the two international forms are one conversation."""
+    """Return a number with +, so that both international forms belong to the same conversation."""
     return f"+{number[2:]}" if number.startswith("00") else number

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from ecall_facade.errors import InvalidConfiguration
-from ecall_facade.webhooks import Busy, Seen, SeenKeys, once
-from ecall_facade.webhooks._seen import Claim
+from ecall_facade.webhooks import InProgress, Seen, SeenKeys, handle_once
+from ecall_facade.webhooks._deduplication import Claim
 
 KEY = "status:m-1:Delivered"
 
@@ -40,7 +40,7 @@ class InDatabase:
             if database.execute("INSERT OR IGNORE INTO seen VALUES (?, 0)", (key,)).rowcount:
                 return "new"
             (done,) = database.execute("SELECT done FROM seen WHERE key = ?", (key,)).fetchone()
-            return "done" if done else "busy"
+            return "done" if done else "in progress"
 
     def succeed(self, key: str) -> None:
         with self._open() as database:
@@ -65,22 +65,22 @@ def seen(request: pytest.FixtureRequest, tmp_path: Path) -> Seen:
 
 
 def test_the_first_time_is_new_and_others_are_not(seen: Seen) -> None:
-    with once(seen, KEY) as is_new:
+    with handle_once(seen, KEY) as is_new:
         assert is_new
     for _ in range(3):
-        with once(seen, KEY) as is_new:
+        with handle_once(seen, KEY) as is_new:
             assert not is_new
-    with once(seen, KEY + "x") as is_new:
+    with handle_once(seen, KEY + "x") as is_new:
         assert is_new
 
 
 def test_a_key_is_taken_while_its_handler_runs(seen: Seen) -> None:
-    with once(seen, KEY) as is_new:
+    with handle_once(seen, KEY) as is_new:
         assert is_new
         for _ in range(3):
-            with pytest.raises(Busy), once(seen, KEY):
+            with pytest.raises(InProgress), handle_once(seen, KEY):
                 pytest.fail("was let in")
-        assert seen.claim(KEY) == "busy"
+        assert seen.claim(KEY) == "in progress"
     assert seen.claim(KEY) == "done"
 
 
@@ -88,29 +88,29 @@ def test_a_key_is_taken_while_its_handler_runs(seen: Seen) -> None:
     "error",
     [
         ValueError(), KeyboardInterrupt(), SystemExit(), asyncio.CancelledError(), GeneratorExit(), StopIteration(),
-        Busy(), ExceptionGroup("x", [ValueError()]),
+        InProgress(), ExceptionGroup("x", [ValueError()]),
     ],
 )  # fmt: skip
 def test_whatever_a_handler_raises_lets_go_of_the_key(seen: Seen, error: BaseException) -> None:
     for _ in range(2):
-        with pytest.raises(type(error)), once(seen, KEY):
+        with pytest.raises(type(error)), handle_once(seen, KEY):
             raise error
-    with once(seen, KEY) as is_new:
+    with handle_once(seen, KEY) as is_new:
         assert is_new
     assert seen.claim(KEY) == "done"
 
 
 def test_an_exception_at_a_repeat_forgets_nothing(seen: Seen) -> None:
-    with once(seen, KEY):
+    with handle_once(seen, KEY):
         pass
-    with pytest.raises(ValueError, match="x"), once(seen, KEY):
+    with pytest.raises(ValueError, match="x"), handle_once(seen, KEY):
         raise ValueError("x")
     assert seen.claim(KEY) == "done"
 
 
 def test_a_task_that_is_cancelled_lets_go_of_the_key(seen: Seen) -> None:
     async def handle(started: asyncio.Event) -> None:
-        with once(seen, KEY):
+        with handle_once(seen, KEY):
             started.set()
             await asyncio.sleep(60)
 
@@ -118,7 +118,7 @@ def test_a_task_that_is_cancelled_lets_go_of_the_key(seen: Seen) -> None:
         started = asyncio.Event()
         task = asyncio.create_task(handle(started))
         await started.wait()
-        with pytest.raises(Busy), once(seen, KEY):
+        with pytest.raises(InProgress), handle_once(seen, KEY):
             pass
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -130,7 +130,7 @@ def test_a_task_that_is_cancelled_lets_go_of_the_key(seen: Seen) -> None:
 
 def test_a_block_that_is_left_early_is_done(seen: Seen) -> None:
     def handle() -> str:
-        with once(seen, KEY):
+        with handle_once(seen, KEY):
             return "left"
 
     assert handle() == "left"
@@ -139,7 +139,7 @@ def test_a_block_that_is_left_early_is_done(seen: Seen) -> None:
 
 def test_a_generator_that_is_thrown_away_lets_go_of_the_key(seen: Seen) -> None:
     def handle() -> Generator[None, None, None]:
-        with once(seen, KEY):
+        with handle_once(seen, KEY):
             yield
 
     generator = handle()
@@ -156,13 +156,13 @@ def test_fifty_threads_on_one_key(seen: Seen) -> None:
     def deliver(number: int) -> None:
         start.wait()
         try:
-            with once(seen, KEY) as is_new:
+            with handle_once(seen, KEY) as is_new:
                 if is_new:
                     handled.append(number)
                     time.sleep(0.05)
                 outcomes["new" if is_new else "done"] += 1
-        except Busy:
-            outcomes["busy"] += 1
+        except InProgress:
+            outcomes["in progress"] += 1
 
     with ThreadPoolExecutor(50) as pool:
         list(pool.map(deliver, range(50)))
@@ -181,7 +181,7 @@ def test_fifty_threads_that_try_until_it_is_done_and_whose_handler_often_fails()
         start.wait()
         for key in ("a", "b", "c"):
             while True:
-                with contextlib.suppress(Busy, OSError), once(seen, key) as is_new:
+                with contextlib.suppress(InProgress, OSError), handle_once(seen, key) as is_new:
                     if not is_new:
                         break
                     running[key] += 1
@@ -209,10 +209,10 @@ def test_fifty_threads_that_try_until_it_is_done_and_whose_handler_often_fails()
 def test_what_is_remembered_is_bounded() -> None:
     seen = SeenKeys(keep=100)
     for number in range(1000):
-        with once(seen, f"k-{number}"):
+        with handle_once(seen, f"k-{number}"):
             pass
         assert len(seen._done) <= 100
-        assert not seen._busy
+        assert not seen._in_progress
     assert seen.claim("k-999") == "done"
     assert seen.claim("k-900") == "done"
     assert seen.claim("k-899") == "new"
@@ -221,7 +221,7 @@ def test_what_is_remembered_is_bounded() -> None:
 def test_what_is_asked_for_is_remembered_longest() -> None:
     seen = SeenKeys(keep=3)
     for key in ("a", "b", "c", "a", "d"):
-        with once(seen, key):
+        with handle_once(seen, key):
             pass
     assert [seen.claim(key) for key in ("a", "b", "c", "d")] == ["done", "new", "done", "done"]
 
@@ -230,9 +230,9 @@ def test_keys_that_are_taken_are_not_forgotten() -> None:
     seen = SeenKeys(keep=1)
     assert seen.claim(KEY) == "new"
     for number in range(10):
-        with once(seen, f"k-{number}"):
+        with handle_once(seen, f"k-{number}"):
             pass
-    assert seen.claim(KEY) == "busy"
+    assert seen.claim(KEY) == "in progress"
 
 
 def test_how_many_are_remembered_by_default() -> None:
@@ -245,7 +245,7 @@ def test_how_many_are_remembered_by_default() -> None:
 
 @pytest.mark.parametrize("wrong", [0, -1])
 def test_nothing_cannot_be_remembered(wrong: int) -> None:
-    with pytest.raises(InvalidConfiguration, match="keep is a positive number of keys"):
+    with pytest.raises(InvalidConfiguration, match="keep must be a positive number of keys"):
         SeenKeys(keep=wrong)
 
 
@@ -257,12 +257,12 @@ def test_what_was_never_claimed_can_be_let_go(seen: Seen) -> None:
     assert seen.claim(KEY) == "done"
 
 
-def test_busy_says_what_to_do() -> None:
+def test_in_progress_says_what_happened() -> None:
     seen = SeenKeys()
     with (
-        once(seen, KEY),
-        pytest.raises(Busy, match="The same event is being handled"),
-        once(seen, KEY),
+        handle_once(seen, KEY),
+        pytest.raises(InProgress, match="The same event is being handled"),
+        handle_once(seen, KEY),
     ):
         pass
 
@@ -272,7 +272,7 @@ def test_an_error_of_the_memory_itself_is_not_hidden() -> None:
         def claim(self, key: str) -> Claim:
             raise OSError("the database is gone")
 
-    with pytest.raises(OSError, match="gone"), once(Broken(), KEY):
+    with pytest.raises(OSError, match="gone"), handle_once(Broken(), KEY):
         pytest.fail("was let in")
 
 
@@ -289,17 +289,17 @@ class Model(RuleBasedStateMachine):
     @rule(key=keys)
     def claim(self, key: str) -> None:
         assert self.seen.claim(key) == self.state.get(key, "new")
-        self.state.setdefault(key, "busy")
+        self.state.setdefault(key, "in progress")
 
     @rule(key=keys)
     def succeed(self, key: str) -> None:
-        if self.state.get(key) == "busy":
+        if self.state.get(key) == "in progress":
             self.seen.succeed(key)
             self.state[key] = "done"
 
     @rule(key=keys)
     def fail(self, key: str) -> None:
-        if self.state.get(key) == "busy":
+        if self.state.get(key) == "in progress":
             self.seen.fail(key)
             del self.state[key]
 

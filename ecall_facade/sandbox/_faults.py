@@ -1,4 +1,4 @@
-"""What can go wrong with an answer, as data: planned by a test, or asked for by a magic recipient."""
+"""Faults that a response can have, as data: planned by a test, or played for a magic recipient."""
 
 from __future__ import annotations
 
@@ -13,16 +13,23 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-FOREVER = 120.0  # seconds without an answer, after which the connection is dropped all the same
+FOREVER = 120.0  # seconds without a response, after which the connection is dropped after all
 
 
 @attrs.frozen
-class Trouble:
-    """An answer that is not as it should be.
+class Fault:
+    """What is wrong with a response.
 
-    `accepts` is whether the request is acted on first. With a `status` the answer is replaced; names of headers are
-    lower case, and None leaves one out. `rewrite` changes the JSON of a true answer. `delay` is in seconds. Half of the
-    answer comes with `cut`, and none with `drop`, before the connection ends. `note` tells a person what happened.
+    Attributes:
+        note: What happened, for people.
+        accepts: Whether the request is handled first.
+        status: Replaces the response by one with this status, `body` and `headers`.
+        body: The body of that response.
+        headers: Headers by lower-case name; None leaves one out that every response has.
+        rewrite: Changes the body of the response.
+        delay: Seconds before the response is sent.
+        cut: Whether the connection ends after half of the response.
+        drop: Whether the connection ends without a response.
     """
 
     note: str
@@ -35,19 +42,23 @@ class Trouble:
     cut: bool = False
     drop: bool = False
 
-    def answer(self, true: Response | None) -> Response:
-        """Give the answer that goes out in place of the true one, which there is where the request is acted on."""
-        if self.status is not None or true is None:
+    def response_to(self, response: Response | None) -> Response:
+        """Return the response to send.
+
+        Args:
+            response: The right one, or None if the request was not handled.
+        """
+        if self.status is not None or response is None:
             named = {name: value for name, value in self.headers.items() if value is not None}
             return Response(self.body, self.status or 500, named)
         if self.rewrite is None:
-            return true
+            return response
         return Response(
-            self.rewrite(bytes(true.body)), true.status_code, media_type="application/json"
+            self.rewrite(bytes(response.body)), response.status_code, media_type="application/json"
         )
 
     async def send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer, or as much of it as there is to be."""
+        """Send the response, late, in part or not at all."""
         if self.delay:
             try:
                 await asyncio.wait_for(_disconnect(receive), self.delay)
@@ -65,11 +76,14 @@ class Trouble:
 
 async def _disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
-        """Read on: what is left of the request interests nobody."""
+        """Discard the rest of the request."""
 
 
 def _half(send: Send) -> Send:
-    """Leave the second half of a body out. The server ends the connection of an answer that stays unfinished."""
+    """Return a `send` that leaves out the second half of a body.
+
+    The server closes the connection, as the response stays unfinished.
+    """
 
     async def send_half(message: Message) -> None:
         if message["type"] == "http.response.body":

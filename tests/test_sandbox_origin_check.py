@@ -1,4 +1,4 @@
-"""Who may come in: only this machine, and no other web site that a browser on it has open."""
+"""The origin check: which hosts and web sites are refused, also behind a reverse proxy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
     body: str
 
     @property
-    def is_from_the_door(self) -> bool:
+    def is_refused_by_the_origin_check(self) -> bool:
         return self.status == 403 and json.loads(self.body)["errorCode"] == "SandboxForeignSite"
 
 
@@ -78,7 +78,12 @@ class TestOtherSites:
             "Origin: http://127.0.0.1",
             "Origin: http://127.0.0.1:1",
             "Origin: http://localhost:{port}",
-            "Origin: https://127.0.0.1:{port}",
+            "Origin: http://user@127.0.0.1:{port}",
+            "Origin: ftp://127.0.0.1:{port}",
+            "Origin: http://127.0.0.1:{port}\r\nOrigin: https://evil.example",
+            "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site",
+            "Origin: https://evil.example\r\nX-Forwarded-Host: mailbox.test",
+            "Origin: https://mailbox.test:8443\r\nX-Forwarded-Host: mailbox.test",
             "Origin: http://127.0.0.1:{port}.evil.example",
             "Origin: http://127.0.0.1:{port}/",
             "Sec-Fetch-Site: cross-site",
@@ -86,11 +91,11 @@ class TestOtherSites:
             "Origin: http://127.0.0.1:{port}\r\nSec-Fetch-Site: cross-site",
         ],
     )
-    def test_may_not_write(self, sandbox: Sandbox, path: str, header: str) -> None:
+    def test_another_web_site_may_not_write(self, sandbox: Sandbox, path: str, header: str) -> None:
         sandbox.clear()
         port = httpx.URL(sandbox.url).port
         answer = ask(sandbox, "POST", path, header.replace("{port}", str(port)))
-        assert answer.is_from_the_door
+        assert answer.is_refused_by_the_origin_check
         assert "x-ecall-sandbox: simulated" in answer.headers
         # Every answer of the service has an id; the page has no need of one.
         assert ("x-f24-request-id: " in answer.headers) is path.startswith("/api/")
@@ -98,11 +103,15 @@ class TestOtherSites:
         assert sandbox.messages == []
 
     @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-    def test_may_not_do_anything_else(self, sandbox: Sandbox, method: str) -> None:
-        assert ask(sandbox, method, "/inbox/items", "Origin: https://evil.example").is_from_the_door
+    def test_another_web_site_may_not_use_other_methods(
+        self, sandbox: Sandbox, method: str
+    ) -> None:
+        assert ask(
+            sandbox, method, "/inbox/items", "Origin: https://evil.example"
+        ).is_refused_by_the_origin_check
 
     @pytest.mark.parametrize("path", [*READS, *WRITES])
-    def test_are_told_by_no_header_that_they_may_read(self, sandbox: Sandbox, path: str) -> None:
+    def test_no_response_has_a_cors_header(self, sandbox: Sandbox, path: str) -> None:
         for method in ("GET", "OPTIONS"):
             answer = ask(
                 sandbox,
@@ -123,9 +132,10 @@ class TestOtherSites:
             ["Sec-Fetch-Site: none"],
             ["Origin: http://127.0.0.1:{port}", "Sec-Fetch-Site: same-origin"],
             ["Origin: HTTP://127.0.0.1:{port}"],
+            ["Origin: https://127.0.0.1:{port}"],
         ],
     )
-    def test_are_not_programs_and_the_own_page(
+    def test_programs_and_the_own_page_may_write(
         self, sandbox: Sandbox, path: str, statuses: set[int], headers: list[str]
     ) -> None:
         port = httpx.URL(sandbox.url).port
@@ -136,7 +146,7 @@ class TestOtherSites:
             in statuses
         )
 
-    def test_may_link_to_it(self, sandbox: Sandbox) -> None:
+    def test_another_web_site_may_link_to_the_page(self, sandbox: Sandbox) -> None:
         assert ask(sandbox, "GET", "/", "Sec-Fetch-Site: cross-site").status == 200
 
 
@@ -161,12 +171,14 @@ class TestOtherNames:
             ":{port}",
         ],
     )
-    def test_are_refused(self, sandbox: Sandbox, path: str, host: str) -> None:
+    def test_a_host_that_is_not_this_machine_is_refused(
+        self, sandbox: Sandbox, path: str, host: str
+    ) -> None:
         host = host.replace("{port}", str(httpx.URL(sandbox.url).port))
         method = "POST" if path in WRITES else "GET"
         answer = ask(sandbox, method, path, f"Origin: http://{host}", host=host)
-        assert answer.is_from_the_door
-        assert "own names only" in json.loads(answer.body)["error"]
+        assert answer.is_refused_by_the_origin_check
+        assert "names of this machine" in json.loads(answer.body)["error"]
 
     @pytest.mark.parametrize(
         "host",
@@ -180,7 +192,7 @@ class TestOtherNames:
             "[::1]",
         ],
     )
-    def test_are_not_those_of_this_machine(self, sandbox: Sandbox, host: str) -> None:
+    def test_all_names_of_this_machine_are_accepted(self, sandbox: Sandbox, host: str) -> None:
         host = host.replace("{port}", str(httpx.URL(sandbox.url).port))
         assert ask(sandbox, "GET", "/inbox/items", host=host).status == 200
         assert (
@@ -188,26 +200,30 @@ class TestOtherNames:
         )
 
     @pytest.mark.parametrize("headers", [[], ["Host: 127.0.0.1", "Host: evil.example"]])
-    def test_are_one_and_not_none(self, sandbox: Sandbox, headers: list[str]) -> None:
+    def test_a_request_without_one_host_is_answered_with_400(
+        self, sandbox: Sandbox, headers: list[str]
+    ) -> None:
         assert ask(sandbox, "GET", "/inbox/items", *headers, host="").status == 400
 
     @pytest.mark.parametrize(
         "target", ["http://evil.example/inbox/items", "//evil.example/inbox/items", "*"]
     )
-    def test_in_a_target_lead_nowhere(self, sandbox: Sandbox, target: str) -> None:
+    def test_a_host_in_the_request_target_is_not_followed(
+        self, sandbox: Sandbox, target: str
+    ) -> None:
         assert ask(sandbox, "GET", target).status in {400, 404}
         assert ask(sandbox, "GET", target, host="evil.example").status in {400, 403}
 
 
 class TestAddresses:
-    def test_of_this_machine_need_no_warning(self) -> None:
+    def test_listening_on_this_machine_does_not_warn(self) -> None:
         for host in ("127.0.0.1", "localhost"):
             with warnings.catch_warnings(), Sandbox(host=host) as sandbox:
                 warnings.simplefilter("error")
                 assert sandbox.url.startswith(f"http://{host}:")
                 assert ask(sandbox, "GET", "/inbox/items").status == 200
 
-    def test_of_all_machines_need_one_and_take_any_name(self) -> None:
+    def test_listening_on_all_addresses_warns_and_accepts_any_host(self) -> None:
         sandbox = Sandbox(host="0.0.0.0")
         with pytest.warns(UserWarning, match="listens on 0.0.0.0: other machines"):
             sandbox.start()
@@ -227,7 +243,7 @@ class TestAddresses:
         finally:
             sandbox.stop()
 
-    def test_may_be_of_ipv6(self) -> None:
+    def test_a_sandbox_can_listen_on_ipv6(self) -> None:
         sandbox = Sandbox(host="::1")
         try:
             sandbox.start()
@@ -240,7 +256,7 @@ class TestAddresses:
             with ECall(**sandbox.credentials) as ecall:
                 ecall.sms.send("079 123 45 67", "Grüezi")
             assert ask(sandbox, "POST", "/inbox/clear", f"Origin: {sandbox.url}").status == 204
-            assert ask(sandbox, "GET", "/", host="evil.example").is_from_the_door
+            assert ask(sandbox, "GET", "/", host="evil.example").is_refused_by_the_origin_check
         finally:
             sandbox.stop()
 
@@ -248,7 +264,7 @@ class TestAddresses:
         "host", ["192.0.2.1", "nowhere.invalid", "x" * 70, "a..b", "a\0b", "127.0.0.1:80", "ü" * 70]
     )
     @pytest.mark.filterwarnings("ignore:The sandbox listens on")
-    def test_that_are_none_are_said(self, host: str) -> None:
+    def test_an_address_it_cannot_listen_on_is_named(self, host: str) -> None:
         before = threading.active_count()
         with pytest.raises(OSError, match="The sandbox cannot listen on") as caught:
             Sandbox(host=host).start()
@@ -256,13 +272,11 @@ class TestAddresses:
         assert threading.active_count() == before
 
     @pytest.mark.parametrize("port", [-1, 65536])
-    def test_have_a_port(self, port: int) -> None:
-        with pytest.raises(
-            ValueError, match="port must be from 0, which takes a free one, to 65535"
-        ):
+    def test_an_invalid_port_is_refused(self, port: int) -> None:
+        with pytest.raises(ValueError, match="port must be from 0 to 65535; 0 takes a free one"):
             Sandbox(port=port)
 
-    def test_may_be_chosen(self) -> None:
+    def test_the_port_can_be_chosen(self) -> None:
         with Sandbox() as sandbox:
             port = httpx.URL(sandbox.url).port or 0
         with Sandbox(port=port) as sandbox:
@@ -289,12 +303,14 @@ class TestUrls:
             ("", "must be http://… or https://…"),
         ],
     )
-    def test_are_checked_when_it_is_made(self, name: str, url: str, problem: str) -> None:
+    def test_urls_of_receivers_are_checked_by_the_constructor(
+        self, name: str, url: str, problem: str
+    ) -> None:
         options: dict[str, Any] = {name: url}
         with pytest.raises(ValueError, match=problem):
             Sandbox(**options)
 
-    def test_may_be_of_named_hosts(self) -> None:
+    def test_urls_of_receivers_may_have_hosts_in_callback_hosts(self) -> None:
         Sandbox(
             inbound_url="https://APP.example/x",
             callback_url="http://app.example/",
@@ -305,3 +321,88 @@ class TestUrls:
 def test_credentials_are_always_checked() -> None:
     assert Sandbox._checks_credentials
     assert Sandbox()._app._credentials
+
+
+class TestReverseProxy:
+    """A proxy ends TLS, and passes requests on with its own name or the sandbox's as Host."""
+
+    @pytest.mark.parametrize(
+        ("host", "headers"),
+        [
+            # The proxy keeps Host, which is also this machine's.
+            ("localhost:8443", ["Origin: https://localhost:8443"]),
+            ("localhost", ["Origin: https://localhost"]),
+            ("localhost:443", ["Origin: https://localhost"]),
+            ("LOCALHOST", ["Origin: https://localhost:443"]),
+            ("localhost:80", ["Origin: http://localhost"]),
+            ("[::1]:8443", ["Origin: https://[::1]:8443"]),
+            # The proxy writes the sandbox's address as Host, and says what Host was.
+            (None, ["Origin: https://mailbox.test", "X-Forwarded-Host: mailbox.test"]),
+            (None, ["Origin: https://mailbox.test", "X-Forwarded-Host: mailbox.test:443"]),
+            (None, ["Origin: https://mailbox.test:8443", "X-Forwarded-Host: MAILBOX.test:8443"]),
+            (None, ["Origin: https://mailbox.test", "X-Forwarded-Host: mailbox.test, inner.test"]),
+            (
+                None,
+                [
+                    "Origin: https://mailbox.test",
+                    "X-Forwarded-Host: mailbox.test",
+                    "X-Forwarded-Host: inner.test",
+                ],
+            ),
+            # The proxy writes it and says nothing, but the browser says that it is the page itself.
+            (None, ["Origin: https://mailbox.test", "Sec-Fetch-Site: same-origin"]),
+            ("localhost", ["Origin: https://localhost:8443", "Sec-Fetch-Site: same-origin"]),
+        ],
+    )
+    @pytest.mark.parametrize(("path", "status"), [("/inbox/clear", 204), ("/api/v2/message", 200)])
+    def test_the_page_may_write_through_a_reverse_proxy(
+        self, sandbox: Sandbox, host: str | None, headers: list[str], path: str, status: int
+    ) -> None:
+        assert ask(sandbox, "POST", path, *headers, host=host).status == status
+
+    @pytest.mark.parametrize(
+        ("host", "headers"),
+        [
+            # A site that gave its own name this machine's address can send any header but Host.
+            ("evil.example", ["X-Forwarded-Host: 127.0.0.1"]),
+            ("evil.example", ["X-Forwarded-Host: evil.example", "Origin: http://evil.example"]),
+            ("evil.example", ["Sec-Fetch-Site: same-origin"]),
+            (None, ["X-Forwarded-Host: evil.example", "Sec-Fetch-Site: cross-site"]),
+            (None, ["X-Forwarded-Host:", "Origin: https://evil.example"]),
+            (None, ["X-Forwarded-Host: [", "Origin: https://["]),
+            (None, ["X-Forwarded-Host: a:b", "Origin: https://a:b"]),
+        ],
+    )
+    def test_forwarded_headers_let_no_other_site_in(
+        self, sandbox: Sandbox, host: str | None, headers: list[str]
+    ) -> None:
+        assert ask(
+            sandbox, "POST", "/inbox/clear", *headers, host=host
+        ).is_refused_by_the_origin_check
+
+    @pytest.mark.parametrize("allowed", ["mailbox.test", ["MAILBOX.test", "other.test"]])
+    def test_a_sandbox_answers_to_the_names_in_allowed_hosts(
+        self, allowed: str | list[str]
+    ) -> None:
+        with Sandbox(allowed_hosts=allowed) as sandbox:
+            for host in ("mailbox.test", "Mailbox.test:8443", "mailbox.test."):
+                origin = f"Origin: https://{host}"
+                assert ask(sandbox, "POST", "/inbox/clear", origin, host=host).status == 204
+            assert ask(sandbox, "GET", "/", host="evil.example").is_refused_by_the_origin_check
+            assert ask(
+                sandbox, "GET", "/", host="mailbox.test.evil.example"
+            ).is_refused_by_the_origin_check
+
+    @pytest.mark.parametrize("name", ["", "https://mailbox.test", "mailbox.test:8443", "a/b", "*"])
+    def test_allowed_hosts_takes_names_without_scheme_and_port(self, name: str) -> None:
+        with pytest.raises(ValueError, match="allowed_hosts must contain host names"):
+            Sandbox(allowed_hosts=[name])
+
+    def test_a_refused_name_and_a_refused_origin_say_how_to_allow_them(
+        self, sandbox: Sandbox
+    ) -> None:
+        name = json.loads(ask(sandbox, "GET", "/", host="mailbox.test").body)["error"]
+        assert "allowed_hosts" in name
+        origin = "Origin: https://mailbox.test"
+        write = json.loads(ask(sandbox, "POST", "/inbox/clear", origin).body)["error"]
+        assert "X-Forwarded-Host" in write

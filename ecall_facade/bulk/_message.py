@@ -1,0 +1,35 @@
+"""One message of a bulk job, as it was read."""
+
+from __future__ import annotations
+
+import attrs
+
+from ecall_facade.numbers import RawAddress, mask
+
+
+def _mask_recipient(to: str | RawAddress) -> str:
+    # A spoilt file may hold something else than a number here, of which mask() shows nothing.
+    return mask(to.value if isinstance(to, RawAddress) else to)
+
+
+@attrs.frozen
+class Message:
+    """One message to one recipient, as it was read: nothing is normalised or measured yet.
+
+    Attributes:
+        to: The number as people write it, or a `RawAddress`.
+        text: What the recipient gets to read.
+        channel: "sms", "whatsapp" or "rcs".
+        sender: Who it is from; None for the client's own sender.
+        reference: What the caller knows the message by; it is not sent.
+        line: Line or row in the file, from 1, for error messages.
+        source: Name of the file, for error messages.
+    """
+
+    to: str | RawAddress = attrs.field(repr=_mask_recipient)
+    text: str = attrs.field(repr=False)
+    channel: str = "sms"
+    sender: str | None = None
+    reference: str | None = attrs.field(default=None, repr=False)  # it may name a person
+    line: int | None = None
+    source: str | None = None

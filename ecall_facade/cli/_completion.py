@@ -1,0 +1,38 @@
+"""`ecall completion`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from ecall_facade.cli._output import Exit
+
+app = App(
+    name="completion",
+    help_epilogue="""\
+Write what it prints where your shell looks for completions, and start a new shell. Do so again after an upgrade.
+
+  bash        ~/.local/share/bash-completion/completions/ecall
+  zsh         a file _ecall in a folder of $fpath
+  fish        ~/.config/fish/completions/ecall.fish
+
+Examples:
+  ecall completion bash
+  ecall completion zsh
+  ecall completion fish
+""",
+)
+
+
+@app.default
+def print_completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Your shell.")], /
+) -> Exit:
+    """Print the completion script of a shell."""
+    from ecall_facade.cli._app import make_app
+
+    sys.stdout.write(make_app().generate_completion(prog_name="ecall", shell=shell))
+    sys.stdout.flush()
+    return Exit.DONE

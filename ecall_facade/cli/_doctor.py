@@ -1,0 +1,425 @@
+"""`ecall doctor`."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+import urllib.request
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+from cyclopts import App, Parameter
+
+from ecall_client.tables import OPERATIONS
+from ecall_facade import APIError, AuthenticationError, ECall, ECallError, PermissionDenied
+from ecall_facade._settings import Account
+from ecall_facade.cli._credentials import Settings, find_settings
+from ecall_facade.cli._output import Exit, Failure, say, usage, write_json
+from ecall_facade.cli._session import load_sandbox, running
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ecall_facade._json import JSON
+    from ecall_facade._settings import ApiVersion, VersionIn
+
+Known: TypeAlias = Literal["your setup", "documented", "inferred"]
+Found: TypeAlias = Literal["ok", "problem", "confirmed", "contradicted", "not checked"]
+
+_CONNECT_TIMEOUT = 5.0  # seconds
+_READ_TIMEOUT = 15.0
+_FEW_DAYS = 14  # of a certificate, which should have been renewed by then
+_STYLES = {"ok": "green", "confirmed": "green", "problem": "bold red", "contradicted": "bold red"}
+
+app = App(
+    name="doctor",
+    help_epilogue="""\
+It sends nothing and changes nothing: it looks up the name, makes a connection, and reads messages, lists and files \
+that do not exist. "Known from" says whether the vendor documents something, or whether this package could only infer \
+it; "found" says what the service showed: confirmed, contradicted, or not checked, where only a send could tell.
+
+Exit code 0 says that no problem was found, 1 that there are some.
+
+Examples:
+  ecall doctor
+  ecall doctor --json
+  ecall doctor --sandbox
+""",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the table."""
+
+    subject: str
+    known: Known
+    found: Found
+    details: str
+
+
+@dataclass
+class Report:
+    """What was checked so far, and whether it was a sandbox that answered."""
+
+    checks: list[Check] = field(default_factory=list[Check])
+    is_sandbox: bool = False
+
+    def add(self, subject: str, known: Known, found: Found, details: str) -> None:
+        """Add a line."""
+        self.checks.append(Check(subject, known, found, details))
+
+    @property
+    def problems(self) -> int:
+        """Return how many lines need somebody's attention."""
+        return sum(check.found in ("problem", "contradicted") for check in self.checks)
+
+
+@app.default
+def examine(
+    *,
+    credentials: Annotated[
+        Path | None, Parameter(help="TOML file with username and password, as for send.")
+    ] = None,
+    sandbox: Annotated[bool, Parameter(help="Examine a sandbox of its own.")] = False,
+    json: Annotated[bool, Parameter(help="One object instead of a table.")] = False,
+) -> Exit:
+    """Find out what is wrong with a setup. Sends nothing."""
+    if sandbox and credentials is not None:
+        raise usage("--sandbox has its own credentials: leave out --credentials")
+    report = Report()
+    with _settings(report, credentials, sandbox=sandbox) as (settings, has_credentials):
+        _check_service(report, settings, has_credentials=has_credentials)
+    if json:
+        write_json(_to_json(report))
+    else:
+        _show(report)
+    return Exit.FAILED if report.problems else Exit.DONE
+
+
+@contextmanager
+def _settings(
+    report: Report, credentials: Path | None, *, sandbox: bool
+) -> Generator[tuple[Settings, bool], None, None]:
+    """Give the settings, and whether they have credentials; what is wrong with them goes to the report."""
+    if sandbox:
+        with running(load_sandbox()()) as server:
+            given = server.credentials
+            report.add("credentials", "your setup", "ok", "those of the embedded sandbox")
+            yield (
+                {
+                    "username": given["username"],
+                    "password": given["password"],
+                    "base_url": given["base_url"],
+                    "sender": dict(given["sender"]),
+                },
+                True,
+            )
+        return
+    settings: Settings = {}
+    has_credentials = True
+    try:
+        settings = find_settings(credentials)
+        Account.of(settings.get("username"), settings.get("password"), "https://rest.ecall.ch")
+        where = "from a file" if "username" in settings else "from the environment"
+        report.add("credentials", "your setup", "ok", where)
+    except (Failure, ECallError) as error:
+        has_credentials = False
+        report.add("credentials", "your setup", "problem", str(error))
+    yield settings, has_credentials
+
+
+def _check_service(report: Report, settings: Settings, *, has_credentials: bool) -> None:
+    try:
+        account = Account.of("x", "x", settings.get("base_url"))
+    except ECallError as error:
+        report.add("address", "your setup", "problem", str(error))
+        return
+    report.add("address", "your setup", "ok", account.base_url)
+    is_direct = _check_proxy(report, account)
+    if is_direct and not _check_connection(report, account.base_url):
+        return
+    if not _check_first_response(report, account):
+        return
+    if not has_credentials:
+        report.add("credentials accepted", "documented", "not checked", "there are none")
+        return
+    try:
+        with ECall(**settings, timeout=(_CONNECT_TIMEOUT, _READ_TIMEOUT), retry=False) as ecall:
+            _check_senders(report, ecall)
+            if _check_credentials(report, ecall):
+                _check_versions(report, ecall)
+                _check_paths(report, ecall)
+    except ECallError as error:  # what cannot be used of the settings
+        report.add("settings", "your setup", "problem", str(error))
+
+
+def _check_proxy(report: Report, account: Account) -> bool:
+    """Tell which proxy the environment names for the service; return whether there is none."""
+    url = urlsplit(account.base_url)
+    if account.is_loopback:
+        report.add("proxy", "your setup", "ok", "none, as this machine is called directly")
+        return True
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(url.hostname or ""):
+        report.add("proxy", "your setup", "ok", "none")
+        return True
+    named = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    place = f"{named.hostname}:{named.port}" if named.port else f"{named.hostname}"
+    with_password = ", with credentials" if named.username else ""
+    report.add(
+        "proxy", "your setup", "ok", f"{place}{with_password}; it resolves the name and connects"
+    )
+    return False
+
+
+def _check_connection(report: Report, base_url: str) -> bool:
+    """Resolve the name and make a connection, by TLS if the service is called by it."""
+    url = urlsplit(base_url)
+    host = url.hostname or ""
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        words = error.strerror if isinstance(error, OSError) else str(error)
+        report.add("name", "your setup", "problem", f"{host} cannot be resolved: {words}")
+        return False
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    report.add("name", "your setup", "ok", f"{host} is {', '.join(addresses)}")
+    begun = time.monotonic()
+    try:
+        with socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT) as connection:
+            took = f"{1000 * (time.monotonic() - begun):.0f} ms"
+            report.add("connection", "your setup", "ok", f"to port {port} in {took}")
+            if url.scheme == "https":
+                return _check_tls(report, connection, host)
+    except OSError as error:
+        words = error.strerror or str(error)
+        report.add("connection", "your setup", "problem", f"to {host}:{port}: {words}")
+        return False
+    return True
+
+
+def _check_tls(report: Report, connection: socket.socket, host: str) -> bool:
+    try:
+        # The same certificates are trusted as for a send.
+        with httpx.create_ssl_context().wrap_socket(connection, server_hostname=host) as secured:
+            version = secured.version() or "unknown"
+            certificate = secured.getpeercert() or {}
+    except ssl.SSLCertVerificationError as error:
+        report.add(
+            "certificate",
+            "your setup",
+            "problem",
+            f"{error.verify_message}; if your network has a certificate authority of its own, "
+            "name its file in SSL_CERT_FILE",
+        )
+        return False
+    except (OSError, ValueError) as error:
+        words = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        report.add("TLS", "documented", "problem", f"the handshake failed: {words}")
+        return False
+    is_expected = version in ("TLSv1.2", "TLSv1.3")
+    report.add("TLS", "documented", "confirmed" if is_expected else "contradicted", version)
+    begins, ends = (_read_date(certificate.get(name)) for name in ("notBefore", "notAfter"))
+    days = (ends - datetime.now(UTC)).days
+    report.add(
+        "certificate",
+        "your setup",
+        "ok" if days >= _FEW_DAYS else "problem",
+        f"valid from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}, {days} more days",
+    )
+    return True
+
+
+def _read_date(value: object) -> datetime:
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(value)), UTC)
+
+
+def _check_first_response(report: Report, account: Account) -> bool:
+    """Ask without credentials, and see who answers."""
+    url = f"{account.base_url}/api/message/{uuid.uuid4()}"
+    try:
+        with httpx.Client(
+            verify=httpx.create_ssl_context(),
+            trust_env=not account.is_loopback,
+            timeout=_READ_TIMEOUT,
+        ) as client:
+            response = client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        words = str(error) or type(error).__name__
+        report.add("response", "documented", "problem", f"there is none: {words}")
+        return False
+    if sign := response.headers.get("x-ecall-sandbox"):
+        report.is_sandbox = True
+        report.add("service", "your setup", "ok", f"it is the SANDBOX, not eCall: {sign}")
+    has_id = "x-f24-request-id" in response.headers
+    report.add(
+        "request id of each response",
+        "documented",
+        "confirmed" if has_id else "contradicted",
+        "there" if has_id else "missing: is it eCall that answers, or something in between?",
+    )
+    is_refused = response.status_code == 401
+    report.add(
+        "no access without credentials",
+        "documented",
+        "confirmed" if is_refused else "contradicted",
+        f"status {response.status_code}",
+    )
+    return True
+
+
+def _check_senders(report: Report, ecall: ECall) -> None:
+    senders = sorted(ecall._setup.options.senders)  # pyright: ignore[reportPrivateUsage]
+    if senders:
+        report.add("sender", "your setup", "ok", f"set for {', '.join(senders)}")
+    else:
+        report.add("sender", "your setup", "problem", "none is set: ECALL_SENDER, or sender=")
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a read of something that does not exist was answered."""
+
+    status: int | None
+    code: str | None
+    words: str
+
+    @property
+    def is_documented_error(self) -> bool:
+        return self.status is not None and self.code is not None
+
+
+def _read(ecall: ECall, path: str) -> _Answer:
+    try:
+        answer = ecall.request("GET", path)
+    except APIError as error:
+        return _Answer(error.status_code, error.code, str(error))
+    except ECallError as error:
+        return _Answer(None, None, str(error))
+    return _Answer(answer.status_code, None, f"status {answer.status_code}")
+
+
+def _check_credentials(report: Report, ecall: ECall) -> bool:
+    try:
+        ecall.messages.status(str(uuid.uuid4()))
+    except (AuthenticationError, PermissionDenied) as error:
+        report.add("credentials accepted", "documented", "problem", str(error))
+        return False
+    except APIError as error:
+        if error.status_code >= 500:
+            report.add("credentials accepted", "documented", "problem", str(error))
+            return False
+    except ECallError as error:
+        report.add("credentials accepted", "documented", "problem", str(error))
+        return False
+    report.add("credentials accepted", "documented", "confirmed", "a read was allowed")
+    return True
+
+
+def _check_versions(report: Report, ecall: ECall) -> None:
+    """Read a message that does not exist in both versions, named in both ways."""
+    ways: list[tuple[ApiVersion, VersionIn, Known]] = [
+        ("v2", "path", "documented"),
+        ("v2", "header", "documented"),
+        ("v1", "header", "documented"),
+        ("v1", "path", "inferred"),
+    ]
+    for version, place, known in ways:
+        copy = ecall.with_options(api_version=version, version_in=place)
+        answer = _read(copy, f"/api/message/{uuid.uuid4()}")
+        _judge(report, f"{version} by {place}", known, answer, _read_nowhere(copy))
+
+
+def _check_paths(report: Report, ecall: ECall) -> None:
+    """Read what does not exist at each path; those that can only be written to are not checked."""
+    nowhere = _read_nowhere(ecall)
+    for operation in OPERATIONS:
+        known: Known = "inferred" if operation.level == "inferred" else "documented"
+        subject = f"{operation.method} {operation.path}"
+        if operation.method != "GET":
+            report.add(subject, known, "not checked", "only a send or an upload could tell")
+            continue
+        answer = _read(ecall, f"{operation.path.partition('{')[0]}{uuid.uuid4()}")
+        _judge(report, subject, known, answer, nowhere)
+
+
+def _read_nowhere(ecall: ECall) -> _Answer:
+    """Read at a path that cannot exist, to compare others with it."""
+    return _read(ecall, f"/api/no-such-path-{uuid.uuid4().hex}/{uuid.uuid4()}")
+
+
+def _judge(report: Report, subject: str, known: Known, answer: _Answer, nowhere: _Answer) -> None:
+    """Compare the answer for a thing that does not exist with that for a path that does not."""
+    if answer.status is None or answer.status >= 500 or answer.status in (401, 403, 429):
+        report.add(subject, known, "problem", answer.words)
+    elif answer.status not in (400, 404):
+        report.add(subject, known, "contradicted", f"status {answer.status} for an unknown id")
+    elif not answer.is_documented_error:
+        report.add(
+            subject,
+            known,
+            "contradicted",
+            f"status {answer.status} without the documented error: the path may be another",
+        )
+    elif (answer.status, answer.code) == (nowhere.status, nowhere.code):
+        report.add(
+            subject,
+            known,
+            "not checked",
+            f"{answer.code}, as for a path that cannot exist, so that it tells nothing",
+        )
+    else:
+        report.add(subject, known, "confirmed", f"{answer.code} for an unknown id")
+
+
+def _to_json(report: Report) -> dict[str, JSON]:
+    return {
+        "checks": [
+            {
+                "subject": check.subject,
+                "known": check.known,
+                "found": check.found,
+                "details": check.details,
+            }
+            for check in report.checks
+        ],
+        "problems": report.problems,
+        "simulated": report.is_sandbox,
+    }
+
+
+def _show(report: Report) -> None:
+    heads = ("What", "Known from", "Found", "Details")
+    rows = [(check.subject, check.known, check.found, check.details) for check in report.checks]
+    widths = [max(len(row[column]) for row in (heads, *rows)) + 2 for column in range(3)]
+
+    def pad(row: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
+        first, second, third = (
+            text.ljust(width) for text, width in zip(row[:3], widths, strict=True)
+        )
+        return first, second, third, row[3]
+
+    first, second, third, last = pad(heads)
+    say((((f"{first}{second}{third}{last}"), "bold"),))
+    for row in rows:
+        first, second, third, last = pad(row)
+        say((first, second, (third, _STYLES.get(row[2], "")), last))
+    say("")
+    if report.is_sandbox:
+        say((("SIMULATION", "bold yellow"), ": a sandbox answered; it says nothing about eCall."))
+    count = report.problems
+    say(
+        "No problem was found."
+        if not count
+        else f"{count} problem{'s' if count > 1 else ''} found."
+    )

@@ -1,0 +1,315 @@
+"""`ecall listen`."""
+
+from __future__ import annotations
+
+import json as json_format
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from ecall_facade.cli import _signals
+from ecall_facade.cli._output import Exit, Output, remark, say, usage, write_json
+from ecall_facade.errors import InvalidConfiguration
+from ecall_facade.numbers import mask
+from ecall_facade.webhooks import (
+    DOCUMENTED_SOURCES,
+    ReceivedMessage,
+    Receiver,
+    SeenKeys,
+    StatusUpdate,
+    UnknownEvent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from typing import TypeAlias
+
+    from ecall_facade._json import JSON
+
+    AnyEvent: TypeAlias = StatusUpdate | ReceivedMessage | UnknownEvent
+
+PATH_SECRET = "ECALL_WEBHOOK_PATH_SECRET"  # noqa: S105  # names of variables
+BASIC_AUTH = "ECALL_WEBHOOK_BASIC_AUTH"
+
+app = App(
+    name="listen",
+    usage="Usage: ecall listen [OPTIONS] [-- ARGUMENTS]",
+    help_epilogue=f"""\
+Delivery reports come to its address, replies to /api/webhooks/receivedmessage below it as well. Each event is printed \
+once, until Ctrl-C.
+
+With --exec each event is first given to a program, as one JSON object on its stdin. No shell is involved; what \
+follows "--" are the arguments of the program. What it prints goes to stderr. If it fails, the caller is \
+answered 500, so that the event may come again.
+
+Callbacks are only accepted from the documented addresses of the service, or from those that --source names.
+{PATH_SECRET} must be one segment of the path that is called, and {BASIC_AUTH}
+(name:password) is asked for as HTTP Basic credentials; each is checked if it is set.
+
+Examples:
+  ecall listen
+  ecall listen --port 0 --source 127.0.0.1 --json
+  ecall listen --host 0.0.0.0 --trusted-proxy 10.0.0.5
+  ecall listen --exec python3 -- handle_event.py --verbose
+""",
+)
+
+
+@app.default
+def listen(
+    *arguments: Annotated[str, Parameter(help="Arguments of the program that --exec names.")],
+    host: Annotated[
+        str, Parameter(help="Name or address it listens on; default 127.0.0.1.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, Parameter(help="Where it listens; default 8399; 0 takes a free one.")
+    ] = 8399,
+    source: Annotated[
+        list[str] | None,
+        Parameter(help="Address or network that callbacks may come from; may be repeated."),
+    ] = None,
+    any_source: Annotated[
+        bool, Parameter(help="Accept callbacks from anywhere; needs one of the secrets.")
+    ] = False,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        Parameter(help="Your reverse proxy, whose X-Forwarded-For is believed; may be repeated."),
+    ] = None,
+    program: Annotated[
+        str | None, Parameter(name="--exec", help="Program that gets each event on its stdin.")
+    ] = None,
+    exec_timeout: Annotated[
+        float, Parameter(help="Seconds that the program may take; default 30.")
+    ] = 30,
+    json: Annotated[
+        bool, Parameter(help="One object for each event, and one at the start.")
+    ] = False,
+) -> Exit:
+    """Receive delivery reports and replies, and print them."""
+    if arguments and program is None:
+        raise usage("Arguments are for the program that --exec names, and there is none")
+    if not 0 < exec_timeout < 1e9:
+        raise usage("--exec-timeout must be a positive number of seconds")
+    command = None if program is None else [_find_program(program), *arguments]
+    receiver = _make_receiver(source, trusted_proxy, any_source=any_source)
+    with _signals.stop_signals() as stopping, _refusals_on_stderr():
+        handler = _Handler(json, command, exec_timeout, stopping)
+        with _serve(handler, receiver, host, port) as url:
+            if json:
+                write_json({"type": "listening", "url": url})
+            else:
+                say(f"Listening at {url} until Ctrl-C")
+            while not stopping.wait(0.5):  # without a timeout, Windows would not notice Ctrl-C
+                pass
+        if handler.failure is not None:
+            raise handler.failure
+    return Exit.DONE
+
+
+def _find_program(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise usage(f"--exec: there is no program {name!r} that can be run")
+    return path
+
+
+def _make_receiver(
+    source: list[str] | None, trusted_proxy: list[str] | None, *, any_source: bool
+) -> Receiver:
+    path_secret = os.environ.get(PATH_SECRET) or None
+    name, colon, password = os.environ.get(BASIC_AUTH, "").partition(":")
+    if (name or colon) and not (name and password):
+        raise usage(f"{BASIC_AUTH} must be a name, a colon and a password")
+    if any_source and source:
+        raise usage("Pass --source or --any-source, not both")
+    if any_source and path_secret is None and not name:
+        raise usage(f"--any-source needs a secret: set {PATH_SECRET} or {BASIC_AUTH}")
+    try:
+        return Receiver(
+            sources=None if any_source else source or DOCUMENTED_SOURCES,
+            trusted_proxies=trusted_proxy or (),
+            path_secret=path_secret,
+            basic_auth=(name, password) if name else None,
+        )
+    except InvalidConfiguration as error:
+        raise usage(str(error)) from None
+
+
+@contextmanager
+def _refusals_on_stderr() -> Generator[None, None, None]:
+    """Show what the receiver refuses, which it logs."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            remark(record.getMessage())
+
+    logger = logging.getLogger("ecall_facade.webhooks")
+    handler = Handler(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Handler:
+    """Gives each event to the program, if there is one, and prints it."""
+
+    def __init__(
+        self,
+        as_json: bool,
+        command: list[str] | None,
+        timeout: float,
+        stopping: threading.Event,
+    ) -> None:
+        self.failure: OSError | None = None
+        self._output = Output(as_json)
+        self._command = command
+        self._timeout = timeout
+        self._stopping = stopping
+        self._printing = threading.Lock()
+
+    def __call__(self, event: AnyEvent) -> None:
+        facts = to_json(event)
+        if self._command is not None:
+            self._run(self._command, facts, event.key)
+        with self._printing:
+            try:
+                self._output.show(facts, format_line(event))
+            except OSError as error:  # nobody reads any more: later events would be lost
+                self.failure = error
+                self._stopping.set()
+                raise
+
+    def _run(self, command: list[str], facts: Mapping[str, JSON], key: str) -> None:
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in (PATH_SECRET, BASIC_AUTH)
+        }
+        try:
+            done = subprocess.run(
+                command,
+                input=json_format.dumps(facts).encode() + b"\n",
+                stdout=sys.stderr.fileno(),
+                env=environment,
+                timeout=self._timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            problem = f"did not end within {self._timeout:g} seconds and was killed"
+        except OSError as error:
+            problem = f"could not be run: {error.strerror}"
+        else:
+            if done.returncode == 0:
+                return
+            problem = f"ended with exit code {done.returncode}"
+        remark(f"The program {problem}, for {key}")
+        raise _ProgramFailedError(problem)
+
+
+class _ProgramFailedError(Exception):
+    """The caller is to be told that the event was not handled."""
+
+
+@contextmanager
+def _serve(
+    handler: _Handler, receiver: Receiver, host: str, port: int
+) -> Generator[str, None, None]:
+    """Serve in a thread; give the address."""
+    try:
+        import uvicorn
+
+        from ecall_facade.webhooks import WebhookApp
+    except ImportError as error:
+        raise usage(
+            f'listen needs starlette and uvicorn: pip install "ecall-facade[cli]" ({error.name})'
+        ) from None
+    listener = _bind(host, port)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            WebhookApp(handler, receiver=receiver, seen=SeenKeys()),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,  # the receiver judges them itself
+            server_header=False,
+        )
+    )
+    # Its own log lines are about its start and stop.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    thread = threading.Thread(target=server.run, args=([listener],), name="ecall-listen")
+    thread.start()
+    try:
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{listener.getsockname()[1]}/"
+    finally:
+        server.should_exit = True  # events under way are handled first
+        thread.join()
+        listener.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no such address or port"
+        raise usage(f"Cannot listen on {host}:{port}: {reason}") from None
+
+
+def to_json(event: AnyEvent) -> dict[str, JSON]:
+    """Return an event as programs read it, with whole numbers and texts."""
+    facts: dict[str, JSON] = {"type": "unknown", "key": event.key}
+    if isinstance(event, StatusUpdate):
+        facts |= {
+            "type": "status",
+            "message_id": event.message_id,
+            "state": str(event.state),
+            "is_final": event.is_final,
+            "recipient": event.recipient,
+            "updated_at": _format_time(event.updated_at),
+            "error": None
+            if event.error is None
+            else {"code": event.error.code, "message": event.error.message},
+        }
+    elif isinstance(event, ReceivedMessage):
+        facts |= {
+            "type": "message",
+            "message_id": event.message_id,
+            "sender": event.sender,
+            "recipient": event.recipient,
+            "text": event.text,
+            "media_id": event.media_id,
+            "channel": None if event.channel is None else str(event.channel),
+            "received_at": _format_time(event.received_at),
+        }
+    return {**facts, "raw": event.raw}
+
+
+def format_line(event: AnyEvent) -> str:
+    """Return an event as people read it, with masked numbers."""
+    clock = f"{datetime.now(UTC).astimezone():%H:%M:%S}"
+    if isinstance(event, StatusUpdate):
+        to = f" to {mask(event.recipient)}" if event.recipient else ""
+        problem = f": {event.error.message or event.error.code}" if event.error else ""
+        return f"{clock}  {event.state}  message {event.message_id or '…'}{to}{problem}"
+    if isinstance(event, ReceivedMessage):
+        sender = mask(event.sender) if event.sender else "…"
+        words = event.text if event.text is not None else f"media {event.media_id or '…'}"
+        return f"{clock}  Reply from {sender}: {words}"
+    return f"{clock}  Unknown event {event.key}; --json shows all of it"
+
+
+def _format_time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
