@@ -34,8 +34,8 @@ FileContent: TypeAlias = Union[
 ContentModel: TypeAlias = Union["models.TextContent", FileContent, "models.StickerContent"]
 """Contents as the generated code has them."""
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}( *;([ -~]*[!-~])?)?")
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}( *;([ -~]*[!-~])?)?")
 
 
 def check_content(
