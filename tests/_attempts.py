@@ -44,14 +44,14 @@ def composer() -> Composer:
 
 
 def send_call(
-    text: str = TEXT,
+    content: object = TEXT,
     *,
     to: Any = NUMBER,
     sender: str | None = None,
     notify: Any = None,
     extra: Any = None,
 ) -> Call[Any]:
-    return composer().send(to, text, sender=sender, notify=notify, extra=extra)
+    return composer().send(to, content, sender=sender, notify=notify, extra=extra)
 
 
 def broadcast_call() -> Call[Any]:
