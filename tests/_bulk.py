@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+import psycopg
 import pytest
 from _servers import Answer, Exchange, Hangup, Server, reply
 
@@ -193,10 +194,13 @@ class PostgreSQL:
         self.url = f"postgresql+psycopg://ledger@/postgres?host={folder}&port={self.port}"
 
     def new_database(self) -> str:
-        """Make an empty database; return its URL."""
+        """Make an empty schema; return the URL of a ledger in it."""
         name = f"test_{next(self._numbers)}"
-        self._run("createdb", "-h", str(self._folder), "-p", str(self.port), "-U", "ledger", name)
-        return self.url.replace("/postgres?", f"/{name}?")
+        with psycopg.connect(
+            host=str(self._folder), port=self.port, user="ledger", dbname="postgres"
+        ) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        return f"{self.url}&options=-csearch_path%3D{name}"
 
     def start(self) -> None:
         options = f"-k {self._folder} -c listen_addresses='' -c max_connections=60"

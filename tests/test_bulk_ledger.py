@@ -239,7 +239,7 @@ class TestFile:
             ("postgresql://user:secret@host:port/db", "must be sqlite:///FILE"),
             ("nonsense://", "must be sqlite:///FILE"),
             ("sqlite:////no/such/folder/a.db", "does not exist"),
-            ("sqlite:////", "outlive|folder"),
+            ("sqlite:////tmp", "is a folder"),
         ],
     )
     def test_a_url_that_cannot_work_is_refused_without_its_password(
@@ -472,7 +472,7 @@ class TestForgetting:
     def test_nothing_of_them_is_left_in_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "a.db"
         with Ledger(path) as ledger:
-            ledger.job("a", [Message(TO, "a secret text", reference="r-1")] + some(500))
+            ledger.job("a", [Message(TO, "a secret text", reference="r-1"), *some(500)])
             set_states(str(path), dict.fromkeys(range(501), "accepted"))
             ledger.forget(older_than=timedelta())
             content = b"".join(

@@ -54,7 +54,11 @@ class Database:
             self._now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)"
         self._owner = os.getpid()
         self._engine = self._make_engine()
-        self._check_schema()
+        try:
+            self._check_schema()
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def __repr__(self) -> str:
         if self.is_sqlite:
