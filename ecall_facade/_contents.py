@@ -13,7 +13,7 @@ from ecall_facade.errors import InvalidMedia, UsageError
 from ecall_facade.text import check_text
 
 if TYPE_CHECKING:
-    from ecall_facade._media import Upload
+    from ecall_facade._uploads import Upload
 
 SmsContent: TypeAlias = Union[str, "models.TextContent"]
 WhatsappContent: TypeAlias = Union[
