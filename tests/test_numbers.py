@@ -853,7 +853,9 @@ def test_numbers_need_nothing_of_the_package_but_errors_and_modules_of_their_own
     ).stdout.split()
 
     own = ["masking", "number_characters", "phone_numbers", "recipients", "regions", "senders"]
-    assert set(loaded) - {"ecall_facade", "ecall_facade._version"} == {
+    # The errors need the results, which need the states of the generated package.
+    base = ["ecall_facade", "ecall_facade._version", "ecall_facade._json", "ecall_facade.results"]
+    assert {name for name in loaded if name.startswith("ecall_facade")} - set(base) == {
         "ecall_facade.errors",
         "ecall_facade.numbers",
         *[f"ecall_facade._{name}" for name in own],

@@ -630,7 +630,7 @@ class TestBodies:
             ("/api/message", None, 415),
             ("/api/messagelist", "application/x-www-form-urlencoded", 415),
             ("/api/media", "application/octet-stream", 200),
-            ("/api/media", "application/json", 415),
+            ("/api/media", "image/png", 200),
             ("/api/media", "multipart/form-data; boundary=x", 415),
             ("/api/media", None, 415),
         ],

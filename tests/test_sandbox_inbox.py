@@ -561,7 +561,8 @@ class TestRefused:
         ]
 
     def test_a_refused_upload_is_no_item(self, box: Box) -> None:
-        assert box.post(b"x", "media").status_code == 415
+        form = "multipart/form-data; boundary=x"
+        assert box.post(b"x", "media", form).status_code == 415
         assert box.items() == []
 
 

@@ -162,7 +162,12 @@ def test_check_counts_no_pages_for_other_channels(text: str, channel: str) -> No
         (" \n\t\u00a0", "Whatsapp", None, "white space"),
         (None, "Sms", None, "must be a str"),
         (b"hello", "Rcs", None, "must be a str"),
-        ("hello \ud83d", "Sms", None, "Character 7 of the text is half a surrogate pair"),
+        (
+            "hello \ud83d",
+            "Sms",
+            None,
+            "Character 7 of the text is an unpaired surrogate; the text was decoded wrongly",
+        ),
         ("a" * 1531, "Sms", None, "needs 11 SMS pages (1531 units of GSM-7), page_limit is 10"),
         ("a" * 161, "Sms", 1, "needs 2 SMS pages (161 units of GSM-7), page_limit is 1"),
         (
