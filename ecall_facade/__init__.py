@@ -138,10 +138,10 @@ _MODULES = (
     "ecall_facade.errors",
     "ecall_facade.results",
     "ecall_facade.numbers",
+    "ecall_client.models",
     "ecall_facade._notify",
     "ecall_facade._sync._client",
     "ecall_facade._async._client",
-    "ecall_client.models",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from typing import TYPE_CHECKING, TypeAlias, Union
 
@@ -32,6 +33,9 @@ FileContent: TypeAlias = Union[
 ]
 ContentModel: TypeAlias = Union["models.TextContent", FileContent, "models.StickerContent"]
 """Contents as the generated code has them."""
+
+_HEADER_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_TYPE = re.compile(rf"{_HEADER_WORD}/{_HEADER_WORD}( *;([ -~]*[!-~])?)?")
 
 
 def check_content(
@@ -99,6 +103,7 @@ def file_content(upload: Upload, media_id: str = "not uploaded yet") -> FileCont
         raise InvalidMedia(
             "The media type of the file is not known; pass content_type=…, such as 'image/jpeg'"
         )
+    check_media_type(upload.content_type)
     main_type = upload.content_type.lower().partition("/")[0]
     if main_type == "image":
         return models.ImageContent(media_id=media_id)
@@ -107,6 +112,16 @@ def file_content(upload: Upload, media_id: str = "not uploaded yet") -> FileCont
     if main_type == "video":
         return models.VideoContent(media_id=media_id)
     return models.DocumentContent(media_id=media_id)
+
+
+def check_media_type(value: object) -> None:
+    """Refuse what cannot be the media type of a file; it is a header of the upload.
+
+    Raises:
+        InvalidMedia: It is not a string such as "image/jpeg".
+    """
+    if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
+        raise InvalidMedia("content_type must be a media type, such as 'image/jpeg'")
 
 
 def check_id(value: object, name: str) -> None:

@@ -9,7 +9,7 @@ from ecall_client.operations import OperationResponse
 from ecall_client.tables import MediaUploadResultSpec
 from ecall_client.types import File
 from ecall_facade._call import Call, Effect, request_id_of
-from ecall_facade._contents import check_id
+from ecall_facade._contents import check_id, check_media_type
 from ecall_facade._error_factory import unreadable
 from ecall_facade._media import Upload
 from ecall_facade._parsing import read_id
@@ -22,7 +22,12 @@ def upload_call(upload: Upload, chunks: Iterable[bytes] | AsyncIterable[bytes]) 
     Args:
         upload: The file.
         chunks: Its content, for a sync or an async client.
+
+    Raises:
+        InvalidMedia: Its media type cannot be a header.
     """
+    if upload.content_type is not None:
+        check_media_type(upload.content_type)
 
     def read(response: OperationResponse) -> Media:
         media_id = read_id(upload_media.parse_success(response).media_id)

@@ -96,9 +96,6 @@ def _with_json(call: Call[T], response: OperationResponse) -> OperationResponse:
     if response.content:
         try:
             data = cast("JSON", json.loads(response.content))
-        except (ValueError, RecursionError) as error:
-            problem = f"the response is not JSON ({type(error).__name__})"
-        else:
             if isinstance(data, dict):
                 return OperationResponse(
                     response.status_code,
@@ -107,4 +104,6 @@ def _with_json(call: Call[T], response: OperationResponse) -> OperationResponse:
                     normalize_names(data),
                 )
             problem = "the response is not a JSON object"
+        except (ValueError, RecursionError) as error:
+            problem = f"the response is not JSON ({type(error).__name__})"
     raise unreadable(problem, response, call.effect)

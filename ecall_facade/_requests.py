@@ -49,7 +49,7 @@ def build_http_request(
         return request.to_httpx(url, headers, extensions)
     except httpx.InvalidURL:
         raise UsageError("The path, or the id in it, is too long for a URL") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         kind = type(error).__name__
         raise UsageError(f"The message cannot be written as JSON ({kind})") from None
 

@@ -674,6 +674,38 @@ class TestFiles:
         words = "The kind of the file is not known; pass content_type=…, such as 'image/jpeg'"
         refused(lambda: ecall.whatsapp.send_file(ONE, b"x"), InvalidMedia, words)
 
+    @pytest.mark.parametrize(
+        "content_type",
+        [
+            "image/png\r\nX-Injected: 1",
+            "image/png\0",
+            "image/png\n",
+            " image/png",
+            "image/png ",
+            "image/png; ",
+            "bïld/png",
+            "image/pñg",
+            "image",
+            "image/",
+            "/png",
+            "image/png/x",
+            "image png",
+            "image/png, text/plain",
+            "\u200bimage/png",
+            5,
+            b"image/png",
+        ],
+    )
+    def test_a_media_type_that_no_header_can_hold_is_refused(
+        self, ecall: ECall, content_type: Any
+    ) -> None:
+        words = "content_type must be a media type, such as 'image/jpeg'"
+        for use in (
+            lambda: ecall.media.upload(b"x", content_type=content_type),
+            lambda: ecall.whatsapp.send_file(ONE, b"x", content_type=content_type),
+        ):
+            refused(use, InvalidMedia, words)
+
     def test_all_else_of_send_file_is_checked_before_the_upload(self, ecall: ECall) -> None:
         def send(**options: Any) -> Callable[[], object]:
             return lambda: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png", **options)

@@ -11,7 +11,6 @@ from http.cookiejar import CookieJar
 import httpx
 
 from ecall_facade._settings import Account
-from ecall_facade._transports.deadline import DeadlineTransport
 from ecall_facade._transports.environment import find_proxy, make_tls_context, named_setting
 from ecall_facade._transports.pools import (
     KEEPALIVE,
@@ -194,6 +193,9 @@ def open_pool(
     account: Account, size: int = MAX_CONNECTIONS, keepalive: float = KEEPALIVE
 ) -> ConnectionPool:
     """Return a connection pool with the environment's proxy and certificates."""
+    # Late: it loads httpcore, and with it every event loop that is installed.
+    from ecall_facade._transports.deadline import DeadlineTransport
+
     with named_setting():
         tls, proxy = make_tls_context(account), find_proxy(account)
         connect = partial(DeadlineTransport, tls, proxy, _limits(keepalive))

@@ -1,23 +1,53 @@
-"""Read people's lists of recipients, and send each message at most once (extra `bulk`).
+"""Send thousands of messages, each at most once, whatever happens in between (extra `bulk`).
 
 messages = read_messages("people.xlsx", text="{name}, see you at {time}")
+ledger = Ledger("sqlite:///reminders.db")
+job = ledger.job("reminders 2026-11-27", messages)
+job.send(ecall)
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ecall_facade.bulk._errors import LedgerError
+    from ecall_facade.bulk._job import Job, SendProgress, SendReport
+    from ecall_facade.bulk._ledger import Forgotten, Ledger
     from ecall_facade.bulk._message import Message
     from ecall_facade.bulk._problems import InvalidMessages, RowProblem
     from ecall_facade.bulk._read import Messages, read_messages
+    from ecall_facade.bulk._rows import Row
+    from ecall_facade.bulk._seen import LedgerSeen
 
-__all__ = ["InvalidMessages", "Message", "Messages", "RowProblem", "read_messages"]
+__all__ = [
+    "Forgotten",
+    "InvalidMessages",
+    "Job",
+    "Ledger",
+    "LedgerError",
+    "LedgerSeen",
+    "Message",
+    "Messages",
+    "Row",
+    "RowProblem",
+    "SendProgress",
+    "SendReport",
+    "read_messages",
+]
 
 _HOMES = {
+    "Forgotten": "_ledger",
     "InvalidMessages": "_problems",
+    "Job": "_job",
+    "Ledger": "_ledger",
+    "LedgerError": "_errors",
+    "LedgerSeen": "_seen",
     "Message": "_message",
     "Messages": "_read",
+    "Row": "_rows",
     "RowProblem": "_problems",
+    "SendProgress": "_job",
+    "SendReport": "_job",
     "read_messages": "_read",
 }
 

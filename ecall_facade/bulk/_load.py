@@ -1,0 +1,203 @@
+"""Messages become rows of a ledger: checked, hashed, and stored all or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ecall_facade.bulk import _schema
+from ecall_facade.bulk._message import Message
+from ecall_facade.bulk._problems import InvalidMessages, RowProblem
+from ecall_facade.errors import InvalidNumber, UsageError
+from ecall_facade.numbers import RawAddress, normalize, normalize_sender
+from ecall_facade.text import check_text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ecall_facade.bulk._database import Database
+
+_CHANNELS = {"sms": "Sms", "whatsapp": "Whatsapp", "rcs": "Rcs"}
+_BATCH = 2000
+_LONGEST_REFERENCE = 1000
+
+
+class Digest:
+    """A hash over messages as they were read, so that a job is known again.
+
+    Not over normalised ones: another version of phonenumbers would make another job of them. Nor over
+    lines and file names, which are for error messages only.
+    """
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.count = 0
+
+    def add(self, message: Message) -> None:
+        """Add a message."""
+        to, is_raw = message.to, False
+        if isinstance(to, RawAddress):
+            to, is_raw = to.value, True
+        parts = [to, is_raw, message.text, message.channel, message.sender, message.reference]
+        self._hash.update(json.dumps(parts, default=repr).encode())
+        self._hash.update(b"\n")
+        self.count += 1
+
+    def hexdigest(self) -> str:
+        """Return the hash of all that was added."""
+        return self._hash.hexdigest()
+
+
+def digest_of(messages: Iterable[Message]) -> tuple[str, int]:
+    """Return the hash over messages, and how many there are."""
+    digest = Digest()
+    for message in messages:
+        digest.add(message)
+    return digest.hexdigest(), digest.count
+
+
+def insert_job(
+    connection: Connection, database: Database, name: str, region: str, chunk_size: int
+) -> int | None:
+    """Insert a job without rows; return its id, or None if there is one of that name.
+
+    Another process that inserts the same name at this moment is waited for.
+    """
+    insert = sqlite.insert if database.is_sqlite else postgresql.insert
+    statement = (
+        insert(_schema.job)
+        .values(
+            name=name,
+            digest="",
+            row_count=0,
+            region=region,
+            chunk_size=chunk_size,
+            created_at=database.sql("{now}"),
+        )
+        .on_conflict_do_nothing()
+        .returning(_schema.job.c.id)
+    )
+    return connection.execute(statement).scalar()
+
+
+def load(connection: Connection, job_id: int, messages: Iterable[Message], region: str) -> None:
+    """Store the rows of a new job.
+
+    Raises:
+        InvalidMessages: Some messages cannot be used; all of them are named.
+    """
+    digest = Digest()
+    problems: list[RowProblem] = []
+    rows = _checked(messages, region, digest, problems)
+    try:
+        while batch := list(islice(rows, _BATCH)):
+            if not problems:  # nothing will be stored otherwise
+                for position, row in enumerate(batch, digest.count - len(batch)):
+                    row["job_id"] = job_id
+                    row["position"] = position
+                connection.execute(_schema.message.insert(), batch)
+    except InvalidMessages as error:
+        problems += error.problems
+    if problems:
+        problems.sort(key=lambda problem: (problem.line is None, problem.line or 0))
+        raise InvalidMessages(problems)
+    if not digest.count:
+        raise UsageError("The job has no messages")
+    _mark_duplicates(connection, job_id)
+    connection.execute(
+        text("UPDATE ecall_job SET digest = :digest, row_count = :rows WHERE id = :job"),
+        {"digest": digest.hexdigest(), "rows": digest.count, "job": job_id},
+    )
+
+
+def _mark_duplicates(connection: Connection, job_id: int) -> None:
+    connection.execute(
+        text(
+            "UPDATE ecall_message SET state = 'duplicate' WHERE job_id = :job AND position IN"
+            " (SELECT position FROM (SELECT position, row_number() OVER"
+            " (PARTITION BY fingerprint ORDER BY position) AS number"
+            " FROM ecall_message WHERE job_id = :job) AS numbered WHERE number > 1)"
+        ),
+        {"job": job_id},
+    )
+
+
+def _checked(
+    messages: Iterable[Message], region: str, digest: Digest, problems: list[RowProblem]
+) -> Iterator[dict[str, object]]:
+    for message in messages:
+        if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError("messages must be an iterable of Message, as read_messages returns")
+        digest.add(message)
+        reasons: list[str] = []
+        row = check_message(message, region, reasons)
+        if row is None:
+            line = message.line if message.line is not None else digest.count
+            problems.append(RowProblem(message.source, line, "; ".join(reasons)))
+            row = {}
+        yield row
+
+
+def check_message(message: Message, region: str, reasons: list[str]) -> dict[str, object] | None:
+    """Return a message's row, or None and add the reasons why it cannot be sent."""
+    channel = _CHANNELS.get(message.channel)
+    if channel is None:
+        reasons.append(f"channel is none of {', '.join(_CHANNELS)}")
+        return None
+    recipient = _read(reasons, "to", lambda: normalize(message.to, region))
+    sender = message.sender
+    if sender is not None:
+        _read(reasons, "sender", lambda: normalize_sender(sender, channel, region))
+    _read(reasons, "text", lambda: _check_words(message.text, channel))
+    if message.reference is not None:
+        _read(reasons, "reference", lambda: _check_reference(message.reference))
+    if reasons or recipient is None:
+        return None
+    return {
+        "line": message.line,
+        "fingerprint": _fingerprint(message.channel, recipient, message.text),
+        "recipient": recipient,
+        "is_raw": isinstance(message.to, RawAddress),
+        "channel": message.channel,
+        "text": message.text,
+        "sender": sender,
+        "reference": message.reference,
+        "state": "pending",
+    }
+
+
+def _read(reasons: list[str], field: str, read: Callable[[], object]) -> str | None:
+    try:
+        value = read()
+    except InvalidNumber as error:
+        reason = error.problems[0].reason if error.problems else str(error)
+        reasons.append(f"{field} cannot be a number: {reason}")
+    except UsageError as error:
+        reasons.append(f"{field} cannot be sent: {error}")
+    else:
+        return value if isinstance(value, str) else ""
+    return None
+
+
+def _check_words(words: object, channel: str) -> None:
+    check_text(words, channel)
+    if isinstance(words, str) and "\0" in words:
+        raise UsageError("it contains a NUL character")
+
+
+def _check_reference(reference: object) -> None:
+    if not isinstance(reference, str) or len(reference) > _LONGEST_REFERENCE:
+        raise UsageError(f"it must be a str of at most {_LONGEST_REFERENCE} characters")
+    if "\0" in reference or any("\ud800" <= sign <= "\udfff" for sign in reference):
+        raise UsageError("it contains a NUL character, or an unpaired surrogate")
+
+
+def _fingerprint(channel: str, recipient: str, words: str) -> bytes:
+    parts = f"{channel}\0{recipient}\0{words}".encode()
+    return hashlib.blake2b(parts, digest_size=16).digest()
