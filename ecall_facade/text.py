@@ -112,4 +112,9 @@ def check_text(text: object, channel: str, page_limit: int | None = None) -> Mea
         why = f", as character {outside.start() + 1} is not in the GSM alphabet" if outside else ""
         needs = f"{size.pages} SMS pages ({size.units} units of {size.encoding}{why})"
         raise InvalidText(f"The text needs {needs}, page_limit is {limit}: shorten or divide it")
+    longest = CHANNEL_RULES[Channel.SMS].max_text_length
+    if len(text) > longest:  # where that is less than all pages hold
+        raise InvalidText(
+            f"The text has {len(text)} characters, {channel} takes {longest}: shorten it"
+        )
     return size
