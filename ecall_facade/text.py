@@ -104,8 +104,9 @@ def check_text(text: object, channel: str, page_limit: int | None = None) -> Mea
             )
         return None
     limit = SMS_PAGE_LIMIT if page_limit is None else page_limit
-    if type(limit) is not int or not 1 <= limit <= SMS_PAGE_LIMIT:
-        raise InvalidText(f"page_limit must be a whole number from 1 to {SMS_PAGE_LIMIT}")
+    least = TextOptionsSpec.page_limit_minimum
+    if type(limit) is not int or not least <= limit <= SMS_PAGE_LIMIT:
+        raise InvalidText(f"page_limit must be a whole number from {least} to {SMS_PAGE_LIMIT}")
     size = measure(text)
     if size.pages > limit:
         outside = NOT_GSM.search(text)
