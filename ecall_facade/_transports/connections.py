@@ -40,8 +40,8 @@ class Connections:
         self._account = account
         self._transport = transport
         self._clients: dict[int, httpx.Client] = {}
-        self.is_closed = False
-        self.trust = Trust(transport)
+        self.is_closed: bool = False
+        self.trust: Trust = Trust(transport)
 
     def client(self) -> httpx.Client:
         """Return the HTTP client of this process.
@@ -85,8 +85,8 @@ class AsyncConnections:
         self._transport = transport
         self._clients: dict[object, httpx.AsyncClient] = {}
         self._finalizers: dict[object, AsyncGenerator[None, None]] = {}
-        self.is_closed = False
-        self.trust = Trust(transport)
+        self.is_closed: bool = False
+        self.trust: Trust = Trust(transport)
 
     def client(self) -> httpx.AsyncClient:
         """Return the HTTP client of the running event loop; raises as that of `Connections`."""
