@@ -19,7 +19,7 @@ from ecall_facade._retries import may_have_been_sent, retry_after
 
 E = TypeVar("E", bound=errors.ECallError)
 
-_STATUS_ERRORS: dict[int, type[errors.APIError]] = {
+STATUS_ERRORS: dict[int, type[errors.APIError]] = {
     400: errors.BadRequest,
     401: errors.AuthenticationError,
     403: errors.PermissionDenied,
@@ -136,7 +136,7 @@ def _error_from_status(
     hints = _hints(call, request, status, pause)
     if hints:
         explanation = " ".join([explanation.rstrip(".") + ".", *hints])
-    error_class = _STATUS_ERRORS.get(status, errors.APIError)
+    error_class = STATUS_ERRORS.get(status, errors.APIError)
     return error_class(
         explanation,
         status_code=status,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -10,16 +11,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+import psycopg
+import pytest
 from _servers import Answer, Exchange, Hangup, Server, reply
 
-from ecall_facade.bulk import Job, Ledger, Message
+from ecall_facade.bulk import Job, Message
 
 CREDENTIALS = {"ECALL_USERNAME": "tester", "ECALL_PASSWORD": "secret", "ECALL_SENDER": "ACME"}
 
@@ -102,7 +106,7 @@ def newest_claim(job: Job) -> int:
     return max((row.run_id or 0 for row in job.rows("sending")), default=0)
 
 
-def wait_until(condition: Any, seconds: float = 30) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> bool:
     """Wait until a condition holds; return whether it does."""
     end = time.monotonic() + seconds
     while not condition():
@@ -180,6 +184,7 @@ class PostgreSQL:
     def __init__(self, folder: Path, programs: Path) -> None:
         self._folder = folder
         self._programs = programs
+        self._numbers = itertools.count(1)
         self._user: str | None = None
         if os.geteuid() == 0:  # it refuses to run as root
             self._user = "postgres"
@@ -187,6 +192,15 @@ class PostgreSQL:
         self._run("initdb", "-N", "-A", "trust", "-U", "ledger", "-D", str(folder / "data"))
         self.port = 5432
         self.url = f"postgresql+psycopg://ledger@/postgres?host={folder}&port={self.port}"
+
+    def new_database(self) -> str:
+        """Make an empty schema; return the URL of a ledger in it."""
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(
+            host=str(self._folder), port=self.port, user="ledger", dbname="postgres"
+        ) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        return f"{self.url}&options=-csearch_path%3D{name}"
 
     def start(self) -> None:
         options = f"-k {self._folder} -c listen_addresses='' -c max_connections=60"
@@ -209,8 +223,15 @@ class PostgreSQL:
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path, programs: Path) -> Iterator[PostgreSQL]:
-    """Start a server, and stop it at the end."""
+def postgresql() -> Iterator[PostgreSQL]:
+    """Start a server in a folder of its own, and stop it at the end; skip the test without one."""
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL's programs are not installed (Debian: postgresql)")
+    if os.geteuid() == 0 and shutil.which("runuser") is None:
+        pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+    # Not in pytest's folder, which another user may not enter.
+    folder = Path(tempfile.mkdtemp(prefix="ecall-pg-"))
     server = PostgreSQL(folder, programs)
     server.start()
     try:
@@ -218,8 +239,4 @@ def postgresql(folder: Path, programs: Path) -> Iterator[PostgreSQL]:
     finally:
         with contextlib.suppress(AssertionError):  # a test may have stopped it
             server.stop()
-
-
-def open_ledger(url: str) -> Ledger:
-    """Open a ledger, as soon as its database is there."""
-    return Ledger(url)
+        shutil.rmtree(folder, ignore_errors=True)

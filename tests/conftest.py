@@ -14,6 +14,9 @@ from _service import FakeService
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from _bulk import PostgreSQL
     from _clients import OpenClient
 
     from ecall_facade import ECall
@@ -77,3 +80,21 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = Clock()
     clock.install(monkeypatch)
     return clock.pauses
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """Give a server of PostgreSQL; skip where there is none."""
+    import _bulk  # which needs the extra `bulk`
+
+    with _bulk.postgresql() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of an empty ledger: in one run of the test on SQLite, in the other on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    server: PostgreSQL = request.getfixturevalue("postgresql_server")
+    return server.new_database()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,6 @@ from ecall_facade import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from _service import FakeService
 
 HI = {"type": "Text", "text": "Hi"}
@@ -106,7 +105,7 @@ class TestSend:
             ),
         ],
     )
-    def test_of_a_text(
+    def test_a_text_to_one_recipient_is_one_post(
         self, ecall: ECall, service: FakeService, send: Callable[[ECall], Any], body: Any
     ) -> None:
         service.answer({"messageId": "m-1", "timestamp": "2026-01-15T09:30:00Z"})
@@ -127,7 +126,7 @@ class TestSend:
         ],
     )
     @pytest.mark.parametrize(("channel", "message"), [("whatsapp", WHATSAPP), ("rcs", RCS)])
-    def test_of_media_has_its_type_filled_in(
+    def test_a_send_of_media_has_its_type_filled_in(
         self,
         ecall: ECall,
         service: FakeService,
@@ -141,17 +140,21 @@ class TestSend:
         assert service.body == {**message, "content": {"type": type_, "mediaId": "f-1"}}
         assert (sent.message_id, sent.pages) == ("m-1", None)
 
-    def test_of_a_sticker_by_rcs(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_sticker_can_be_sent_by_rcs(self, ecall: ECall, service: FakeService) -> None:
         service.answer({"messageId": "m-1"})
         ecall.rcs.send(ONE, StickerContent("f-1"))
         assert service.body == {**RCS, "content": {"type": "Sticker", "mediaId": "f-1"}}
 
-    def test_counts_the_pages(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_sent_sms_has_the_number_of_its_pages(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"messageId": "m-1"})
         assert ecall.sms.send(ONE, "a" * 161).pages == 2
         assert ecall.sms.send(ONE, "😀" * 35).pages == 1
 
-    def test_is_known_by_who_asks(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_send_has_credentials_user_agent_and_length(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"messageId": "m-1"})
         ecall.sms.send(ONE, "Hi")
         headers = service.request.headers
@@ -159,7 +162,7 @@ class TestSend:
         assert headers["User-Agent"].startswith("ecall-facade/")
         assert int(headers["Content-Length"]) == len(service.request.content)
 
-    def test_leaves_a_content_of_the_caller_as_it_is(
+    def test_a_send_leaves_the_content_of_the_caller_as_it_is(
         self, ecall: ECall, service: FakeService
     ) -> None:
         service.answer({"messageId": "m-1"})
@@ -176,7 +179,7 @@ class TestBroadcast:
     @pytest.mark.parametrize(
         ("channel", "message"), [("sms", SMS), ("whatsapp", WHATSAPP), ("rcs", RCS)]
     )
-    def test_of_a_text(
+    def test_a_text_to_many_recipients_is_one_post_with_each_number_once(
         self, ecall: ECall, service: FakeService, channel: str, message: Any
     ) -> None:
         service.answer({"messageIdList": ["m-1", "m-2"], "timestamp": "2026-01-15T09:30:00Z"})
@@ -193,7 +196,7 @@ class TestBroadcast:
         assert sent.ids_by_recipient == {"+41791234567": "m-1", "+41787654321": "m-2"}
         assert sent.request_id == REQUEST_ID
 
-    def test_with_everything(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_broadcast_can_have_all_arguments(self, ecall: ECall, service: FakeService) -> None:
         service.answer({"messageIdList": ["m-1"]})
         ecall.sms.broadcast(
             [ONE], "Hi", sender="Other", page_limit=2, notify="a@b.example", extra={"validity": 5}
@@ -207,13 +210,15 @@ class TestBroadcast:
             "validity": 5,
         }
 
-    def test_of_media(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_broadcast_can_carry_media(self, ecall: ECall, service: FakeService) -> None:
         service.answer({"messageIdList": ["m-1"]})
         ecall.whatsapp.broadcast([ONE], ImageContent("f-1"), sender="+41791000002")
         assert service.body["content"] == {"type": "Image", "mediaId": "f-1"}
         assert service.body["from"] == "0041791000002"
 
-    def test_of_ten_thousand_is_one_request(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_broadcast_to_ten_thousand_is_one_request(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"messageIdList": [str(n) for n in range(10_000)]})
         sent = ecall.sms.broadcast([f"+4179{n:07}" for n in range(10_000)], "Hi")
         assert len(service.body["toList"]) == 10_000
@@ -223,7 +228,7 @@ class TestBroadcast:
 class TestList:
     """Many different messages are one POST; each of them was made by `compose`."""
 
-    def test_of_messages(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_list_of_messages_is_one_post(self, ecall: ECall, service: FakeService) -> None:
         messages = [
             ecall.sms.compose(ONE, "Hi"),
             ecall.sms.compose(
@@ -270,7 +275,9 @@ class TestList:
         assert [entry.message for entry in sent.entries] == messages
         assert (sent.accepted, sent.rejected) == (sent.entries, ())
 
-    def test_of_the_same_recipient_twice_has_both(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_list_with_one_recipient_twice_has_both_messages(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"messageListId": "l-1"})
         ecall.messages.send_list([ecall.sms.compose(ONE, "Hi"), ecall.sms.compose(ONE, "Hi")])
         assert service.body == {"messages": [SMS, SMS]}
@@ -331,7 +338,7 @@ class TestNotify:
     @pytest.mark.parametrize(
         "how", ["sms.send", "whatsapp.send", "rcs.send", "sms.broadcast", "rcs.broadcast"]
     )
-    def test_on_the_wire(
+    def test_whom_notify_names_is_in_the_request(
         self, ecall: ECall, service: FakeService, how: str, notify: Any, notification: Any
     ) -> None:
         service.answer({"messageId": "m-1"})
@@ -341,28 +348,32 @@ class TestNotify:
         )
         assert service.body["notification"] == notification
 
-    def test_is_not_there_where_nobody_is_told(self, ecall: ECall, service: FakeService) -> None:
+    def test_without_notify_the_request_has_no_notification(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"messageId": "m-1"})
         ecall.sms.send(ONE, "Hi")
         assert "notification" not in service.body
 
     @pytest.mark.parametrize("event", ["All", "FinalOnly", "SuccessOnly", "ErrorOnly"])
-    def test_events(self, event: str) -> None:
+    def test_each_event_can_be_given_by_its_name(self, event: str) -> None:
         assert Notify(self.MAIL, for_event=event).for_event is NotificationEvent(event)
 
-    def test_shows_no_address(self) -> None:
+    def test_the_repr_of_notify_shows_no_address(self) -> None:
         assert (
             repr(Notify(self.MAIL, for_event="All"))
             == "Notify(for_event=<NotificationEvent.ALL: 'All'>)"
         )
 
-    def test_is_frozen_and_compares(self) -> None:
+    def test_notify_is_frozen_and_compares(self) -> None:
         assert Notify(self.MAIL) == Notify(self.MAIL)
         assert Notify(self.MAIL) != Notify(self.MAIL, for_event="All")
         with pytest.raises(AttributeError):
             Notify(self.MAIL).for_event = None  # type: ignore[misc]
 
-    def test_reads_numbers_in_the_region(self, ecall: ECall, service: FakeService) -> None:
+    def test_numbers_in_notify_are_read_in_the_region_of_the_client(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"messageId": "m-1"})
         ecall.with_options(region="DE").sms.send("+41791234567", "Hi", notify="0151 23456789")
         assert service.body["notification"]["addresses"] == [
@@ -383,7 +394,9 @@ class TestExtra:
             {"tos": 1, "from2": 2, "texts": ["to", "text"]},
         ],
     )
-    def test_is_added(self, ecall: ECall, service: FakeService, extra: Any) -> None:
+    def test_extra_fields_are_added_to_the_request(
+        self, ecall: ECall, service: FakeService, extra: Any
+    ) -> None:
         service.answer({"messageId": "m-1", "messageListId": "l-1"})
         ecall.sms.send(ONE, "Hi", extra=extra)
         ecall.rcs.broadcast([ONE], "Hi", extra=extra)
@@ -406,7 +419,7 @@ class TestReading:
             ("ä", "%C3%A4"),
         ],
     )
-    def test_of_a_message(
+    def test_the_status_of_a_message_is_read_by_get(
         self, ecall: ECall, service: FakeService, message_id: str, on_the_wire: str
     ) -> None:
         service.answer({"state": "Delivered", "timestamp": "2026-01-15T09:30:04Z"})
@@ -420,7 +433,7 @@ class TestReading:
             True,
         )
 
-    def test_of_a_list(self, ecall: ECall, service: FakeService) -> None:
+    def test_the_status_of_a_list_is_read_by_get(self, ecall: ECall, service: FakeService) -> None:
         service.answer(
             {
                 "messageListId": "l-1",
@@ -442,7 +455,9 @@ class TestMedia:
     """Files go up as they are, and come down as they are."""
 
     @pytest.mark.parametrize("form", ["bytes", "path", "str", "file", "stream"])
-    def test_up(self, ecall: ECall, service: FakeService, tmp_path: Path, form: str) -> None:
+    def test_an_upload_sends_the_file_as_it_is(
+        self, ecall: ECall, service: FakeService, tmp_path: Path, form: str
+    ) -> None:
         data = bytes(range(256)) * 3000
         path = tmp_path / "photo.jpg"
         path.write_bytes(data)
@@ -466,14 +481,18 @@ class TestMedia:
             "/api/v2/media",
             data,
         )
-        assert request.headers["Content-Type"] == "application/octet-stream"
+        is_named = form in {"path", "str"}
+        content_type = "image/jpeg" if is_named else "application/octet-stream"
+        assert request.headers["Content-Type"] == content_type
         total = None if form == "stream" else len(data)
         assert request.headers.get("Content-Length") == (None if total is None else str(total))
         assert seen == [(262_144, total), (524_288, total), (768_000, total)]
         assert (media.media_id, media.size, media.request_id) == ("f-1", len(data), REQUEST_ID)
-        assert media.content_type == ("image/jpeg" if form in {"path", "str"} else None)
+        assert media.content_type == ("image/jpeg" if is_named else None)
 
-    def test_down_to_a_path(self, ecall: ECall, service: FakeService, tmp_path: Path) -> None:
+    def test_a_download_to_a_path_writes_the_file(
+        self, ecall: ECall, service: FakeService, tmp_path: Path
+    ) -> None:
         service.answer(content=b"picture", headers={"Content-Type": "image/png"})
         seen: list[tuple[int, int | None]] = []
         target = tmp_path / "copy.png"
@@ -490,13 +509,15 @@ class TestMedia:
         assert (media.media_id, media.content_type, media.size) == ("f/1", "image/png", 7)
         assert media.request_id == REQUEST_ID
 
-    def test_down_to_a_file(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_download_to_an_open_file_writes_into_it(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer(content=b"picture")
         target = io.BytesIO()
         assert ecall.media.download("f-1", target).content_type is None
         assert target.getvalue() == b"picture"
 
-    def test_down_in_chunks(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_stream_yields_the_file_in_chunks(self, ecall: ECall, service: FakeService) -> None:
         service.answer(content=b"picture", headers={"Content-Type": "image/png"})
         with ecall.media.stream("f-1") as chunks:
             assert (chunks.size, chunks.content_type, chunks.request_id) == (
@@ -506,25 +527,25 @@ class TestMedia:
             )
             assert b"".join(chunks) == b"picture"
 
-    def test_down_of_an_unknown_size(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_stream_of_unknown_size_has_no_size(self, ecall: ECall, service: FakeService) -> None:
         service.answer(content=b"picture", headers={"Content-Length": "some"})
         with ecall.media.stream("f-1") as chunks:
             assert (chunks.size, chunks.content_type) == (None, None)
 
     @pytest.mark.parametrize("status", [204, 205])
-    def test_down_of_nothing_writes_nothing(
+    def test_a_download_without_a_file_leaves_the_target_as_it_was(
         self, ecall: ECall, service: FakeService, tmp_path: Path, status: int
     ) -> None:
         (target := tmp_path / "copy.png").write_bytes(b"the old one")
         service.answer(content=b"", status=status)
         with pytest.raises(
-            UnreadableResponse, match=f"answered {status}, but with no file"
+            UnreadableResponse, match=f"answered {status}, but it contains no file"
         ) as caught:
             ecall.media.download("f-1", target)
         assert (caught.value.may_have_been_sent, caught.value.request_id) == (False, REQUEST_ID)
         assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"the old one"]
 
-    def test_down_of_what_is_not_there_leaves_no_file(
+    def test_a_download_that_is_not_found_leaves_no_file(
         self, ecall: ECall, service: FakeService, tmp_path: Path
     ) -> None:
         service.answer({"errorMessage": "no such file"}, 404)
@@ -556,7 +577,7 @@ class TestSendFile:
         ],
     )
     @pytest.mark.parametrize(("channel", "message"), [("whatsapp", WHATSAPP), ("rcs", RCS)])
-    def test_picks_the_content(
+    def test_send_file_picks_the_content_by_media_type(
         self,
         ecall: ECall,
         service: FakeService,
@@ -576,7 +597,7 @@ class TestSendFile:
         assert json.loads(send.content) == {**message, "content": {"type": type_, "mediaId": "f-1"}}
         assert sent.message_id == "m-1"
 
-    def test_with_everything(self, ecall: ECall, service: FakeService) -> None:
+    def test_send_file_can_have_all_arguments(self, ecall: ECall, service: FakeService) -> None:
         service.answer({"mediaId": "f-1"})
         service.answer({"messageId": "m-1"})
         seen: list[int] = []
@@ -599,14 +620,14 @@ class TestSendFile:
         }
         assert seen == [4]
 
-    def test_without_a_kind_is_refused_before_the_upload(
+    def test_send_file_without_a_media_type_is_refused_before_the_upload(
         self, ecall: ECall, service: FakeService
     ) -> None:
         with pytest.raises(InvalidMedia, match=r"pass content_type=…, such as 'image/jpeg'"):
             ecall.whatsapp.send_file(ONE, b"data")
         assert not service.requests
 
-    def test_whose_send_fails_says_under_which_id_the_file_is(
+    def test_send_file_whose_send_fails_names_the_id_of_the_file(
         self, ecall: ECall, service: FakeService
     ) -> None:
         service.answer({"mediaId": "f-1"})
@@ -616,7 +637,9 @@ class TestSendFile:
         assert caught.value.__notes__ == ["The file was uploaded as media f-1"]
         assert caught.value.may_have_been_sent is False
 
-    def test_whose_upload_fails_sends_nothing(self, ecall: ECall, service: FakeService) -> None:
+    def test_send_file_whose_upload_fails_sends_nothing(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({}, 500)
         with pytest.raises(ServerError) as caught:
             ecall.whatsapp.send_file(ONE, b"data", content_type="image/png")
@@ -624,7 +647,7 @@ class TestSendFile:
         assert len(service.requests) == 1
         assert not getattr(caught.value, "__notes__", [])
 
-    def test_is_not_for_sms(self, ecall: ECall) -> None:
+    def test_send_file_is_not_for_sms(self, ecall: ECall) -> None:
         assert not hasattr(ecall.sms, "send_file")
 
 
@@ -632,7 +655,9 @@ class TestRequest:
     """The way out: any path, with the client's credentials, version, errors and rules for sending."""
 
     @pytest.mark.parametrize("method", ["GET", "get", "POST", "put", "PATCH", "Delete"])
-    def test_of_any_method(self, ecall: ECall, service: FakeService, method: str) -> None:
+    def test_a_free_request_can_have_any_method(
+        self, ecall: ECall, service: FakeService, method: str
+    ) -> None:
         service.answer({"Kanal": [1]}, 207, headers={"X-Other": "yes"})
         answer = ecall.request(method, "/api/viber?a=1", json={"to": "x"})
         request = service.request
@@ -649,14 +674,14 @@ class TestRequest:
         assert answer.headers["x-other"] == "yes"
         assert json.loads(answer.content) == {"Kanal": [1]}
 
-    def test_without_a_body(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_free_request_can_have_no_body(self, ecall: ECall, service: FakeService) -> None:
         service.answer(content=b"")
         assert ecall.request("GET", "/health").raw is None
         assert (service.request.content, service.request.headers["X-API-Version"]) == (b"", "2")
         assert "Content-Type" not in service.request.headers
 
     @pytest.mark.parametrize("content", [b"", b"<html>", b"\xff", b"[" * 100_000])
-    def test_takes_an_answer_that_is_not_json(
+    def test_the_response_to_a_free_request_can_be_anything(
         self, ecall: ECall, service: FakeService, content: bytes
     ) -> None:
         service.answer(content=content)
@@ -664,32 +689,46 @@ class TestRequest:
         assert (answer.content, answer.raw) == (content, None)
 
     @pytest.mark.parametrize("json", [[], [1, "a"], "text", 5, False, {"a": None}])
-    def test_of_any_json(self, ecall: ECall, service: FakeService, json: Any) -> None:
+    def test_a_free_request_can_have_any_json(
+        self, ecall: ECall, service: FakeService, json: Any
+    ) -> None:
         service.answer({})
         ecall.request("POST", "/api/viber", json=json)
         assert service.body == json
 
-    def test_raises_what_the_other_methods_raise(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_free_request_raises_what_the_other_methods_raise(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"errorCode": "InvalidContent"}, 400)
         with pytest.raises(BadRequest) as caught:
             ecall.request("POST", "/api/message", json={"to": "x"})
         assert (caught.value.code, caught.value.may_have_been_sent) == ("InvalidContent", False)
 
     @pytest.mark.parametrize(
-        ("method", "error"), [("POST", OutcomeUnknown), ("GET", ServiceUnreachable)]
+        ("method", "error", "count"),
+        [
+            ("POST", OutcomeUnknown, 1),
+            ("DELETE", OutcomeUnknown, 1),
+            ("GET", ServiceUnreachable, 3),
+            ("HEAD", ServiceUnreachable, 3),
+            ("OPTIONS", ServiceUnreachable, 3),
+        ],
     )
-    def test_is_taken_for_a_send_unless_it_reads(
+    def test_a_free_request_counts_as_a_send_unless_its_method_reads(
         self,
         ecall: ECall,
         service: FakeService,
         pauses: list[float],
         method: str,
-        error: type[Exception],
+        error: type[OutcomeUnknown | ServiceUnreachable],
+        count: int,
     ) -> None:
         service.fail(httpx.ReadTimeout("timed out"))
-        with pytest.raises(error):
+        with pytest.raises(error) as caught:
             ecall.request(method, "/api/viber")
-        assert len(service.requests) == (1 if method == "POST" else 3)
+        assert caught.value.may_have_been_sent is (error is OutcomeUnknown)
+        assert len(service.requests) == count
+        assert len(pauses) == count - 1
 
     @pytest.mark.parametrize(
         ("method", "path", "json"),
@@ -718,7 +757,7 @@ class TestRequest:
             ("POST", "/api/message", {("a", "b"): 1}),
         ],
     )
-    def test_of_what_cannot_be_sent_is_refused(
+    def test_a_free_request_that_cannot_be_sent_is_refused(
         self, ecall: ECall, service: FakeService, method: Any, path: Any, json: Any
     ) -> None:
         with pytest.raises(UsageError):
@@ -728,103 +767,135 @@ class TestRequest:
     @pytest.mark.parametrize(
         "path", ["/api/message/a..b", "/api/v2.0/message", "/.known/x", "/api/message?x=../y"]
     )
-    def test_takes_dots_that_lead_nowhere(
+    def test_a_free_request_takes_dots_that_lead_nowhere(
         self, ecall: ECall, service: FakeService, path: str
     ) -> None:
         service.answer({})
         assert ecall.request("GET", path).status_code == 200
 
 
-class TestUnforeseen:
-    """Whatever goes wrong inside, the caller gets an error of ours."""
+class ForeignError(Exception):
+    """Not the transport's, as the time limit of a job queue that a signal handler raises."""
 
+
+class TestForeignExceptions:
+    """An exception that is not the transport's own comes through, and nothing is sent after it."""
+
+    CALLS: dict[str, Callable[[ECall], object]] = {  # noqa: RUF012
+        "send": lambda ecall: ecall.sms.send(ONE, "Hi"),
+        "broadcast": lambda ecall: ecall.sms.broadcast([ONE], "Hi"),
+        "list": lambda ecall: ecall.messages.send_list([ecall.sms.compose(ONE, "Hi")]),
+        "upload": lambda ecall: ecall.media.upload(b"x"),
+        "send_file": lambda ecall: ecall.rcs.send_file(ONE, b"x", content_type="image/png"),
+        "status": lambda ecall: ecall.messages.status("m-1"),
+        "list_status": lambda ecall: ecall.messages.list_status("l-1"),
+        "wait": lambda ecall: ecall.messages.wait("m-1", timeout=60),
+        "download": lambda ecall: ecall.media.download("f-1", io.BytesIO()),
+        "request": lambda ecall: ecall.request("POST", "/api/viber"),
+        "request, read": lambda ecall: ecall.request("GET", "/api/viber"),
+    }
+
+    @pytest.mark.parametrize("name", CALLS)
     @pytest.mark.parametrize(
-        "error", [RuntimeError("x"), KeyError("x"), AssertionError("x"), OSError(5, "x")]
+        "error",
+        [ForeignError("x"), RuntimeError("x"), KeyError("x"), AssertionError("x"), ValueError("x")],
+        ids=lambda error: type(error).__name__,
     )
-    def test_in_a_send(self, ecall: ECall, service: FakeService, error: Exception) -> None:
+    def test_a_foreign_exception_comes_through_and_nothing_is_repeated(
+        self,
+        ecall: ECall,
+        service: FakeService,
+        pauses: list[float],
+        name: str,
+        error: Exception,
+    ) -> None:
         service.fail(error)
-        with pytest.raises(OutcomeUnknown) as caught:
-            ecall.sms.send(ONE, "Hi")
-        assert caught.value.may_have_been_sent is True
-        assert len(service.requests) == 1
-
-    def test_in_a_read(self, ecall: ECall, service: FakeService) -> None:
-        service.fail(RuntimeError("x"))
-        with pytest.raises(ServiceUnreachable) as caught:
-            ecall.messages.status("m-1")
-        assert caught.value.may_have_been_sent is True
+        with pytest.raises(type(error)) as caught:
+            self.CALLS[name](ecall)
+        assert caught.value is error
+        assert (len(service.requests), pauses) == (1, [])
 
     @pytest.mark.parametrize(
-        ("call", "error", "may_have_been_sent"),
+        ("name", "error", "may_have_been_sent", "count"),
         [
-            (lambda ecall: ecall.sms.send(ONE, "Hi"), OutcomeUnknown, True),
-            (lambda ecall: ecall.media.upload(b"x"), OutcomeUnknown, False),
-            (lambda ecall: ecall.messages.status("m-1"), ServiceUnreachable, True),
+            ("send", OutcomeUnknown, True, 1),
+            ("upload", OutcomeUnknown, False, 1),
+            ("status", ServiceUnreachable, True, 3),
+            ("request", OutcomeUnknown, True, 1),
+            ("request, read", ServiceUnreachable, False, 3),
         ],
     )
-    def test_in_the_generated_code(
+    def test_an_error_of_the_operating_system_is_the_transports_own(
         self,
         ecall: ECall,
         service: FakeService,
-        monkeypatch: pytest.MonkeyPatch,
-        call: Callable[[ECall], Any],
+        pauses: list[float],
+        name: str,
         error: type[OutcomeUnknown | ServiceUnreachable],
+        count: int,
         *,
         may_have_been_sent: bool,
     ) -> None:
-        def broken(*_: object, **__: object) -> None:
-            raise RuntimeError("the text of a message")
-
-        for module in ("message.send_message", "media.upload_media", "message.get_message_status"):
-            monkeypatch.setattr(f"ecall_client.api.{module}._parse_response", broken)
-        service.answer({"messageId": "m-1", "mediaId": "f-1"})
+        service.fail(OSError(5, "x"))
         with pytest.raises(error) as caught:
-            call(ecall)
+            self.CALLS[name](ecall)
         assert caught.value.may_have_been_sent is may_have_been_sent
-        assert str(caught.value) == "Something that was not foreseen went wrong (RuntimeError)"
+        assert len(service.requests) == count
+        assert len(pauses) == count - 1
 
     @pytest.mark.parametrize(
-        ("call", "may_have_been_sent"),
-        [
-            (lambda ecall: ecall.sms.send(ONE, "Hi"), True),
-            (lambda ecall: ecall.sms.broadcast([ONE], "Hi"), True),
-            (lambda ecall: ecall.messages.send_list([ecall.sms.compose(ONE, "Hi")]), True),
-            (lambda ecall: ecall.messages.status("m-1"), True),
-            (lambda ecall: ecall.media.upload(b"x"), False),
-        ],
+        "error",
+        [ForeignError("x"), OSError(5, "x"), TimeoutError("x"), httpx.ReadError("x")],
+        ids=lambda error: type(error).__name__,
     )
-    @pytest.mark.parametrize("how", ["fails", "gives something else"])
-    def test_in_reading_an_answer(
+    @pytest.mark.parametrize("how", ["upload", "send_file", "download"])
+    def test_what_a_progress_callback_raises_comes_through_whatever_its_class(
         self,
         ecall: ECall,
         service: FakeService,
-        monkeypatch: pytest.MonkeyPatch,
-        call: Callable[[ECall], Any],
+        pauses: list[float],
         how: str,
-        *,
-        may_have_been_sent: bool,
+        error: Exception,
     ) -> None:
-        def broken(*_: object, **__: object) -> None:
-            raise RuntimeError("the text of a message")
+        seen: list[int] = []
 
-        if how == "fails":
-            monkeypatch.setattr("ecall_facade._calls.read_id", broken)
-            words = "but its answer cannot be read (RuntimeError)"
-        else:
-            for module in (
-                "message.send_message",
-                "message_list.send_message_list",
-                "message.get_message_status",
-            ):
-                monkeypatch.setattr(f"ecall_client.api.{module}._parse_response", lambda **_: None)
-            monkeypatch.setattr(
-                "ecall_client.api.media.upload_media._parse_response", lambda **_: None
-            )
-            words = "but its answer is not the one that is described"
-        service.answer({"messageId": "m-1", "mediaId": "f-1", "messageListId": "l-1"})
-        with pytest.raises(UnreadableResponse) as caught:
-            call(ecall)
-        assert words in str(caught.value)
-        assert "the text" not in str(caught.value)
-        assert caught.value.may_have_been_sent is may_have_been_sent
-        assert (caught.value.status_code, caught.value.request_id) == (200, REQUEST_ID)
+        def fail(done: int, _: int | None) -> None:
+            seen.append(done)
+            raise error
+
+        service.answer({"mediaId": "f-1"})
+        use: dict[str, Callable[[], object]] = {
+            "upload": lambda: ecall.media.upload(b"x", on_progress=fail),
+            "send_file": lambda: ecall.rcs.send_file(
+                ONE, b"x", content_type="image/png", on_progress=fail
+            ),
+            "download": lambda: ecall.media.download("f-1", io.BytesIO(), on_progress=fail),
+        }
+        with pytest.raises(type(error)) as caught:
+            use[how]()
+        assert caught.value is error
+        assert (len(seen), pauses) == (1, [])
+        # The body of an upload broke off, so that there is no whole request.
+        assert len(service.requests) == (1 if how == "download" else 0)
+
+    @pytest.mark.parametrize(
+        "error",
+        [ForeignError("x"), OSError(5, "x"), TimeoutError("x"), httpx.ReadError("x")],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_what_the_callers_stream_raises_comes_through_whatever_its_class(
+        self, ecall: ECall, service: FakeService, pauses: list[float], error: Exception
+    ) -> None:
+        reads = iter([b"", b"first"])
+
+        def read(_: int) -> bytes:
+            for chunk in reads:
+                return chunk
+            raise error
+
+        service.answer({"mediaId": "f-1"})
+        source: Any = SimpleNamespace(read=read)
+        with pytest.raises(type(error)) as caught:
+            ecall.media.upload(source)
+        assert caught.value is error
+        assert (service.requests, pauses) == ([], [])

@@ -153,6 +153,11 @@ def test_the_class_of_an_error_follows_from_the_status(name: str) -> None:
         )
 
 
+def test_each_class_of_a_status_is_raised_for_some_status() -> None:
+    raised = {type(error_after(CALLS["send"](), received(status))) for status in EVERY_STATUS}
+    assert raised == {errors.APIError, *errors.APIError.__subclasses__()}
+
+
 @pytest.mark.parametrize("name", SENDS)
 def test_a_503_of_the_service_itself_says_that_nothing_was_sent(name: str) -> None:
     for body in (b"", b"<html>", {"errorCode": "Busy"}):

@@ -89,13 +89,13 @@ def drawn() -> dict[str, tuple[str, ...]]:
 class TestTree:
     """The drawing in the docstring, the classes, and what the package exports are the same."""
 
-    def test_is_as_drawn(self) -> None:
+    def test_the_error_classes_are_the_tree_that_is_drawn(self) -> None:
         classes = {
             name: tuple(base.__name__ for base in kind.__bases__) for name, kind in CLASSES.items()
         }
         assert classes == drawn()
 
-    def test_is_as_designed(self) -> None:
+    def test_the_tree_that_is_drawn_is_complete(self) -> None:
         assert list(drawn()) == [
             "ECallError",
             *[
@@ -134,16 +134,16 @@ class TestTree:
         assert drawn()["WaitTimeout"] == ("ECallError", "TimeoutError")
 
     @pytest.mark.parametrize("name", [*CLASSES, "ErrorDetail", "NumberProblem"])
-    def test_is_exported(self, name: str) -> None:
+    def test_each_error_class_is_exported(self, name: str) -> None:
         assert name in ecall_facade.__all__
         assert getattr(ecall_facade, name) is getattr(errors, name)
 
     @pytest.mark.parametrize("kind", CLASSES.values())
-    def test_says_when_each_happens(self, kind: type[errors.ECallError]) -> None:
+    def test_each_error_class_says_when_it_happens(self, kind: type[errors.ECallError]) -> None:
         assert "__doc__" in vars(kind)
         assert (kind.__doc__ or "").rstrip().endswith(".")
 
-    def test_can_be_caught_by_what_python_has(self) -> None:
+    def test_errors_can_be_caught_by_classes_of_python(self) -> None:
         assert isinstance(SAMPLES["InvalidNumber"], ValueError)
         assert isinstance(SAMPLES["WaitTimeout"], TimeoutError)
         assert not isinstance(SAMPLES["NotSent"], OSError)
@@ -153,7 +153,7 @@ class TestValues:
     """Each error has its attributes, and words that are enough to act on."""
 
     @pytest.mark.parametrize("name", CLASSES)
-    def test_can_be_pickled_and_copied(self, name: str) -> None:
+    def test_errors_can_be_pickled_and_copied(self, name: str) -> None:
         error = SAMPLES[name]
         error.add_note("The file was uploaded as media f-1")
         try:
@@ -174,7 +174,7 @@ class TestValues:
             del error.__notes__
 
     @pytest.mark.parametrize("name", CLASSES)
-    def test_can_be_made_of_words_alone_or_says_what_is_missing(self, name: str) -> None:
+    def test_each_error_can_be_made_of_words_and_what_it_requires(self, name: str) -> None:
         kind = CLASSES[name]
         required = [
             parameter.name
@@ -189,7 +189,7 @@ class TestValues:
         )
 
     @pytest.mark.parametrize("name", CLASSES)
-    def test_words_have_the_request_id(self, name: str) -> None:
+    def test_the_words_of_an_error_have_the_request_id(self, name: str) -> None:
         error = SAMPLES[name]
         suffix = " (request id r-1)" if error.request_id else ""
         assert str(error) == error.explanation + suffix
@@ -198,41 +198,35 @@ class TestValues:
     @pytest.mark.parametrize(
         "name", [name for name, kind in CLASSES.items() if issubclass(kind, errors.APIError)]
     )
-    def test_of_answers(self, name: str) -> None:
+    def test_an_error_of_a_status_has_all_that_the_response_said(self, name: str) -> None:
         error = SAMPLES[name]
         assert {attribute: getattr(error, attribute) for attribute in API} == API
         assert CLASSES[name]("x", status_code=400).may_have_been_sent is True
         bare: Any = CLASSES[name]("x", status_code=400)
         assert (bare.code, bare.message, bare.details, bare.retry_after) == (None, None, (), None)
 
-    def test_classes_by_status(self) -> None:
-        assert errors.STATUS_ERRORS[404] is errors.NotFound
-        assert {kind.__name__ for kind in errors.STATUS_ERRORS.values()} | {"APIError"} == {
-            name for name, kind in CLASSES.items() if issubclass(kind, errors.APIError)
-        }
-
     @pytest.mark.parametrize(
         "name", ["UsageError", "InvalidNumber", "MissingCredentials", "NotSent", "WebhookError"]
     )
-    def test_of_what_was_never_sent(self, name: str) -> None:
+    def test_an_error_of_what_was_never_sent_says_so(self, name: str) -> None:
         assert CLASSES[name]("x").may_have_been_sent is False
         assert CLASSES[name]("x").request_id is None
 
-    def test_of_numbers(self) -> None:
+    def test_an_invalid_number_has_all_problems(self) -> None:
         error = errors.InvalidNumber("two are bad", PROBLEMS)
         assert error.problems == tuple(PROBLEMS)
         assert errors.InvalidNumber("none").problems == ()
         assert repr(PROBLEMS[0]) == "NumberProblem(position=0, reason='it is too short')"
 
-    def test_of_what_was_said_about_a_parameter(self) -> None:
+    def test_the_repr_of_a_detail_shows_no_words(self) -> None:
         assert repr(DETAILS[0]) == "ErrorDetail(parameter='To')"
 
-    def test_of_an_unreadable_answer_are_cut(self) -> None:
+    def test_the_body_of_an_unreadable_response_is_cut(self) -> None:
         error = errors.UnreadableResponse("long", status_code=200, body=b"x" * 5000)
         assert error.body == b"x" * 2000
         assert error.may_have_been_sent is True
 
-    def test_of_a_wait(self) -> None:
+    def test_a_wait_timeout_has_the_last_status(self) -> None:
         error = errors.WaitTimeout("too late", STATUS)
         assert (error.status, error.request_id, error.may_have_been_sent) == (STATUS, "r-1", True)
         assert errors.WaitTimeout("too late", None).request_id is None
@@ -247,5 +241,7 @@ class TestValues:
             (errors.MalformedEvent("x", status_code=413), 413),
         ],
     )
-    def test_of_webhooks(self, error: errors.WebhookError, status_code: int) -> None:
+    def test_a_webhook_error_has_a_status_to_answer_with(
+        self, error: errors.WebhookError, status_code: int
+    ) -> None:
         assert error.status_code == status_code

@@ -73,6 +73,12 @@ def test_the_error_of_a_send_has_neither_its_text_nor_its_number(name: str, said
                 assert secret not in repr(error)
 
 
+def test_words_are_cut_only_after_private_texts_were_left_out() -> None:
+    said = "x" * 495 + TEXT
+    error = error_after(send_call(), received(400, {"errorMessage": said}))
+    assert error.explanation.endswith("xxx…")
+
+
 def test_what_the_service_said_word_for_word_is_in_attributes() -> None:
     said = f"{NUMBER} is an invalid receiver of {TEXT}"
     error = error_after(send_call(), received(400, {"errorMessage": said}))
@@ -96,12 +102,12 @@ def quoting_call(where: str) -> Any:
     if where == "extra of a list":
         item = composer().compose(NUMBER, TEXT, sender=None, extra=None)
         return send_list(options(), [item], None, {"field": secret})
-    given: dict[str, Any] = {
+    cases: dict[str, dict[str, Any]] = {
         "text in a list": {"to": NUMBER, "content": secret},
         "recipient in a list": {"to": RawAddress(secret), "content": TEXT},
         "extra in a list": {"to": NUMBER, "content": TEXT, "extra": {"field": secret}},
-    }[where]
-    item = composer().compose(sender=None, **{"extra": None, **given})
+    }
+    item = composer().compose(sender=None, **{"extra": None, **cases[where]})
     return send_list(options(), [item], None, None)
 
 

@@ -267,7 +267,8 @@ def test_without_a_deadline_the_limits_are_those_of_the_client() -> None:
 def test_a_free_request_counts_as_a_send_to_many_unless_its_method_reads(
     method: str, effect: Effect, path: str
 ) -> None:
-    for body in (None, {"to": NUMBER}, {"toList": []}):
+    bodies: list[Any] = [None, {"to": NUMBER}, {"toList": []}]
+    for body in bodies:
         assert free_call(method, path, body).effect is effect
 
 

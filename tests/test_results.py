@@ -30,7 +30,7 @@ from ecall_facade import (
     SentMessage,
     UnreadableResponse,
 )
-from ecall_facade.results import read_error, read_id, read_state
+from ecall_facade._parsing import read_error, read_id, read_state
 
 ONE, TWO = "+41791234567", "+41787654321"
 TEXT = "The code of Anna Muster is 481 516"
@@ -105,7 +105,9 @@ class TestState:
             (float("nan"), DeliveryState.UNKNOWN, False),
         ],
     )
-    def test_is_read(self, given: object, state: DeliveryState, *, is_final: bool) -> None:
+    def test_a_state_is_read_from_a_word_or_a_number(
+        self, given: object, state: DeliveryState, *, is_final: bool
+    ) -> None:
         found = status({"state": given})
         assert found.state is state
         assert found.is_final is is_final
@@ -113,7 +115,7 @@ class TestState:
     @pytest.mark.parametrize(
         "given", ["Zugestellt", "Übermittelt", "Nicht zugestellt", "1e3", 4, 7, 11, -1, 10**12]
     )
-    def test_that_is_new_keeps_itself(self, given: object) -> None:
+    def test_an_unknown_state_keeps_its_value_and_is_not_final(self, given: object) -> None:
         found = status({"state": given})
         assert isinstance(found.state, DeliveryState)
         assert found.state.value == given
@@ -125,7 +127,7 @@ class TestState:
         assert (again.state, hash(again.state)) == (found.state, hash(found.state))
 
     @pytest.mark.parametrize("value", [*DeliveryState, "Zugestellt", 7])
-    def test_survives_pickle_and_copy(self, value: Any) -> None:
+    def test_a_state_survives_pickle_and_copy(self, value: Any) -> None:
         state = DeliveryState(value)
         for again in (pickle.loads(pickle.dumps(state)), copy.copy(state), copy.deepcopy(state)):
             assert isinstance(again, DeliveryState)
@@ -137,7 +139,7 @@ class TestState:
             )
 
     @pytest.mark.parametrize("given", [-(10**30), 10**30, "9" * 5000, "\u0661", "²"])
-    def test_of_odd_digits_is_no_number_of_ours(self, given: object) -> None:
+    def test_odd_digits_are_no_known_state(self, given: object) -> None:
         state, is_final = read_state(given)
         assert isinstance(state, DeliveryState)
         assert is_final is False
@@ -174,7 +176,9 @@ class TestTime:
             {"created": "2026-01-15T09:30:00Z", "note": "at: noon", "cost": "1.5"},
         ],
     )
-    def test_is_read(self, read: Callable[[Any], datetime | None], answer: Any) -> None:
+    def test_a_time_is_read_under_its_name_or_as_the_only_time_there_is(
+        self, read: Callable[[Any], datetime | None], answer: Any
+    ) -> None:
         time = read(answer)
         assert time is not None
         assert time == HALF_PAST_NINE
@@ -197,7 +201,9 @@ class TestTime:
             {"number": 1768469400},
         ],
     )
-    def test_that_is_none(self, read: Callable[[Any], datetime | None], answer: Any) -> None:
+    def test_a_time_that_is_missing_or_ambiguous_is_none(
+        self, read: Callable[[Any], datetime | None], answer: Any
+    ) -> None:
         assert read(answer) is None
 
 
@@ -224,7 +230,7 @@ class TestIds:
             ({}, None),
         ],
     )
-    def test_is_read(self, value: object, found: str | None) -> None:
+    def test_an_id_is_a_string_or_a_number(self, value: object, found: str | None) -> None:
         assert read_id(value) == found
 
     @pytest.mark.parametrize(
@@ -239,7 +245,9 @@ class TestIds:
             ({"messageId": "right", "MessageId": "wrong"}, "right"),
         ],
     )
-    def test_of_one_recipient(self, answer: Any, message_id: str) -> None:
+    def test_the_id_of_one_recipient_is_read_from_either_field(
+        self, answer: Any, message_id: str
+    ) -> None:
         assert send(answer).message_id == message_id
 
     @pytest.mark.parametrize(
@@ -283,7 +291,7 @@ class TestIds:
             ),
         ],
     )
-    def test_of_many_recipients(
+    def test_the_ids_of_many_recipients_are_matched_to_them(
         self, answer: Any, message_ids: tuple[str, ...], by_recipient: dict[str, str]
     ) -> None:
         sent = broadcast(answer)
@@ -308,10 +316,10 @@ class TestIds:
             {"id": "m-1"},
         ],
     )
-    def test_that_is_missing_leaves_the_outcome_open(
+    def test_a_send_without_an_id_is_unreadable(
         self, perform: Callable[[Any], object], answer: Any
     ) -> None:
-        with pytest.raises(UnreadableResponse, match="without a messageId") as caught:
+        with pytest.raises(UnreadableResponse, match="the response has no messageId") as caught:
             perform(answer)
         assert caught.value.may_have_been_sent is True
         assert (caught.value.status_code, caught.value.request_id) == (200, REQUEST_ID)
@@ -321,25 +329,25 @@ class TestIds:
     @pytest.mark.parametrize(
         "answer", [{}, {"messageListId": None}, {"messageListId": []}, {"messages": ["m-1"]}]
     )
-    def test_of_a_list_that_is_missing_leaves_the_outcome_open(self, answer: Any) -> None:
-        with pytest.raises(UnreadableResponse, match="without a messageListId") as caught:
+    def test_a_list_without_an_id_is_unreadable(self, answer: Any) -> None:
+        with pytest.raises(UnreadableResponse, match="the response has no messageListId") as caught:
             send_list(answer)
         assert caught.value.may_have_been_sent is True
 
     @pytest.mark.parametrize("answer", [{}, {"mediaId": None}, {"mediaId": ""}, {"id": "f-1"}])
-    def test_of_media_that_is_missing_texts_nobody(self, answer: Any) -> None:
-        with pytest.raises(UnreadableResponse, match="without a mediaId") as caught:
+    def test_an_upload_without_an_id_is_unreadable_and_texted_nobody(self, answer: Any) -> None:
+        with pytest.raises(UnreadableResponse, match="the response has no mediaId") as caught:
             upload(answer)
         assert caught.value.may_have_been_sent is False
 
     @pytest.mark.parametrize(
         ("answer", "media_id"), [({"MediaID": "f-1"}, "f-1"), ({"mediaId": 5}, "5")]
     )
-    def test_of_media(self, answer: Any, media_id: str) -> None:
+    def test_the_id_of_media_is_read(self, answer: Any, media_id: str) -> None:
         media = upload({**answer, "unknown": 1})
         assert (media.media_id, media.size, media.content_type) == (media_id, 4, None)
 
-    def test_of_a_status_is_the_one_asked_for_where_it_is_not_said(self) -> None:
+    def test_a_status_without_an_id_has_the_one_asked_for(self) -> None:
         assert status({}).message_id == "m-1"
         assert status({"messageId": None}).message_id == "m-1"
         assert status({"MessageId": "m-2"}).message_id == "m-2"
@@ -369,7 +377,7 @@ class TestProblem:
             ("", None),
             ({}, None),
             (None, None),
-            (True, None),
+            (True, Problem("true")),
             (False, None),
             ([], None),
             (["No good", "Bad number"], Problem(message="No good Bad number")),
@@ -379,7 +387,9 @@ class TestProblem:
             ),
         ],
     )
-    def test_is_read(self, given: Any, problem: Problem | None) -> None:
+    def test_the_error_of_one_message_is_read_in_any_shape(
+        self, given: Any, problem: Problem | None
+    ) -> None:
         assert read_error(given) == problem
         assert status({"state": "Failed", "error": given}).error == problem
         assert list_status({"messages": [{"Error": given}]}).messages[0].error == problem
@@ -404,6 +414,10 @@ class TestLists:
             ({"error": ["No good"]}, None, True),
             ({"error": [{"errorCode": "X"}, "No good"]}, None, True),
             ({"error": []}, None, False),
+            ({"error": True}, None, True),
+            ({"messageId": None, "Error": True}, None, True),
+            ({"error": False}, None, False),
+            ({"messageId": "m-1", "error": False}, "m-1", False),
             ({"messageId": "m-1", "error": None}, "m-1", False),
             ({}, None, False),
             (None, None, False),
@@ -411,7 +425,9 @@ class TestLists:
             (True, None, False),
         ],
     )
-    def test_entries(self, entry: object, message_id: str | None, *, is_error: bool) -> None:
+    def test_an_entry_of_a_list_has_an_id_or_an_error_or_neither(
+        self, entry: object, message_id: str | None, *, is_error: bool
+    ) -> None:
         sent = send_list({"messageListId": "l-1", "messages": [entry, {"messageId": "m-2"}]})
         first, second = sent.entries
         assert (first.message_id, first.error is not None) == (message_id, is_error)
@@ -419,7 +435,7 @@ class TestLists:
         assert sent.accepted == ((first, second) if message_id else (second,))
         assert sent.rejected == ((first,) if is_error else ())
 
-    def test_one_that_has_both_was_accepted(self) -> None:
+    def test_an_entry_with_an_id_and_an_error_was_accepted(self) -> None:
         sent = send_list(
             {"messageListId": "l-1", "messages": [{"messageId": "m-1", "error": "a warning"}, {}]}
         )
@@ -438,7 +454,7 @@ class TestLists:
             {"messages": None, "results": ["m-1", "m-2"]},
         ],
     )
-    def test_are_found_under_any_name(self, answer: Any) -> None:
+    def test_entries_are_found_under_any_name(self, answer: Any) -> None:
         sent = send_list({"messageListId": "l-1", **answer})
         assert [entry.message_id for entry in sent.entries] == ["m-1", "m-2"]
         assert [message.message_id for message in list_status(answer).messages] == ["m-1", "m-2"]
@@ -454,7 +470,7 @@ class TestLists:
             {"messages": {"0": 1}},
         ],
     )
-    def test_are_not_guessed_from_what_is_not_clear(self, answer: Any) -> None:
+    def test_entries_are_not_guessed_from_what_is_not_clear(self, answer: Any) -> None:
         sent = send_list({"messageListId": "l-1", **answer})
         assert [(entry.message_id, entry.error) for entry in sent.entries] == [
             (None, None),
@@ -464,7 +480,7 @@ class TestLists:
         assert list_status(answer).messages == ()
 
     @pytest.mark.parametrize("count", [1, 3, 100])
-    def test_of_another_number_are_not_matched_but_kept(self, count: int) -> None:
+    def test_entries_of_another_number_are_kept_but_not_matched(self, count: int) -> None:
         entries = [{"messageId": f"m-{n}"} for n in range(count)]
         sent = send_list({"messageListId": 17, "messages": entries})
         assert (sent.list_id, len(sent.entries)) == ("17", 2)
@@ -486,30 +502,30 @@ class TestRaw:
     }
 
     @pytest.mark.parametrize("perform", [send, broadcast, send_list, status, list_status, upload])
-    def test_is_as_it_came(self, perform: Callable[[Any], Any]) -> None:
+    def test_raw_is_the_json_as_it_came(self, perform: Callable[[Any], Any]) -> None:
         result = perform(self.ANSWER)
         assert result.raw == self.ANSWER
         assert list(result.raw) == list(self.ANSWER)
         assert result.request_id == REQUEST_ID
 
-    def test_of_each_message_of_a_list_is_its_own(self) -> None:
+    def test_raw_of_each_message_of_a_list_is_its_own(self) -> None:
         first, second = list_status(self.ANSWER).messages
         assert first.raw == {"MessageId": "m-1", "STATE": 8, "Preis": 1.5}
         assert first.request_id == second.request_id == REQUEST_ID
 
-    def test_cannot_be_spoiled(self) -> None:
+    def test_changing_raw_does_not_change_the_result(self) -> None:
         result = send(self.ANSWER)
         result.raw.clear()
         assert result.raw == self.ANSWER
 
     @pytest.mark.parametrize("perform", [send, broadcast, send_list, status, list_status, upload])
-    def test_request_id_may_be_missing(self, perform: Callable[..., Any]) -> None:
+    def test_a_result_without_a_request_id_has_none(self, perform: Callable[..., Any]) -> None:
         assert perform(self.ANSWER, headers={"x-f24-request-id": ""}).request_id is None
 
-    def test_of_a_result_made_by_hand_is_empty(self) -> None:
+    def test_raw_of_a_result_made_by_hand_is_empty(self) -> None:
         assert SentMessage("m-1").raw == {}
         by_hand: Any = Media
-        assert by_hand("f-1", answer=b"[1]").raw == {}
+        assert by_hand("f-1", content=b"[1]").raw == {}
 
 
 def samples() -> dict[str, Any]:
@@ -545,7 +561,7 @@ class TestObjects:
     SAMPLES: dict[str, Any] = samples()
 
     @pytest.mark.parametrize("name", SAMPLES)
-    def test_can_be_pickled_and_copied(self, name: str) -> None:
+    def test_results_can_be_pickled_and_copied(self, name: str) -> None:
         result = self.SAMPLES[name]
         assert type(result).__name__ == name
         for again in (pickle.loads(pickle.dumps(result)), copy.copy(result), copy.deepcopy(result)):
@@ -562,25 +578,25 @@ class TestObjects:
             assert [entry.message.to_dict() for entry in again.entries] == bodies
 
     @pytest.mark.parametrize("name", SAMPLES)
-    def test_show_no_texts_and_no_whole_numbers(self, name: str) -> None:
+    def test_the_repr_of_results_shows_no_texts_and_no_whole_numbers(self, name: str) -> None:
         shown = repr(self.SAMPLES[name])
         assert shown.startswith(f"{name}(")
         for secret in (ONE, TWO, ONE[3:], TEXT, "Anna", "481 516"):
             assert secret not in shown
 
     @pytest.mark.parametrize("name", SAMPLES)
-    def test_are_frozen(self, name: str) -> None:
+    def test_results_are_frozen(self, name: str) -> None:
         result = self.SAMPLES[name]
         field = attrs.fields(type(result))[0].name
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             setattr(result, field, None)
 
-    def test_recipients_are_shown_masked(self) -> None:
+    def test_recipients_are_masked_in_the_repr(self) -> None:
         sent = self.SAMPLES["SentBroadcast"]
         assert "recipients=('+41…67',), duplicates=('+41…67',)" in repr(sent)
         assert (sent.recipients, sent.duplicates) == ((ONE,), (ONE,))
 
-    def test_composed_messages_show_nothing(self) -> None:
+    def test_the_repr_of_a_composed_message_shows_neither_text_nor_number(self) -> None:
         message = client({}).sms.compose(ONE, TEXT)
         assert ONE not in repr(message)
         assert TEXT not in repr(message)
@@ -590,7 +606,7 @@ class TestObjects:
         ("content", "raw"),
         [(b'{"a": 1}', {"a": 1}), (b"[1]", [1]), (b"5", 5), (b"", None), (b"<html>", None)],
     )
-    def test_a_raw_answer_is_json_or_none(self, content: bytes, raw: object) -> None:
+    def test_raw_of_a_free_response_is_json_or_none(self, content: bytes, raw: object) -> None:
         assert RawResponse(200, {}, content).raw == raw
 
     def test_entries_and_lists_default_to_nothing(self) -> None:
@@ -604,7 +620,7 @@ class TestAnything:
     """Whatever JSON object comes: a read gives a result; a send does, too, or says that it may have been sent."""
 
     @given(json_objects)
-    def test_a_status_is_read(self, answer: dict[str, object]) -> None:
+    def test_any_json_object_is_read_as_a_status(self, answer: dict[str, object]) -> None:
         found = status(answer)
         assert isinstance(found, MessageStatus)
         assert isinstance(found.state, DeliveryState)
@@ -613,7 +629,9 @@ class TestAnything:
         assert pickle.loads(pickle.dumps(found)).state == found.state
 
     @given(json_objects)
-    def test_a_list_status_is_read(self, answer: dict[str, object]) -> None:
+    def test_any_json_object_is_read_as_the_status_of_a_list(
+        self, answer: dict[str, object]
+    ) -> None:
         found = list_status(answer)
         assert isinstance(found, ListStatus)
         assert repr(found.raw) == repr(answer)
@@ -624,7 +642,7 @@ class TestAnything:
 
     @pytest.mark.parametrize("perform", [send, broadcast, send_list])
     @given(answer=json_objects)
-    def test_a_send_is_read_or_may_have_been_sent(
+    def test_any_json_object_is_the_result_of_a_send_or_unreadable(
         self, perform: Callable[[Any], Any], answer: object
     ) -> None:
         try:
@@ -651,7 +669,7 @@ class TestAnything:
 
     @pytest.mark.parametrize("perform", [send, broadcast, send_list, upload, status, list_status])
     @given(content=garbage)
-    def test_what_is_no_json_object_is_unreadable(
+    def test_a_response_that_is_no_json_object_is_unreadable(
         self, perform: Callable[..., Any], content: bytes
     ) -> None:
         try:

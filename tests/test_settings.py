@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import pytest
+from _attempts import options, send_call
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ecall_client.models import Channel
 from ecall_facade import AsyncECall, ECall
-from ecall_facade._policy import Policy
-from ecall_facade._settings import Account, Options, is_loopback_host, make_options
+from ecall_facade._requests import build_http_request
+from ecall_facade._settings import Account, Options, is_loopback_host
 from ecall_facade.errors import InvalidConfiguration, InvalidSender, MissingCredentials
 
 if TYPE_CHECKING:
@@ -60,11 +61,6 @@ def account(
     return Account.of(username, password, base_url)
 
 
-def options(old: Options | None = None, **given: Any) -> Options:
-    names = ["api_version", "version_in", "sender", "region", "timeout", "retry"]
-    return make_options(old, **{**dict.fromkeys(names), **given})
-
-
 def credentials(account: Account) -> tuple[str, str]:
     username, _, password = (
         base64.b64decode(account.authorization.removeprefix("Basic ")).decode().partition(":")
@@ -75,10 +71,12 @@ def credentials(account: Account) -> tuple[str, str]:
 class TestCredentials:
     """They come as arguments or from the environment; arguments win."""
 
-    def test_from_arguments(self) -> None:
+    def test_credentials_are_taken_from_arguments(self) -> None:
         assert credentials(account("jane", "s3cret")) == ("jane", "s3cret")
 
-    def test_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_credentials_are_taken_from_the_environment_and_arguments_win(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("ECALL_USERNAME", "joe")
         monkeypatch.setenv("ECALL_PASSWORD", "from:the environment")
         assert credentials(account(None, None)) == ("joe", "from:the environment")
@@ -86,7 +84,7 @@ class TestCredentials:
         assert credentials(account(None, "s3cret")) == ("joe", "s3cret")
         assert credentials(account("jane", "s3cret")) == ("jane", "s3cret")
 
-    def test_in_any_language(self) -> None:
+    def test_credentials_can_be_in_any_language(self) -> None:
         assert credentials(account("zoë", "pässwört 🔑")) == ("zoë", "pässwört 🔑")
 
     @pytest.mark.parametrize("client", CLIENTS)
@@ -100,7 +98,7 @@ class TestCredentials:
             ("jane", "", "No password: {} ECALL_PASSWORD"),
         ],
     )
-    def test_that_are_missing_are_named(
+    def test_missing_credentials_are_named(
         self, client: Any, username: str | None, password: str | None, message: str
     ) -> None:
         with pytest.raises(MissingCredentials) as caught:
@@ -108,7 +106,7 @@ class TestCredentials:
         assert str(caught.value) == message.format("pass it to the client, or set")
 
     @pytest.mark.parametrize("client", CLIENTS)
-    def test_that_are_empty_are_missing_even_where_the_environment_has_some(
+    def test_empty_credentials_are_missing_even_if_the_environment_has_some(
         self, monkeypatch: pytest.MonkeyPatch, client: Any
     ) -> None:
         monkeypatch.setenv("ECALL_USERNAME", "joe")
@@ -128,7 +126,7 @@ class TestCredentials:
             ("jane", "s3\udc80cret"),  # as bytes that are not UTF-8 come out of the environment
         ],
     )
-    def test_that_basic_cannot_carry_are_refused_without_being_told(
+    def test_credentials_that_basic_cannot_carry_are_refused_and_not_quoted(
         self, client: Any, username: str, password: str
     ) -> None:
         with pytest.raises(
@@ -160,7 +158,7 @@ class TestCredentials:
         ids=lambda value: type(value).__name__,
     )
     @pytest.mark.parametrize("name", ["username", "password"])
-    def test_of_another_type_than_str_are_refused_without_being_shown(
+    def test_credentials_of_another_type_than_str_are_refused_and_not_quoted(
         self, client: Any, name: str, value: Any, kind: str, remedy: str
     ) -> None:
         with pytest.raises(InvalidConfiguration) as caught:
@@ -170,19 +168,20 @@ class TestCredentials:
         assert "48" not in str(caught.value)
         assert "s3cret" not in str(caught.value)
 
-    def test_of_a_subclass_of_str_are_used_as_the_text_that_they_are(self) -> None:
+    def test_credentials_of_a_subclass_of_str_are_used_as_their_text(self) -> None:
         class Secret(str, enum.Enum):  # noqa: UP042  # its format is not its value
             PASSWORD = "s3cret"
 
         assert credentials(account("jane", Secret.PASSWORD)) == ("jane", "s3cret")
 
     @pytest.mark.parametrize("client", CLIENTS)
-    def test_are_in_no_repr(self, client: Any) -> None:
+    def test_credentials_are_in_no_repr(self, client: Any) -> None:
         ecall = client("jane-of-acme", "s3cret", sender={"sms": "ACME"})
         objects = [
             ecall,
-            ecall._runner.setup,
-            ecall._runner.session,
+            ecall.sms,
+            ecall._session,
+            ecall._session.connections,
             account(),
             options(sender="ACME"),
         ]
@@ -220,14 +219,14 @@ class TestBaseUrl:
             ("http://[::1]:80", "http://[::1]", True),
         ],
     )
-    def test_is_normalised(self, base_url: str | None, expected: str, *, is_loopback: bool) -> None:
+    def test_a_base_url_is_normalised(
+        self, base_url: str | None, expected: str, *, is_loopback: bool
+    ) -> None:
         found = account(base_url=base_url)
         assert (found.base_url, found.is_loopback) == (expected, is_loopback)
         # Requests have the same spelling.
-        policy = Policy(found, options(version_in="header"))
-        assert (
-            str(policy.plan("GET", "/api/message", "json").request.url) == f"{expected}/api/message"
-        )
+        request = build_http_request(found, options(version_in="header"), send_call())
+        assert str(request.url) == f"{expected}/api/message"
 
     @pytest.mark.parametrize("client", CLIENTS)
     @pytest.mark.parametrize(
@@ -274,7 +273,9 @@ class TestBaseUrl:
             (b"https://rest.ecall.ch", "is not a URL"),
         ],
     )
-    def test_is_refused_without_being_told(self, client: Any, base_url: Any, message: str) -> None:
+    def test_a_bad_base_url_is_refused_and_not_quoted(
+        self, client: Any, base_url: Any, message: str
+    ) -> None:
         with pytest.raises(InvalidConfiguration) as caught:
             client("jane", "pw", base_url=base_url)
         assert str(caught.value).startswith("base_url ")
@@ -286,17 +287,17 @@ class TestBaseUrl:
         st.text(max_size=30),
         st.sampled_from(["https://", "http://", "https://h", "http://127.0.0.1", ""]),
     )
-    def test_is_taken_or_refused_whatever_it_is(self, text: str, start: str) -> None:
+    def test_any_text_is_a_base_url_or_refused(self, text: str, start: str) -> None:
         try:
             found = account(base_url=start + text)
         except InvalidConfiguration:
             return
         if found.base_url != "https://rest.ecall.ch":
-            url = Policy(found, options()).plan("GET", "/api/message", "json").request.url
+            url = build_http_request(found, options(), send_call()).url
             assert str(url) == f"{found.base_url}/api/v2/message"
             assert url.scheme == "https" or found.is_loopback
 
-    def test_comes_from_the_environment_where_it_is_not_given(
+    def test_the_base_url_is_taken_from_the_environment(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("ECALL_BASE_URL", "https://gateway.example/ecall/")
@@ -322,18 +323,18 @@ class TestBaseUrl:
             ("", False),
         ],
     )
-    def test_of_this_machine(self, host: str, *, is_loopback: bool) -> None:
+    def test_loopback_hosts_are_known(self, host: str, *, is_loopback: bool) -> None:
         assert is_loopback_host(host) is is_loopback
 
 
 class TestVersion:
     """v2 by path, unless something else is asked for."""
 
-    def test_by_default(self) -> None:
+    def test_the_version_is_v2_by_path(self) -> None:
         assert (options().api_version, options().version_in) == ("v2", "path")
 
     @pytest.mark.parametrize(("written", "version"), WAYS_TO_WRITE_A_VERSION)
-    def test_may_be_written_as_the_path_and_as_the_header_write_it(
+    def test_a_version_may_be_written_as_in_the_path_or_as_in_the_header(
         self, monkeypatch: pytest.MonkeyPatch, written: Any, version: str
     ) -> None:
         other = "v1" if version == "v2" else "v2"
@@ -344,7 +345,7 @@ class TestVersion:
         assert options(api_version=other).api_version == other
 
     @pytest.mark.parametrize(("written", "version"), WAYS_TO_WRITE_A_VERSION)
-    def test_is_the_same_on_the_wire_however_it_is_written(
+    def test_a_version_is_the_same_on_the_wire_however_it_is_written(
         self, ecall: ECall, service: FakeService, written: Any, version: str
     ) -> None:
         service.answer({"messageId": "m-1"})
@@ -356,7 +357,7 @@ class TestVersion:
         assert by_path.url.path == f"/api/{version}/message"
         assert by_header.headers["X-API-Version"] == version[1:]
 
-    def test_that_is_empty_in_the_environment_is_the_default(
+    def test_an_empty_version_in_the_environment_is_the_default(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("ECALL_API_VERSION", "")
@@ -366,7 +367,7 @@ class TestVersion:
         "version", ["v3", "3", "V2", "v2.0", "2.00", "02", "1,0", " 2", "latest", "v"]
     )
     @pytest.mark.parametrize("client", CLIENTS)
-    def test_that_is_not_known_is_refused(
+    def test_an_unknown_version_is_refused(
         self, monkeypatch: pytest.MonkeyPatch, client: Any, version: str
     ) -> None:
         words = f"api_version is '{version}'; it is 'v1' or 'v2' (also written 1, 1.0, 2, 2.0)"
@@ -379,12 +380,12 @@ class TestVersion:
         assert str(caught.value) == f"{words}. It comes from ECALL_API_VERSION"
 
     @pytest.mark.parametrize("version", [0, 3, 2.5, True, b"v2", ["v2"]])
-    def test_of_another_type_is_refused(self, version: Any) -> None:
+    def test_a_version_of_another_type_is_refused(self, version: Any) -> None:
         with pytest.raises(InvalidConfiguration, match="api_version is "):
             ECall("jane", "pw", api_version=version)
 
     @pytest.mark.parametrize("place", ["query", "Path", 1])
-    def test_in_a_place_that_is_not_known_is_refused(self, place: Any) -> None:
+    def test_an_unknown_place_for_the_version_is_refused(self, place: Any) -> None:
         with pytest.raises(InvalidConfiguration, match="it is 'path' or 'header'"):
             ECall("jane", "pw", version_in=place)
 
@@ -408,36 +409,38 @@ class TestSenders:
                 found[channel] = None
         return found
 
-    def test_as_a_string(self) -> None:
+    def test_a_sender_given_as_a_string_is_for_sms(self) -> None:
         assert self.senders(options(sender="ACME")) == {
             Channel.SMS: "ACME",
             Channel.WHATSAPP: None,
             Channel.RCS: None,
         }
 
-    def test_as_a_mapping(self) -> None:
+    def test_senders_can_be_given_by_channel(self) -> None:
         given = {"sms": "ACME", "whatsapp": "+41 79 100 00 01", "rcs": "acme-rcs"}
         assert self.senders(options(sender=given)) == self.SENT_BY
 
-    def test_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_senders_are_taken_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ECALL_SENDER", "ACME")
         monkeypatch.setenv("ECALL_SENDER_WHATSAPP", "079 100 00 01")
         monkeypatch.setenv("ECALL_SENDER_RCS", "acme-rcs")
         assert self.senders(options()) == self.SENT_BY
 
-    def test_arguments_win_channel_by_channel(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_arguments_win_over_the_environment_channel_by_channel(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for name in ("ECALL_SENDER", "ECALL_SENDER_WHATSAPP", "ECALL_SENDER_RCS"):
             monkeypatch.setenv(name, "+41791000009")
         found = options(sender={"sms": "ACME", "whatsapp": "+41791000001"})
         assert self.senders(found) == {**self.SENT_BY, Channel.RCS: "+41791000009"}
         assert self.senders(options(sender="ACME"))[Channel.WHATSAPP] == "0041791000009"
 
-    def test_of_one_call_win_over_all(self) -> None:
+    def test_the_sender_of_a_call_wins_over_all_others(self) -> None:
         assert options(sender="ACME").sender(Channel.SMS, "Other") == "Other"
         with pytest.raises(InvalidSender, match="empty"):
             options(sender="ACME").sender(Channel.SMS, "")
 
-    def test_that_are_empty_in_the_environment_are_not_there(
+    def test_an_empty_sender_in_the_environment_is_none(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("ECALL_SENDER", "")
@@ -452,7 +455,7 @@ class TestSenders:
             (Channel.RCS, "ECALL_SENDER_RCS"),
         ],
     )
-    def test_that_are_missing_are_named_with_the_remedy(
+    def test_a_missing_sender_is_named_with_the_remedy(
         self, channel: Channel, variable: str
     ) -> None:
         with pytest.raises(InvalidSender) as caught:
@@ -466,13 +469,13 @@ class TestSenders:
     @pytest.mark.parametrize(
         "sender", [5, ["ACME"], b"ACME", {"viber": "x"}, {"SMS": "ACME"}, {None: "ACME"}]
     )
-    def test_of_another_shape_are_refused(self, client: Any, sender: Any) -> None:
+    def test_senders_of_another_shape_are_refused(self, client: Any, sender: Any) -> None:
         with pytest.raises(
             InvalidConfiguration, match=r"sender is a str .* or a mapping from sms, whatsapp, rcs"
         ):
             client("jane", "pw", sender=sender)
 
-    def test_by_number_are_read_in_the_region(self) -> None:
+    def test_a_sender_that_is_a_number_is_read_in_the_region(self) -> None:
         assert (
             options(sender="0151 23456789", region="DE").sender(Channel.SMS, None)
             == "004915123456789"
@@ -492,7 +495,9 @@ class TestTimeout:
             ((0.1, 0.2), (0.1, 0.2)),
         ],
     )
-    def test_is_read(self, given: Any, expected: tuple[float, float]) -> None:
+    def test_a_timeout_is_one_number_or_two(
+        self, given: Any, expected: tuple[float, float]
+    ) -> None:
         assert options(timeout=given).timeout == expected
 
     @pytest.mark.parametrize("client", CLIENTS)
@@ -501,7 +506,7 @@ class TestTimeout:
         [0, -1, 0.0, float("nan"), float("inf"), 1e6, "5", (5,), (), (1, 2, 3), (0, 5), (5, 0), (5, None), [5, 5],
          httpx.Timeout(5)],
     )  # fmt: skip
-    def test_that_cannot_work_is_refused(self, client: Any, timeout: Any) -> None:
+    def test_a_timeout_that_cannot_work_is_refused(self, client: Any, timeout: Any) -> None:
         with pytest.raises(
             InvalidConfiguration, match="timeout is a positive number of seconds, or a pair"
         ):
@@ -514,12 +519,12 @@ class TestRegion:
     @pytest.mark.parametrize(
         ("given", "expected"), [(None, "CH"), ("CH", "CH"), ("de", "DE"), ("LI", "LI")]
     )
-    def test_is_read(self, given: str | None, expected: str) -> None:
+    def test_a_region_is_read(self, given: str | None, expected: str) -> None:
         assert options(region=given).region == expected
 
     @pytest.mark.parametrize("client", CLIENTS)
     @pytest.mark.parametrize("region", ["", "XX", "CHE", "Schweiz", "41", 41])
-    def test_that_is_no_country_is_refused(self, client: Any, region: Any) -> None:
+    def test_a_region_that_is_no_country_is_refused(self, client: Any, region: Any) -> None:
         with pytest.raises(
             InvalidConfiguration, match="region must be a country's two letters, such as CH or DE"
         ):
@@ -529,7 +534,7 @@ class TestRegion:
 class TestWithOptions:
     """A copy has other options; what is not named stays as it was, whatever the environment says by then."""
 
-    def test_what_is_not_named_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_options_that_are_not_named_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
         old = options(
             api_version="v1",
             version_in="header",
@@ -552,7 +557,7 @@ class TestWithOptions:
             ("retry", False, False),
         ],
     )
-    def test_what_is_named_changes(self, name: str, value: Any, expected: object) -> None:
+    def test_an_option_that_is_named_changes(self, name: str, value: Any, expected: object) -> None:
         assert getattr(options(options(), **{name: value}), name) == expected
 
     def test_senders_change_channel_by_channel(self) -> None:
@@ -574,11 +579,13 @@ class TestWithOptions:
         ],
         ids=lambda wrong: next(iter(wrong)),
     )
-    def test_is_checked_like_the_client(self, ecall: ECall, wrong: Any) -> None:
+    def test_with_options_checks_as_the_client_does(self, ecall: ECall, wrong: Any) -> None:
         with pytest.raises(InvalidConfiguration):
             ecall.with_options(**wrong)
 
-    def test_is_seen_on_the_wire(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_copy_with_other_options_sends_other_requests(
+        self, ecall: ECall, service: FakeService
+    ) -> None:
         service.answer({"messageId": "m-1"})
         copy = ecall.with_options(api_version="v1", sender="Other", region="DE")
         copy.with_options(version_in="header").sms.send("0151 23456789", "Hi")
@@ -594,15 +601,17 @@ class TestWithOptions:
         assert json.loads(old.content).items() >= {"from": "ACME", "to": "+41791234567"}.items()
 
     @pytest.mark.parametrize("name", ["username", "password", "base_url", "transport"])
-    def test_cannot_change_where_requests_go_and_as_whom(self, ecall: ECall, name: str) -> None:
+    def test_with_options_cannot_change_where_requests_go_and_as_whom(
+        self, ecall: ECall, name: str
+    ) -> None:
         with pytest.raises(TypeError, match=name):
             ecall.with_options(**{name: "x"})  # type: ignore[arg-type]
 
-    def test_keeps_the_kind_of_client(self, ecall: ECall, service: FakeService) -> None:
+    def test_a_copy_is_a_client_of_the_same_class(self, ecall: ECall, service: FakeService) -> None:
         assert repr(ecall.with_options(api_version="v1")) == repr(ecall).replace("'v2'", "'v1'")
 
     @pytest.mark.parametrize(("retry", "attempts"), [(None, 3), (True, 3), (False, 1)])
-    def test_can_switch_retries_off(
+    def test_retries_can_be_switched_off_for_a_client_or_a_copy(
         self,
         open_client: OpenClient,
         service: FakeService,

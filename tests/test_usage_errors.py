@@ -111,7 +111,9 @@ class TestRecipients:
             ([ONE], "it is of type list, not str; several recipients go to broadcast"),
         ],
     )
-    def test_that_cannot_be_one(self, ecall: ECall, way: Any, to: Any, reason: str) -> None:
+    def test_a_recipient_that_is_no_number_is_refused_with_the_reason(
+        self, ecall: ECall, way: Any, to: Any, reason: str
+    ) -> None:
         error = refused(
             lambda: way(ecall, to),
             InvalidNumber,
@@ -125,7 +127,9 @@ class TestRecipients:
         assert reason in error.problems[0].reason
 
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
-    def test_all_of_a_call_are_named_in_one_error(self, ecall: ECall, channel: str) -> None:
+    def test_all_bad_recipients_of_a_call_are_named_in_one_error(
+        self, ecall: ECall, channel: str
+    ) -> None:
         given: list[Any] = [ONE, "Anna", "079 123 45", RawAddress("1414"), None, "+41 78 765 43 21"]
         given.append("+41 78 765 43 219 9")
         error = refused(
@@ -147,7 +151,9 @@ class TestRecipients:
         assert isinstance(error.problems[0], NumberProblem)
         assert "079 123 45" not in repr(error.problems)
 
-    def test_of_very_many_the_first_twenty_are_in_the_message(self, ecall: ECall) -> None:
+    def test_of_very_many_bad_recipients_the_first_twenty_are_in_the_message(
+        self, ecall: ECall
+    ) -> None:
         error = refused(
             lambda: ecall.sms.broadcast(["x"] * 5000, TEXT),
             InvalidNumber,
@@ -158,21 +164,21 @@ class TestRecipients:
         assert len(error.problems) == 5000
 
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
-    def test_none_at_all(self, ecall: ECall, channel: str) -> None:
+    def test_a_broadcast_to_nobody_is_refused(self, ecall: ECall, channel: str) -> None:
         client = getattr(ecall, channel)
         refused(lambda: client.broadcast([], TEXT), InvalidNumber, "There are no recipients")
         refused(lambda: client.broadcast(iter(()), TEXT), InvalidNumber, "There are no recipients")
 
     @pytest.mark.parametrize("to", [ONE, b"+41791234567", None, 5])
-    def test_that_are_no_list(self, ecall: ECall, to: Any) -> None:
+    def test_recipients_that_are_no_list_are_refused(self, ecall: ECall, to: Any) -> None:
         words = "Several recipients must be a list; for a single one there is send"
         refused(lambda: ecall.sms.broadcast(to, TEXT), InvalidNumber, words)
 
     @pytest.mark.parametrize("value", ["", " ", " 1414", "1414 ", "14\n14", "1" * 65, 1414, None])
-    def test_raw_addresses_that_cannot_be_one(self, value: Any) -> None:
+    def test_a_raw_address_that_is_empty_or_not_printable_is_refused(self, value: Any) -> None:
         refused(lambda: RawAddress(value), InvalidNumber, "1 to 64 printable characters")
 
-    def test_are_read_in_the_region(self, ecall: ECall) -> None:
+    def test_recipients_are_read_in_the_region_of_the_client(self, ecall: ECall) -> None:
         refused(
             lambda: ecall.with_options(region="AT").sms.send("12", TEXT), InvalidNumber, "too short"
         )
@@ -213,13 +219,13 @@ class TestSender:
             (lambda ecall: ecall.rcs.broadcast([ONE], TEXT), "set ECALL_SENDER_RCS"),
         ],
     )
-    def test_is_missing(
+    def test_a_send_without_a_sender_for_its_channel_is_refused(
         self, open_client: OpenClient, service: FakeService, use: Any, words: str
     ) -> None:
         ecall = open_client("https://rest.ecall.ch", transport=service.transport, sender=None)
         refused(lambda: use(ecall), InvalidSender, words)
 
-    def test_as_a_string_is_for_sms_only(
+    def test_a_sender_given_as_a_string_is_for_sms_only(
         self, open_client: OpenClient, service: FakeService
     ) -> None:
         ecall = open_client(
@@ -241,14 +247,16 @@ class TestSender:
             "\u200bACME",
         ],
     )
-    def test_of_an_sms_is_over_the_limits(self, ecall: ECall, sender: str) -> None:
+    def test_a_sender_over_the_limits_of_an_sms_is_refused(self, ecall: ECall, sender: str) -> None:
         words = "a number of at most 16 digits, or at most 11 characters of ASCII"
         for use in (ecall.sms.send, ecall.sms.compose):
             refused(lambda use=use: use(ONE, TEXT, sender=sender), InvalidSender, words)  # type: ignore[misc]
         refused(lambda: ecall.sms.broadcast([ONE], TEXT, sender=sender), InvalidSender, words)
 
     @pytest.mark.parametrize("sender", ["ACME", "+41 79 12", "+41791234567890123"])
-    def test_of_whatsapp_is_no_number(self, ecall: ECall, sender: str) -> None:
+    def test_a_sender_of_whatsapp_that_is_no_number_is_refused(
+        self, ecall: ECall, sender: str
+    ) -> None:
         words = "The sender for Whatsapp must be its registered number"
         refused(lambda: ecall.whatsapp.send(ONE, TEXT, sender=sender), InvalidSender, words)
 
@@ -261,7 +269,7 @@ class TestSender:
             ("4.179E+10", "scientific notation"),
         ],
     )
-    def test_is_a_number_that_lost_its_plus_or_that_a_table_has_spoilt(
+    def test_a_sender_that_lost_its_plus_or_that_a_table_has_spoilt_is_refused(
         self, ecall: ECall, sender: str, words: str
     ) -> None:
         refused(lambda: ecall.sms.send(ONE, TEXT, sender=sender), InvalidSender, words)
@@ -272,7 +280,9 @@ class TestSender:
 
     @pytest.mark.parametrize("sender", ["", "  ", 5, b"ACME"])
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
-    def test_is_empty_or_no_text(self, ecall: ECall, channel: str, sender: Any) -> None:
+    def test_a_sender_that_is_empty_or_no_str_is_refused(
+        self, ecall: ECall, channel: str, sender: Any
+    ) -> None:
         refused(
             lambda: getattr(ecall, channel).send(ONE, TEXT, sender=sender),
             InvalidSender,
@@ -285,7 +295,7 @@ class TestText:
 
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
     @pytest.mark.parametrize("text", ["", " ", "\n\t", TextContent(""), TextContent("  ")])
-    def test_that_is_empty(self, ecall: ECall, channel: str, text: Any) -> None:
+    def test_an_empty_text_is_refused(self, ecall: ECall, channel: str, text: Any) -> None:
         words = "The text must be a str that is not empty or only white space"
         client = getattr(ecall, channel)
         refused(lambda: client.send(ONE, text), InvalidText, words)
@@ -294,7 +304,9 @@ class TestText:
 
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
     @pytest.mark.parametrize("text", ["\u200b", "\u2060 \ufeff\n", "\u2800", "\x00", "\u3164"])
-    def test_in_which_nothing_is_visible(self, ecall: ECall, channel: str, text: str) -> None:
+    def test_a_text_without_a_visible_character_is_refused(
+        self, ecall: ECall, channel: str, text: str
+    ) -> None:
         words = "The text has no visible character, only white space and invisible marks"
         client = getattr(ecall, channel)
         for content in (text, TextContent(text)):
@@ -303,11 +315,11 @@ class TestText:
         refused(lambda: client.compose(ONE, text), InvalidText, words)
 
     @pytest.mark.parametrize("text", [None, 5, b"bytes"])
-    def test_that_is_none(self, ecall: ECall, text: Any) -> None:
+    def test_a_content_that_is_no_str_is_refused(self, ecall: ECall, text: Any) -> None:
         refused(
             lambda: ecall.sms.send(ONE, text),
             UsageError,
-            "content is a str, or one of the contents",
+            "content must be a str, or a content",
         )
         refused(lambda: ecall.sms.send(ONE, TextContent(text)), InvalidText, "must be a str")
 
@@ -332,7 +344,7 @@ class TestText:
             ("rcs", "a" * 1001, ["The text has 1001 characters, Rcs takes 1000: shorten it"]),
         ],
     )
-    def test_that_is_too_long(
+    def test_a_text_over_the_limit_of_its_channel_is_refused(
         self, ecall: ECall, channel: str, text: str, words: list[str]
     ) -> None:
         client = getattr(ecall, channel)
@@ -340,7 +352,7 @@ class TestText:
         refused(lambda: client.compose(ONE, text), InvalidText, *words)
         refused(lambda: client.broadcast([ONE], TextContent(text)), InvalidText, *words)
 
-    def test_that_has_more_pages_than_asked_for(self, ecall: ECall) -> None:
+    def test_a_text_with_more_pages_than_page_limit_is_refused(self, ecall: ECall) -> None:
         words = ["2 SMS pages (161 units of GSM-7)", "page_limit is 1"]
         refused(lambda: ecall.sms.send(ONE, "a" * 161, page_limit=1), InvalidText, *words)
         refused(lambda: ecall.sms.broadcast([ONE], "a" * 161, page_limit=1), InvalidText, *words)
@@ -349,36 +361,37 @@ class TestText:
         refused(lambda: ecall.sms.send(ONE, content), InvalidText, *words)
 
     @pytest.mark.parametrize("limit", [0, -1, 11, 1.5, "3", True])
-    def test_with_a_page_limit_that_cannot_be(self, ecall: ECall, limit: Any) -> None:
+    def test_a_page_limit_that_is_not_from_one_to_ten_is_refused(
+        self, ecall: ECall, limit: Any
+    ) -> None:
         words = "page_limit must be a whole number from 1 to 10"
         refused(lambda: ecall.sms.send(ONE, TEXT, page_limit=limit), InvalidText, words)
         content = TextContent(TEXT, options=TextOptions(page_limit=limit))
         refused(lambda: ecall.sms.send(ONE, content), InvalidText, words)
 
     @pytest.mark.parametrize("options", [None, {"pageLimit": 2}, 2])
-    def test_with_options_of_another_shape(self, ecall: ECall, options: Any) -> None:
+    def test_options_that_are_no_text_options_are_refused(self, ecall: ECall, options: Any) -> None:
         content = TextContent(TEXT, options=options)
         refused(
             lambda: ecall.sms.send(ONE, content),
             UsageError,
-            "options of a TextContent is a TextOptions",
+            "options of a TextContent must be TextOptions",
         )
         refused(
             lambda: ecall.rcs.send(ONE, content),
             UsageError,
-            "options of a TextContent is a TextOptions",
+            "options of a TextContent must be TextOptions",
         )
 
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
-    def test_that_has_half_a_character(self, ecall: ECall, channel: str) -> None:
-        words = (
-            "Character 4 of the text is half a surrogate pair (an unpaired surrogate); "
-            "the text was decoded wrongly"
-        )
+    def test_a_text_with_an_unpaired_surrogate_is_refused(self, ecall: ECall, channel: str) -> None:
+        words = "Character 4 of the text is an unpaired surrogate; the text was decoded wrongly"
         refused(lambda: getattr(ecall, channel).send(ONE, "Hi \ud83d"), InvalidText, words)
 
     @pytest.mark.parametrize("value", [object(), float("nan"), "\ud83d", {1, 2}])
-    def test_with_fields_that_json_does_not_know(self, ecall: ECall, value: object) -> None:
+    def test_a_content_with_a_field_that_is_not_json_is_refused(
+        self, ecall: ECall, value: object
+    ) -> None:
         content = TextContent(TEXT)
         content["x"] = value
         refused(lambda: ecall.sms.send(ONE, content), UsageError, "cannot be written as JSON")
@@ -387,13 +400,14 @@ class TestText:
 class TestContent:
     """What a channel cannot carry is refused, and so is what is no content."""
 
-    def test_sticker_on_whatsapp(self, ecall: ECall) -> None:
-        words = "Stickers are not supported on WhatsApp (documented); send an ImageContent"
-        refused(lambda: ecall.whatsapp.send(ONE, StickerContent("f-1")), InvalidMedia, words)
-        refused(lambda: ecall.whatsapp.compose(ONE, StickerContent("f-1")), InvalidMedia, words)
-        refused(lambda: ecall.whatsapp.broadcast([ONE], StickerContent("f-1")), InvalidMedia, words)
+    def test_a_sticker_by_whatsapp_is_refused(self, ecall: ECall) -> None:
+        words = "Whatsapp does not carry content of type Sticker (documented);"
+        content: Any = StickerContent("f-1")  # a type error as well
+        refused(lambda: ecall.whatsapp.send(ONE, content), InvalidMedia, words)
+        refused(lambda: ecall.whatsapp.compose(ONE, content), InvalidMedia, words)
+        refused(lambda: ecall.whatsapp.broadcast([ONE], content), InvalidMedia, words)
 
-    def test_media_by_sms(self, ecall: ECall) -> None:
+    def test_media_by_sms_is_refused(self, ecall: ECall) -> None:
         content: Any = DocumentContent("f-1")
         words = "An SMS carries text only; send media by WhatsApp or RCS"
         refused(lambda: ecall.sms.send(ONE, content), InvalidMedia, words)
@@ -402,13 +416,17 @@ class TestContent:
 
     @pytest.mark.parametrize("content", [None, 5, b"x", ["Hi"], {"type": "Text", "text": TEXT}])
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
-    def test_of_no_known_kind(self, ecall: ECall, channel: str, content: Any) -> None:
-        words = "content is a str, or one of the contents such as TextContent or ImageContent"
+    def test_a_content_of_no_known_class_is_refused(
+        self, ecall: ECall, channel: str, content: Any
+    ) -> None:
+        words = "content must be a str, or a content such as TextContent or ImageContent"
         refused(lambda: getattr(ecall, channel).send(ONE, content), UsageError, words)
 
     @pytest.mark.parametrize("media_id", ["", " ", None, 5, "f\n1", ".", ".."])
-    def test_with_an_id_that_cannot_be_one(self, ecall: ECall, media_id: Any) -> None:
-        words = "media_id is not an id that the service gave"
+    def test_a_content_whose_media_id_cannot_be_an_id_is_refused(
+        self, ecall: ECall, media_id: Any
+    ) -> None:
+        words = "media_id must be an id that the service gave"
         refused(lambda: ecall.whatsapp.send(ONE, ImageContent(media_id)), UsageError, words)
 
 
@@ -418,8 +436,10 @@ class TestIds:
     @pytest.mark.parametrize(
         "value", ["", "  ", None, 5, b"m-1", "m\n1", "m\x001", ".", "..", "m\ud83d"]
     )
-    def test_that_cannot_be_one(self, ecall: ECall, tmp_path: Path, value: Any) -> None:
-        words = "is not an id that the service gave: a string that is not empty"
+    def test_an_id_that_the_service_cannot_have_given_is_refused(
+        self, ecall: ECall, tmp_path: Path, value: Any
+    ) -> None:
+        words = "must be an id that the service gave: a string that is not empty"
         refused(lambda: ecall.messages.status(value), UsageError, "message_id", words)
         refused(lambda: ecall.messages.wait(value, timeout=5), UsageError, "message_id", words)
         refused(lambda: ecall.messages.list_status(value), UsageError, "list_id", words)
@@ -430,7 +450,7 @@ class TestIds:
             pass
         assert list(tmp_path.iterdir()) == []
 
-    def test_that_no_url_can_hold(self, ecall: ECall) -> None:
+    def test_an_id_that_is_too_long_for_a_url_is_refused(self, ecall: ECall) -> None:
         refused(lambda: ecall.messages.status("m" * 70_000), UsageError, "too long for a URL")
         refused(
             lambda: ecall.media.download("m" * 70_000, io.BytesIO()),
@@ -442,34 +462,34 @@ class TestIds:
 class TestLists:
     """A list has messages, made by `compose`."""
 
-    def test_without_any(self, ecall: ECall) -> None:
+    def test_an_empty_list_is_refused(self, ecall: ECall) -> None:
         refused(
             lambda: ecall.messages.send_list([]),
             UsageError,
-            "The list holds no message; compose(…) makes one",
+            "The list is empty; make its messages with compose(…)",
         )
-        refused(lambda: ecall.messages.send_list(iter(())), UsageError, "holds no message")
+        refused(lambda: ecall.messages.send_list(iter(())), UsageError, "The list is empty")
 
-    def test_with_what_compose_did_not_make(self, ecall: ECall) -> None:
+    def test_a_list_with_messages_that_compose_did_not_make_is_refused(self, ecall: ECall) -> None:
         good = ecall.sms.compose(ONE, TEXT)
         given: Any = [good, TEXT, good, {"to": ONE}]
         words = "Not made by compose(…): the messages at 1, 3 (counted from 0)"
         refused(lambda: ecall.messages.send_list(given), UsageError, words)
 
     @pytest.mark.parametrize("given", [None, 5])
-    def test_that_is_none(self, ecall: ECall, given: Any) -> None:
+    def test_messages_that_are_no_list_are_refused(self, ecall: ECall, given: Any) -> None:
         refused(
             lambda: ecall.messages.send_list(given),
             UsageError,
-            "a list of what was made by compose(…)",
+            "messages must be a list of messages made by compose(…)",
         )
 
-    def test_that_is_a_single_message(self, ecall: ECall) -> None:
+    def test_a_single_message_in_place_of_a_list_is_refused(self, ecall: ECall) -> None:
         message: Any = ecall.sms.compose(ONE, TEXT)
         refused(
             lambda: ecall.messages.send_list(message),
             UsageError,
-            "a list of what was made by compose(…)",
+            "messages must be a list of messages made by compose(…)",
         )
 
 
@@ -506,11 +526,13 @@ class TestExtra:
             ({"deep": {"mediaID": 1, "ForEvent": 2}}, "ForEvent, mediaID"),
         ],
     )
-    def test_with_a_known_field(self, ecall: ECall, way: Any, extra: Any, named: str) -> None:
+    def test_extra_with_a_known_field_is_refused(
+        self, ecall: ECall, way: Any, extra: Any, named: str
+    ) -> None:
         refused(
             lambda: way(ecall, extra),
             UsageError,
-            f"extra holds what has a place of its own: {named}",
+            f"extra must not contain fields that have their own argument: {named}",
         )
 
     @pytest.mark.parametrize("way", WAYS)
@@ -526,20 +548,20 @@ class TestExtra:
             {("a",): 1},
         ],
     )
-    def test_that_is_not_json(self, ecall: ECall, way: Any, extra: Any) -> None:
+    def test_extra_that_is_not_json_is_refused(self, ecall: ECall, way: Any, extra: Any) -> None:
         refused(lambda: way(ecall, extra), UsageError, "extra cannot be written as JSON")
 
     @pytest.mark.parametrize(
         "extra", [[], "x", 5, {1: "a"}, {None: 1}, {"a": (1, 2)}, {"a": {2: "b"}}]
     )
-    def test_of_another_shape(self, ecall: ECall, extra: Any) -> None:
+    def test_extra_that_is_no_dict_of_names_is_refused(self, ecall: ECall, extra: Any) -> None:
         refused(
             lambda: ecall.sms.send(ONE, TEXT, extra=extra),
             UsageError,
-            "extra is a dict of field names",
+            "extra must be a dict of field names",
         )
 
-    def test_that_has_no_end(self, ecall: ECall) -> None:
+    def test_extra_that_contains_itself_is_refused(self, ecall: ECall) -> None:
         extra: dict[str, Any] = {}
         extra["a"] = extra
         refused(
@@ -567,8 +589,8 @@ class TestNotify:
     @pytest.mark.parametrize(
         ("notify", "words"),
         [
-            ([], "notify names no address: a URL, an e-mail address or a number"),
-            (Notify(), "notify names no address"),
+            ([], "notify must name an address: a URL, an e-mail address or a number"),
+            (Notify(), "notify must name an address"),
             ("https://", "An address in notify is not a valid URL"),
             ("https:///path", "not a valid URL"),
             ("https://a.example/b c", "not a valid URL"),
@@ -583,12 +605,12 @@ class TestNotify:
             ),
             (
                 ["a" * 40 + "@acme.example"] * 2,
-                "have 106 characters together; at most 99 are taken (observed)",
+                "have 106 characters together; at most 99 are accepted (observed)",
             ),
-            (5, "notify is a URL, an e-mail address, a number, several of them, or Notify"),
-            ([5], "An address in notify is a str, or a NotificationAddress"),
-            (b"a@b.example", "An address in notify is a str, or a NotificationAddress"),
-            ([None], "An address in notify is a str, or a NotificationAddress"),
+            (5, "notify must be a URL, an e-mail address or a number, several of them, or Notify"),
+            ([5], "An address in notify must be a str, or a NotificationAddress"),
+            (b"a@b.example", "An address in notify must be a str, or a NotificationAddress"),
+            ([None], "An address in notify must be a str, or a NotificationAddress"),
             (
                 Notify(NotificationAddress(NotificationAddressType.URL, "")),
                 "An address in notify is empty",
@@ -599,7 +621,9 @@ class TestNotify:
             ),
         ],
     )
-    def test_that_cannot_be_told(self, ecall: ECall, way: Any, notify: Any, words: str) -> None:
+    def test_an_address_that_cannot_be_notified_is_refused(
+        self, ecall: ECall, way: Any, notify: Any, words: str
+    ) -> None:
         refused(lambda: way(ecall, notify), UsageError, words)
 
     @pytest.mark.parametrize(
@@ -609,14 +633,16 @@ class TestNotify:
             *["491711234567", "044 123 45 67/789", "+436641234567.0", "4.179E+10"],
         ],
     )
-    def test_numbers_that_cannot_be_one(self, ecall: ECall, notify: Any) -> None:
+    def test_a_number_that_cannot_be_notified_is_refused(self, ecall: ECall, notify: Any) -> None:
         refused(lambda: ecall.sms.send(ONE, TEXT, notify=notify), InvalidNumber, "cannot be used")
 
     @pytest.mark.parametrize("event", ["all", "Delivered", "", 5])
-    def test_events_that_are_not_known(self, event: Any) -> None:
+    def test_an_unknown_event_is_refused(self, event: Any) -> None:
         with pytest.raises(UsageError) as caught:
             Notify("a@b.example", for_event=event)
-        assert str(caught.value) == "for_event is one of All, ErrorOnly, FinalOnly, SuccessOnly"
+        assert (
+            str(caught.value) == "for_event must be one of All, ErrorOnly, FinalOnly, SuccessOnly"
+        )
 
 
 class TestFiles:
@@ -630,7 +656,7 @@ class TestFiles:
             lambda: ecall.rcs.send_file(ONE, file, content_type="image/png"),
         ]
 
-    def test_that_is_missing(self, ecall: ECall, tmp_path: Path) -> None:
+    def test_a_missing_file_is_refused(self, ecall: ECall, tmp_path: Path) -> None:
         for file in (tmp_path / "plan.pdf", str(tmp_path / "plan.pdf")):
             for way in self.ways(ecall, file):
                 error = refused(
@@ -640,7 +666,7 @@ class TestFiles:
                 )
                 assert str(tmp_path) not in str(error)
 
-    def test_that_is_empty(self, ecall: ECall, tmp_path: Path) -> None:
+    def test_an_empty_file_is_refused(self, ecall: ECall, tmp_path: Path) -> None:
         (tmp_path / "plan.pdf").touch()
         for way in self.ways(ecall, tmp_path / "plan.pdf"):
             refused(way, InvalidMedia, "The file 'plan.pdf' is empty")
@@ -648,12 +674,14 @@ class TestFiles:
             for way in self.ways(ecall, file):
                 refused(way, InvalidMedia, "The file is empty")
 
-    def test_that_is_a_folder(self, ecall: ECall, tmp_path: Path) -> None:
+    def test_a_folder_in_place_of_a_file_is_refused(self, ecall: ECall, tmp_path: Path) -> None:
         for way in self.ways(ecall, tmp_path):
             refused(way, InvalidMedia, "cannot be read")
 
     @pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may read everything")
-    def test_that_must_not_be_read(self, ecall: ECall, tmp_path: Path) -> None:
+    def test_a_file_without_permission_to_read_is_refused(
+        self, ecall: ECall, tmp_path: Path
+    ) -> None:
         path = tmp_path / "plan.pdf"
         path.write_bytes(b"x")
         path.chmod(stat.S_IWUSR)
@@ -661,7 +689,7 @@ class TestFiles:
             refused(way, InvalidMedia, "cannot be read: Permission denied")
 
     @pytest.mark.parametrize("file", [None, 5, object(), io.StringIO("text")])
-    def test_that_is_none(self, ecall: ECall, file: Any) -> None:
+    def test_a_source_that_is_no_file_is_refused(self, ecall: ECall, file: Any) -> None:
         words = (
             "mode 'rb'"
             if isinstance(file, io.StringIO)
@@ -670,8 +698,8 @@ class TestFiles:
         for way in self.ways(ecall, file):
             refused(way, InvalidMedia, words)
 
-    def test_of_which_the_kind_is_not_known(self, ecall: ECall) -> None:
-        words = "The kind of the file is not known; pass content_type=…, such as 'image/jpeg'"
+    def test_a_file_of_unknown_media_type_is_not_sent(self, ecall: ECall) -> None:
+        words = "The media type of the file is not known; pass content_type=…, such as 'image/jpeg'"
         refused(lambda: ecall.whatsapp.send_file(ONE, b"x"), InvalidMedia, words)
 
     @pytest.mark.parametrize(
@@ -706,15 +734,15 @@ class TestFiles:
         ):
             refused(use, InvalidMedia, words)
 
-    def test_all_else_of_send_file_is_checked_before_the_upload(self, ecall: ECall) -> None:
+    def test_all_arguments_of_send_file_are_checked_before_the_upload(self, ecall: ECall) -> None:
         def send(**options: Any) -> Callable[[], object]:
             return lambda: ecall.whatsapp.send_file(ONE, b"x", content_type="image/png", **options)
 
         refused(send(sender="ACME"), InvalidSender, "registered number")
-        refused(send(notify=[]), UsageError, "notify names no address")
-        refused(send(extra={"to": 1}), UsageError, "extra holds")
+        refused(send(notify=[]), UsageError, "notify must name an address")
+        refused(send(extra={"to": 1}), UsageError, "extra must not contain")
 
-    def test_that_cannot_be_written(self, ecall: ECall, tmp_path: Path) -> None:
+    def test_a_target_that_cannot_be_written_is_refused(self, ecall: ECall, tmp_path: Path) -> None:
         refused(
             lambda: ecall.media.download("f-1", tmp_path / "no" / "x"),
             InvalidMedia,
@@ -734,16 +762,16 @@ class TestWait:
     """`wait` is told how long, and for what."""
 
     @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "5", None])
-    def test_without_a_time_that_ends(self, ecall: ECall, timeout: Any) -> None:
-        words = "timeout is a positive number of seconds"
+    def test_a_wait_without_a_finite_timeout_is_refused(self, ecall: ECall, timeout: Any) -> None:
+        words = "timeout must be a positive number of seconds"
         refused(lambda: ecall.messages.wait("m-1", timeout=timeout), UsageError, words)
 
     @pytest.mark.parametrize("until", ["delivered", "", None, "Final"])
-    def test_for_what_is_not_known(self, ecall: ECall, until: Any) -> None:
+    def test_a_wait_until_something_unknown_is_refused(self, ecall: ECall, until: Any) -> None:
         refused(
             lambda: ecall.messages.wait("m-1", timeout=5, until=until),
             UsageError,
-            "until is 'final' or 'sent'",
+            "until must be 'final' or 'sent'",
         )
 
 
@@ -751,7 +779,7 @@ class TestWait:
 class TestClients:
     """A client that cannot work is not made."""
 
-    def test_over_plain_http(self, client: Any) -> None:
+    def test_a_client_over_plain_http_is_refused(self, client: Any) -> None:
         words = "base_url has to begin with https://; plain http:// is for this machine only"
         refused(
             lambda: client("jane", "pw", base_url="http://rest.ecall.ch"),
@@ -759,7 +787,7 @@ class TestClients:
             words,
         )
 
-    def test_without_credentials(self, client: Any) -> None:
+    def test_a_client_without_credentials_is_refused(self, client: Any) -> None:
         words = "No username and no password: pass it to the client, or set ECALL_USERNAME and ECALL_PASSWORD"
         refused(client, MissingCredentials, words)
         refused(lambda: client("jane"), MissingCredentials, "No password", "ECALL_PASSWORD")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _clock import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,17 +18,12 @@ if TYPE_CHECKING:
     from ecall_facade import ECall
 
 
-class Clock:
-    """A monotonic clock that stands still until it is turned."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
-        monkeypatch.setattr(time, "monotonic", lambda: self.now)
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+    """The client's clock, which stands still until a test turns it."""
+    clock = Clock(stands=True)
+    clock.install(monkeypatch)
+    return clock
 
 
 def status(
@@ -82,34 +77,38 @@ class TestEnd:
             (NEW_STATE, False, False),
         ],
     )
-    def test_by_state(self, seen: MessageStatus, *, ends_final: bool, ends_sent: bool) -> None:
-        assert Wait("m-1", 60, "final").see(seen) is (seen if ends_final else None)
-        assert Wait("m-1", 60, "sent").see(seen) is (seen if ends_sent else None)
+    def test_a_wait_ends_with_a_final_state_or_with_sent_if_asked(
+        self, seen: MessageStatus, *, ends_final: bool, ends_sent: bool
+    ) -> None:
+        assert Wait("m-1", 60, "final").done(seen) is (seen if ends_final else None)
+        assert Wait("m-1", 60, "sent").done(seen) is (seen if ends_sent else None)
 
 
 class TestPauses:
     """They grow from half a second to ten, and leave time for a last look before the end."""
 
-    def test_grow(self, clock: Clock) -> None:
+    def test_pauses_grow_from_half_a_second_to_ten(self, clock: Clock) -> None:
         wait = Wait("m-1", 1000, "final")
         pauses = []
         for _ in range(12):
-            assert wait.see(PENDING) is None
+            assert wait.done(PENDING) is None
             pauses.append(wait.pause)
-            clock.now += wait.pause
+            clock.sleep(wait.pause)
         assert pauses[:4] == [0.5, 0.75, 1.125, 1.6875]
         assert pauses == sorted(pauses)
         assert pauses[-3:] == [10.0, 10.0, 10.0]
 
     @pytest.mark.parametrize("timeout", [0.2, 1, 3, 10, 60, 300])
-    def test_end_a_little_before_the_deadline(self, clock: Clock, timeout: float) -> None:
+    def test_the_last_look_comes_a_little_before_the_deadline(
+        self, clock: Clock, timeout: float
+    ) -> None:
         wait = Wait("m-1", timeout, "final")
         looks: list[float] = []
 
         def look() -> None:
-            while wait.see(PENDING) is None:
-                clock.now += wait.pause
-                looks.append(clock.now)
+            while wait.done(PENDING) is None:
+                clock.sleep(wait.pause)
+                looks.append(clock.monotonic())
 
         with pytest.raises(errors.WaitTimeout):
             look()
@@ -120,50 +119,53 @@ class TestPauses:
         assert len(looks) < 50
 
     @given(st.floats(0.1, 600), st.lists(st.floats(0, 30), max_size=30))
-    def test_never_go_beyond_the_deadline(self, timeout: float, delays: list[float]) -> None:
+    def test_no_pause_goes_beyond_the_deadline(self, timeout: float, delays: list[float]) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            clock = Clock(patch)
+            clock = Clock(stands=True)
+            clock.install(patch)
             wait = Wait("m-1", timeout, "final")
             for delay in delays:  # of answers
-                clock.now += delay
+                clock.sleep(delay)
                 try:
-                    wait.see(PENDING)
+                    wait.done(PENDING)
                 except errors.WaitTimeout:
-                    assert clock.now > wait.deadline - 0.06
+                    assert clock.monotonic() > wait.deadline - 0.06
                     return
                 assert 0 < wait.pause <= 10
-                clock.now += wait.pause
-                assert clock.now <= wait.deadline
+                clock.sleep(wait.pause)
+                assert clock.monotonic() <= wait.deadline
 
     @pytest.mark.parametrize("asked", [2.0, 15.0, 50.0])
     @pytest.mark.parametrize("status_code", [429, 503])
-    def test_honour_what_the_service_asks_for(
+    def test_a_pause_that_the_service_asks_for_is_kept(
         self, clock: Clock, status_code: int, asked: float
     ) -> None:
         wait = Wait("m-1", 60, "final")
-        assert wait.see(api_error(status_code, retry_after=asked)) is None
+        assert wait.done(api_error(status_code, retry_after=asked)) is None
         assert wait.pause == asked
 
-    def test_do_not_undercut_it_for_a_last_look(self, clock: Clock) -> None:
+    def test_a_pause_that_the_service_asks_for_is_not_cut_for_a_last_look(
+        self, clock: Clock
+    ) -> None:
         wait = Wait("m-1", 60, "final")
-        assert wait.see(api_error(429, retry_after=59.5)) is None
+        assert wait.done(api_error(429, retry_after=59.5)) is None
         assert wait.pause == 59.5
 
     @pytest.mark.parametrize("asked", [60.0, 3600.0])
-    def test_end_at_once_where_it_is_longer_than_what_is_left(
+    def test_a_wait_ends_at_once_if_the_service_asks_for_more_than_is_left(
         self, clock: Clock, asked: float
     ) -> None:
         wait = Wait("m-1", 60, "final")
-        wait.see(SENT)
+        wait.done(SENT)
         with pytest.raises(errors.WaitTimeout, match=f"asks for a pause of {asked:g} s") as caught:
-            wait.see(api_error(429, retry_after=asked))
+            wait.done(api_error(429, retry_after=asked))
         assert caught.value.status is SENT
 
-    def test_are_their_own_again_after_that(self, clock: Clock) -> None:
+    def test_pauses_grow_on_after_one_that_the_service_asked_for(self, clock: Clock) -> None:
         wait = Wait("m-1", 60, "final")
-        wait.see(api_error(429, retry_after=20))
-        clock.now += 20
-        wait.see(PENDING)
+        wait.done(api_error(429, retry_after=20))
+        clock.sleep(20)
+        wait.done(PENDING)
         assert wait.pause == 0.75
 
 
@@ -179,12 +181,14 @@ class TestErrors:
         ],
         ids=str,
     )
-    def test_that_may_pass(self, clock: Clock, error: errors.ECallError) -> None:
+    def test_errors_that_may_pass_are_waited_out(
+        self, clock: Clock, error: errors.ECallError
+    ) -> None:
         wait = Wait("m-1", 300, "final")
         for _ in range(10):
-            assert wait.see(error) is None
-            clock.now += 20
-        assert wait.see(DELIVERED) is DELIVERED
+            assert wait.done(error) is None
+            clock.sleep(20)
+        assert wait.done(DELIVERED) is DELIVERED
 
     @pytest.mark.parametrize(
         "error",
@@ -195,34 +199,34 @@ class TestErrors:
         ],
         ids=str,
     )
-    def test_that_stay(self, error: errors.ECallError) -> None:
+    def test_an_error_that_will_not_pass_ends_a_wait(self, error: errors.ECallError) -> None:
         with pytest.raises(type(error)) as caught:
-            Wait("m-1", 300, "final").see(error)
+            Wait("m-1", 300, "final").done(error)
         assert caught.value is error
 
-    def test_not_found_counts_as_pending_at_first(self, clock: Clock) -> None:
+    def test_a_404_in_the_first_thirty_seconds_counts_as_pending(self, clock: Clock) -> None:
         wait, missing = Wait("m-1", 300, "final"), api_error(404)
-        for passed in (0.0, 10.0, 29.9):
-            clock.now = 1000 + passed
-            assert wait.see(missing) is None
-        assert wait.see(DELIVERED) is DELIVERED
-        clock.now = 1030.0
+        for pause in (0.0, 10.0, 19.9):
+            clock.sleep(pause)
+            assert wait.done(missing) is None
+        assert wait.done(DELIVERED) is DELIVERED
+        clock.sleep(0.1)
         with pytest.raises(errors.NotFound) as caught:
-            wait.see(missing)
+            wait.done(missing)
         assert caught.value is missing
 
 
 class TestTimeout:
     """At the deadline the last status comes with the error."""
 
-    def test_has_the_last_status(self, clock: Clock) -> None:
+    def test_a_wait_that_times_out_has_the_last_status(self, clock: Clock) -> None:
         wait = Wait("m-1", 5, "final")
-        wait.see(PENDING)
-        wait.see(NEW_STATE)
-        wait.see(UNREACHABLE)
-        clock.now += 5
+        wait.done(PENDING)
+        wait.done(NEW_STATE)
+        wait.done(UNREACHABLE)
+        clock.sleep(5)
         with pytest.raises(errors.WaitTimeout) as caught:
-            wait.see(UNREACHABLE)
+            wait.done(UNREACHABLE)
         error = caught.value
         assert error.status is NEW_STATE
         assert (error.request_id, error.may_have_been_sent) == ("r-1", True)
@@ -230,42 +234,42 @@ class TestTimeout:
         assert str(error) == words
         assert isinstance(error, TimeoutError)
 
-    def test_without_any_status(self, clock: Clock) -> None:
+    def test_a_wait_that_times_out_without_any_status_says_so(self, clock: Clock) -> None:
         wait = Wait("m-1", 0.5, "sent")
-        wait.see(UNREACHABLE)
-        clock.now += 1
+        wait.done(UNREACHABLE)
+        clock.sleep(1)
         with pytest.raises(errors.WaitTimeout) as caught:
-            wait.see(UNREACHABLE)
+            wait.done(UNREACHABLE)
         assert (caught.value.status, caught.value.request_id) == (None, None)
         assert (
             str(caught.value)
             == "The message m-1 was not sent within 0.5 s; its status could not be read"
         )
 
-    def test_a_final_status_at_the_last_moment_counts(self, clock: Clock) -> None:
+    def test_a_final_status_after_the_deadline_counts(self, clock: Clock) -> None:
         wait = Wait("m-1", 5, "final")
-        clock.now += 7
-        assert wait.see(DELIVERED) is DELIVERED
+        clock.sleep(7)
+        assert wait.done(DELIVERED) is DELIVERED
 
 
 class TestArguments:
     """Only a time that ends, and what is known."""
 
     @pytest.mark.parametrize("timeout", [0, -0.1, float("nan"), float("inf"), 1e9, "5", None])
-    def test_timeout(self, timeout: Any) -> None:
-        with pytest.raises(errors.UsageError, match="timeout is a positive number of seconds"):
+    def test_a_timeout_that_does_not_end_is_refused(self, timeout: Any) -> None:
+        with pytest.raises(errors.UsageError, match="timeout must be a positive number of seconds"):
             Wait("m-1", timeout, "final")
 
     @pytest.mark.parametrize("until", ["", "Final", "delivered", None])
-    def test_until(self, until: Any) -> None:
-        with pytest.raises(errors.UsageError, match="until is 'final' or 'sent'"):
+    def test_an_unknown_end_of_a_wait_is_refused(self, until: Any) -> None:
+        with pytest.raises(errors.UsageError, match="until must be 'final' or 'sent'"):
             Wait("m-1", 5, until)
 
 
 class TestClients:
     """Both clients ask, pause, and ask again, with nothing retried underneath."""
 
-    def test_until_it_is_final(
+    def test_a_client_asks_until_the_state_is_final(
         self, ecall: ECall, service: FakeService, pauses: list[float]
     ) -> None:
         for state in ("Pending", 1, "Sent"):
@@ -280,7 +284,7 @@ class TestClients:
         assert len(service.requests) == 6
         assert pauses == pytest.approx([0.5, 0.75, 1.125, 1.6875, 2.53125])
 
-    def test_until_it_is_sent(
+    def test_a_client_asks_until_the_message_is_sent(
         self, ecall: ECall, service: FakeService, pauses: list[float]
     ) -> None:
         service.answer({"state": "Scheduled"})
@@ -288,7 +292,7 @@ class TestClients:
         assert ecall.messages.wait("m-1", timeout=60, until="sent").state is DeliveryState.SENT
         assert len(pauses) == 1
 
-    def test_ends_with_what_stays(
+    def test_a_client_stops_asking_after_an_error_that_will_not_pass(
         self, ecall: ECall, service: FakeService, pauses: list[float]
     ) -> None:
         service.answer({}, 401)
@@ -296,7 +300,9 @@ class TestClients:
             ecall.messages.wait("m-1", timeout=60)
         assert (len(service.requests), pauses) == (1, [])
 
-    def test_ends_in_time(self, ecall: ECall, service: FakeService, pauses: list[float]) -> None:
+    def test_a_client_stops_asking_at_the_timeout(
+        self, ecall: ECall, service: FakeService, pauses: list[float]
+    ) -> None:
         service.answer({"state": "Pending"})
         with pytest.raises(errors.WaitTimeout, match="last seen as Pending") as caught:
             ecall.messages.wait("m-1", timeout=0.08)

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 import sqlalchemy
@@ -54,7 +54,11 @@ class Database:
             self._now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)"
         self._owner = os.getpid()
         self._engine = self._make_engine()
-        self._check_schema()
+        try:
+            self._check_schema()
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def __repr__(self) -> str:
         if self.is_sqlite:
@@ -118,10 +122,9 @@ class Database:
     def wipe(self) -> None:
         """Write the SQLite file anew, as what was removed from it stays in its free space."""
         with translated(), self.engine.connect() as connection:
-            driver = connection.connection.dbapi_connection
-            if isinstance(driver, sqlite3.Connection):
-                driver.execute("VACUUM")
-                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+            driver.execute("VACUUM")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

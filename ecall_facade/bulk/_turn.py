@@ -264,10 +264,13 @@ class ClaimProtocol:
     ) -> list[Claimed]:
         found = connection.execute(
             self.database.sql(
-                "UPDATE ecall_message SET state = 'sending', run_id = :run, reason = NULL"
-                " WHERE job_id = :job AND position IN (SELECT position FROM ecall_message"
+                # Materialized: PostgreSQL may run a subquery again for each row of the update,
+                # finds others each time as it skips those that are locked, and takes too many.
+                "WITH chosen AS MATERIALIZED (SELECT position FROM ecall_message"
                 " WHERE job_id = :job AND state = 'pending' AND position > :after"
                 " AND position < :end ORDER BY position LIMIT :limit {for_update SKIP LOCKED})"
+                " UPDATE ecall_message SET state = 'sending', run_id = :run, reason = NULL"
+                " WHERE job_id = :job AND position IN (SELECT position FROM chosen)"
                 " RETURNING position, recipient, is_raw, channel, text, sender"
             ),
             {

@@ -1,0 +1,559 @@
+"""Sending over real sockets: what is sent, in which order of states, and how a sending ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import anyio
+import attrs
+import httpx
+import pytest
+from _bulk import CountingService, messages
+from _servers import Answer, Exchange, Server, closed_port, drop, reply
+
+from ecall_facade import AsyncECall, ECall, InvalidConfiguration, RawAddress, UsageError
+from ecall_facade.bulk import Job, Ledger, Message, SendProgress, SendReport
+from ecall_facade.bulk._job import make_options
+from ecall_facade.bulk._sending import SendOptions
+from ecall_facade.bulk._turn import Backoff
+
+QUICK = Backoff(first=0.05, longest=0.2, most=3)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        yield ledger
+
+
+def client(url: str) -> ECall:
+    return ECall("tester", "secret", base_url=url, sender="ACME", timeout=(2, 5))
+
+
+def by_text(answers: dict[str, Answer], seen: list[str] | None = None) -> Answer:
+    """Answer by the message's text; all others are accepted."""
+
+    def answer(exchange: Exchange) -> None:
+        text: str = json.loads(exchange.request.body)["content"]["text"]
+        if seen is not None:
+            seen.append(text)
+        chosen = answers.get(text, reply(200, {"messageId": f"id-{text}"}))
+        if isinstance(chosen, bytes):
+            exchange.send(chosen)
+        else:
+            chosen(exchange)
+
+    return answer
+
+
+def refusal(status: int, parameter: str = "To", **headers: str) -> bytes:
+    body = {
+        "errorCode": "InvalidContent",
+        "errorMessage": "no",
+        "errorDetails": {"errors": [{"parameter": parameter, "messages": ["bad"]}]},
+    }
+    return reply(status, body, **headers)
+
+
+def some(*texts: str) -> list[Message]:
+    return [Message(f"+4179{number:07d}", text) for number, text in enumerate(texts)]
+
+
+def quick(concurrency: int = 4, backoff: Backoff = QUICK) -> SendOptions:
+    return attrs.evolve(make_options(concurrency, None), backoff=backoff)
+
+
+class TestOutcomes:
+    """Each answer of the service has its state."""
+
+    def test_each_message_is_sent_once(self, ledger: Ledger) -> None:
+        with CountingService(latency=0) as service, client(service.url) as ecall:
+            job = ledger.job("a", messages(100))
+            report = job.send(ecall, concurrency=5)
+            assert report == SendReport(
+                {
+                    "pending": 0,
+                    "sending": 0,
+                    "accepted": 100,
+                    "rejected": 0,
+                    "unknown": 0,
+                    "duplicate": 0,
+                },
+                accepted=100,
+                rejected=0,
+                unknown=0,
+            )
+            assert job.send(ecall).accepted == 0
+        assert service.requests == 100
+        assert not service.twice
+        assert [row.message_id for row in job.rows()] == [f"id-{n}" for n in range(100)]
+
+    def test_what_is_sent_is_what_the_row_says(self, ledger: Ledger) -> None:
+        rows = [
+            Message("079 123 45 67", "a"),
+            Message(RawAddress("963"), "b", sender="OTHER"),
+            Message("+41791234567", "c", channel="whatsapp", sender="+41791111111"),
+            Message("+41791234567", "d", channel="rcs", sender="brand"),
+        ]
+        with Server(reply(200, {"messageId": "m"})) as server, client(server.url) as ecall:
+            ledger.job("a", rows).send(ecall, concurrency=1)
+        bodies = [json.loads(request.body) for request in server.requests]
+        assert [(b["channel"], b["from"], b["to"], b["content"]["text"]) for b in bodies] == [
+            ("Sms", "ACME", "+41791234567", "a"),
+            ("Sms", "OTHER", "963", "b"),
+            ("Whatsapp", "0041791111111", "+41791234567", "c"),
+            ("Rcs", "brand", "+41791234567", "d"),
+        ]
+
+    def test_a_refused_row_is_rejected_and_the_others_go_on(self, ledger: Ledger) -> None:
+        answers: dict[str, Answer] = {
+            "b": refusal(400),
+            "c": refusal(422),
+            "d": refusal(413),
+        }
+        with Server(by_text(answers)) as server, client(server.url) as ecall:
+            job = ledger.job("a", some("a", "b", "c", "d", "e"))
+            report = job.send(ecall, concurrency=2)
+        assert [row.state for row in job.rows()] == [
+            "accepted", "rejected", "rejected", "rejected", "accepted",
+        ]  # fmt: skip
+        assert (report.accepted, report.rejected) == (2, 3)
+        assert all("The service answered" in (row.reason or "") for row in job.rows("rejected"))
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            drop,
+            reply(500),
+            reply(502),
+            reply(408),
+            reply(307, location="/x"),
+            reply(200, b"<html>"),
+        ],
+        ids=["dropped", "500", "502", "408", "307", "unreadable"],
+    )
+    def test_what_may_have_been_taken_is_unknown_and_never_sent_again(
+        self, ledger: Ledger, answer: Answer
+    ) -> None:
+        seen: list[str] = []
+        with Server(by_text({"b": answer}, seen)) as server, client(server.url) as ecall:
+            job = ledger.job("a", some("a", "b", "c"))
+            assert job.send(ecall).unknown == 1
+            assert job.send(ecall).counts["unknown"] == 1
+        assert [row.state for row in job.rows()] == ["accepted", "unknown", "accepted"]
+        assert sorted(seen) == ["a", "b", "c"]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            refusal(401),
+            refusal(403),
+            refusal(404),
+            refusal(405),
+            refusal(415),
+            refusal(400, "From"),
+        ],
+        ids=["401", "403", "404", "405", "415", "400 about the sender"],
+    )
+    def test_what_concerns_all_stops_the_job_and_leaves_the_rest(
+        self, ledger: Ledger, answer: Answer
+    ) -> None:
+        seen: list[str] = []
+        answers = {"b": answer}
+        with Server(by_text(answers, seen)) as server, client(server.url) as ecall:
+            job = ledger.job("a", some("a", "b", "c", "d"))
+            report = job.send(ecall, concurrency=1)
+            assert report.stopped
+            assert "The service answered" in report.stopped
+            assert report.counts["pending"] == 3
+            assert seen == ["a", "b"]
+            # A person has put it right, and starts it again.
+            answers.clear()
+            assert job.send(ecall).stopped is None
+        assert job.counts()["accepted"] == 4
+
+    def test_a_missing_sender_stops_the_job_before_anything_is_sent(self, ledger: Ledger) -> None:
+        with Server() as server, ECall("u", "p", base_url=server.url) as ecall:
+            job = ledger.job("a", some("a", "b"))
+            report = job.send(ecall)
+        assert "No sender" in (report.stopped or "")
+        assert report.counts["pending"] == 2
+        assert not server.requests
+
+    def test_a_hundred_unknown_outcomes_in_a_row_stop_the_job(self, ledger: Ledger) -> None:
+        with Server(reply(502)) as server, client(server.url) as ecall:
+            job = ledger.job("a", messages(300))
+            report = job.send(ecall, concurrency=10)
+        assert "one after the other" in (report.stopped or "")
+        assert 100 <= report.unknown <= 110
+        assert report.counts["pending"] == 300 - report.unknown
+
+
+class TestPauses:
+    """Not taken, so sent again, after a pause of all."""
+
+    @pytest.mark.parametrize(
+        "answer", [refusal(429), refusal(429, retry_after="0.2"), refusal(503, retry_after="0.2")]
+    )
+    def test_a_service_that_asks_for_a_pause_gets_the_message_once(
+        self, ledger: Ledger, answer: bytes
+    ) -> None:
+        taken: list[str] = []
+        left = [3]
+
+        def respond(exchange: Exchange) -> None:
+            text: str = json.loads(exchange.request.body)["content"]["text"]
+            if left[0] > 0:
+                left[0] -= 1
+                exchange.send(answer)
+                return
+            taken.append(text)
+            exchange.send(reply(200, {"messageId": "m"}))
+
+        with Server(respond) as server, client(server.url) as ecall:
+            job = ledger.job("a", messages(20))
+            report = job.send_by(ecall, quick())
+        assert report.accepted == 20
+        assert sorted(taken) == sorted(f"message {number}" for number in range(20))
+        assert job.counts()["accepted"] == 20
+
+    def test_a_pause_is_never_shorter_than_asked(self, ledger: Ledger) -> None:
+        times: list[float] = []
+
+        def respond(exchange: Exchange) -> None:
+            times.append(time.monotonic())
+            exchange.send(
+                refusal(429, retry_after="1") if len(times) == 1 else reply(200, {"messageId": "m"})
+            )
+
+        with Server(respond) as server, client(server.url) as ecall:
+            ledger.job("a", messages(5)).send_by(ecall, quick(concurrency=1))
+        assert times[1] - times[0] >= 1
+
+    def test_a_service_that_is_away_gets_the_messages_when_it_is_back(self, ledger: Ledger) -> None:
+        with closed_port() as port, client(f"http://127.0.0.1:{port}") as ecall:
+            job = ledger.job("a", messages(20))
+            servers: list[Server] = []
+
+            def come_back() -> None:
+                time.sleep(0.3)
+                servers.append(Server(reply(200, {"messageId": "m"}), port=port))
+                servers[0].__enter__()
+
+            thread = threading.Thread(target=come_back)
+            thread.start()
+            report = job.send_by(ecall, quick(backoff=Backoff(0.1, 0.2, 50)))
+            thread.join()
+            servers[0].__exit__()
+        assert report.accepted == 20
+        assert len(servers[0].requests) == 20
+
+    def test_a_service_that_stays_away_stops_the_job(self, ledger: Ledger) -> None:
+        with closed_port() as port, client(f"http://127.0.0.1:{port}") as ecall:
+            report = ledger.job("a", messages(20)).send_by(ecall, quick())
+        assert "No connection" in (report.stopped or "")
+        assert report.counts["pending"] == 20
+
+    def test_a_chunk_does_not_wait_out_a_long_pause(self, ledger: Ledger) -> None:
+        with Server(refusal(429, retry_after="100")) as server, client(server.url) as ecall:
+            job = ledger.job("a", messages(20), chunk_size=7)
+            report = ledger.send_chunk(ecall, job.id, 1)
+        assert 90 < (report.retry_in or 0) <= 100
+        assert report.stopped is None
+        assert report.counts["pending"] == 20
+
+
+class TestChunks:
+    """What a task of a queue calls."""
+
+    def test_chunks_are_sent_apart_and_calling_twice_does_no_harm(self, ledger: Ledger) -> None:
+        with CountingService(latency=0) as service, client(service.url) as ecall:
+            job = ledger.job("a", messages(20), chunk_size=7)
+            assert ledger.send_chunk(ecall, job.id, 2).accepted == 6
+            assert ledger.send_chunk(ecall, job.id, 2).accepted == 0
+            states = "".join(row.state[0] for row in job.rows())
+            assert states == "p" * 14 + "a" * 6
+            for chunk in (0, 1):
+                assert ledger.send_chunk(ecall, job.id, chunk).accepted == 7
+        assert not service.twice
+
+    def test_a_chunk_of_a_stopped_job_sends_nothing(self, ledger: Ledger) -> None:
+        with Server(refusal(401)) as server, client(server.url) as ecall:
+            job = ledger.job("a", messages(20), chunk_size=7)
+            assert ledger.send_chunk(ecall, job.id, 0, concurrency=1).stopped
+            assert ledger.send_chunk(ecall, job.id, 1, concurrency=1).stopped
+            assert len(server.requests) == 1
+            # Enqueuing is what a person does.
+            assert job.enqueue(lambda job_id, chunk: None) == 3
+            ledger.send_chunk(ecall, job.id, 1, concurrency=1)
+            assert len(server.requests) == 2
+
+    @pytest.mark.parametrize(("job_id", "chunk"), [(1, 3), (1, -1), (1, True), (9, 0)])
+    def test_a_chunk_that_is_not_there_is_refused(
+        self, ledger: Ledger, job_id: int, chunk: int
+    ) -> None:
+        ledger.job("a", messages(20), chunk_size=7)
+        with client("http://127.0.0.1:9") as ecall, pytest.raises(UsageError):
+            ledger.send_chunk(ecall, job_id, chunk)
+
+
+class TestTogether:
+    """Several senders on one job."""
+
+    def test_two_senders_at_once_send_each_message_once(self, ledger_url: str) -> None:
+        with (
+            Ledger(ledger_url) as first,
+            Ledger(ledger_url) as second,
+            CountingService(latency=0.005) as service,
+            client(service.url) as ecall,
+        ):
+            job = first.job("a", messages(400))
+            reports: list[SendReport] = []
+            threads = [
+                threading.Thread(target=lambda job=job: reports.append(job.send(ecall)))
+                for job in (job, job, second.job("a"))
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert job.counts()["accepted"] == 400
+            assert sum(report.accepted for report in reports) == 400
+        assert not service.twice
+
+    def test_a_rate_holds_over_all_senders(self, ledger: Ledger) -> None:
+        times: list[float] = []
+
+        def respond(exchange: Exchange) -> None:
+            times.append(time.monotonic())
+            exchange.send(reply(200, {"messageId": "m"}))
+
+        with Server(respond) as server, client(server.url) as ecall:
+            job = ledger.job("a", messages(60))
+            threads = [threading.Thread(target=lambda: job.send(ecall, rate=40)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        times.sort()
+        assert len(times) == 60
+        # 59 gaps of 25 ms; a loaded machine may be late with one, never early with all.
+        assert times[-1] - times[0] > 1.35
+        assert max(sum(start <= t < start + 1 for t in times) for start in times) <= 44
+
+
+class TestInterrupting:
+    """The loop of the ledger ends by itself, whatever happens to the caller."""
+
+    @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+    def test_what_is_under_way_is_recorded_before_the_exception_goes_on(
+        self, ledger: Ledger, kind: type[BaseException]
+    ) -> None:
+        with CountingService(latency=0.1) as service, client(service.url) as ecall:
+            job = ledger.job("a", messages(200))
+
+            def fail(progress: SendProgress) -> None:
+                if service.requests >= 10:
+                    raise kind
+
+            with pytest.raises(kind):
+                job.send(ecall, concurrency=10, on_progress=fail)
+            counts = job.counts()
+            assert counts["sending"] == counts["unknown"] == 0
+            assert counts["accepted"] == service.requests
+            assert counts["pending"] > 0
+            # Nothing is locked: it goes on.
+            assert job.send(ecall, concurrency=50).counts["accepted"] == 200
+        assert not service.twice
+
+    @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timers of POSIX")
+    def test_a_signal_handler_that_raises_ends_the_sending(self, ledger: Ledger) -> None:
+        class SoftLimit(Exception):
+            pass
+
+        def handle(number: int, frame: object) -> None:
+            raise SoftLimit
+
+        before = signal.signal(signal.SIGALRM, handle)
+        try:
+            with CountingService(latency=0.05) as service, client(service.url) as ecall:
+                job = ledger.job("a", messages(500))
+                signal.setitimer(signal.ITIMER_REAL, 0.5)
+                with pytest.raises(SoftLimit):
+                    job.send(ecall, concurrency=5)
+                counts = job.counts()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert counts["sending"] == counts["unknown"] == 0
+        assert counts["accepted"] == service.requests
+
+    def test_a_fault_of_a_transport_is_raised_and_its_row_is_unknown(self, ledger: Ledger) -> None:
+        class Faulty(httpx.BaseTransport):
+            def handle_request(self, request: httpx.Request) -> httpx.Response:
+                raise ZeroDivisionError
+
+        with ECall("u", "p", sender="ACME", transport=Faulty()) as ecall:
+            job = ledger.job("a", messages(50))
+            try:
+                report = job.send(ecall, concurrency=1)
+            except ZeroDivisionError:
+                report = None
+            counts = job.counts()
+        # The client may make it an OutcomeUnknown of its own, or let it through.
+        assert counts["sending"] == 0
+        assert counts["unknown"] == (1 if report is None else report.unknown)
+
+
+class TestProgress:
+    """What a progress bar shows."""
+
+    def test_it_is_told_as_it_goes(self, ledger: Ledger) -> None:
+        seen: list[SendProgress] = []
+        with CountingService(latency=0.05) as service, client(service.url) as ecall:
+            job = ledger.job("a", messages(60))
+            job.send(ecall, concurrency=5, on_progress=seen.append)
+        assert len(seen) > 3
+        assert all(progress.total == 60 for progress in seen)
+        accepted = [progress.accepted for progress in seen]
+        assert accepted == sorted(accepted)
+        assert all(sum(progress.counts.values()) == 60 for progress in seen)
+
+
+class TestArguments:
+    """Refused before anything is sent."""
+
+    @pytest.mark.parametrize("concurrency", [0, -1, 101, 1.5, True, "5"])
+    def test_a_concurrency_that_cannot_work(self, ledger: Ledger, concurrency: int) -> None:
+        job = ledger.job("a", messages(2))
+        with client("http://127.0.0.1:9") as ecall, pytest.raises(InvalidConfiguration):
+            job.send(ecall, concurrency=concurrency)
+
+    @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), True, "5"])
+    def test_a_rate_that_cannot_work(self, ledger: Ledger, rate: float) -> None:
+        job = ledger.job("a", messages(2))
+        with client("http://127.0.0.1:9") as ecall, pytest.raises(InvalidConfiguration):
+            job.send(ecall, rate=rate)
+
+    async def send_by_wrong_client(self, job: Job) -> None:
+        with client("http://127.0.0.1:9") as ecall:
+            await job.send_async(ecall)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    def test_a_client_of_the_other_kind(self, ledger: Ledger) -> None:
+        job = ledger.job("a", messages(2))
+        with pytest.raises(UsageError, match="send_async"):
+            job.send(AsyncECall("u", "p"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        with pytest.raises(UsageError, match="must be an AsyncECall"):
+            anyio.run(self.send_by_wrong_client, job)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+class TestAsync:
+    """The same, in tasks of an event loop."""
+
+    def run(self, backend: str, work: Callable[[AsyncECall], object], url: str) -> None:
+        async def main() -> None:
+            async with AsyncECall("u", "p", base_url=url, sender="ACME") as ecall:
+                await work(ecall)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+
+        anyio.run(main, backend=backend)
+
+    def test_each_message_is_sent_once(self, ledger: Ledger, backend: str) -> None:
+        seen: list[SendProgress] = []
+        job = ledger.job("a", messages(100))
+
+        async def work(ecall: AsyncECall) -> None:
+            report = await job.send_async(ecall, concurrency=10, on_progress=seen.append)
+            assert report.accepted == 100
+
+        with CountingService(latency=0.01) as service:
+            self.run(backend, work, service.url)
+        assert not service.twice
+        assert service.requests == 100
+        assert seen
+
+    def test_a_cancelled_task_records_what_is_under_way(self, ledger: Ledger, backend: str) -> None:
+        job = ledger.job("a", messages(500))
+
+        async def work(ecall: AsyncECall) -> None:
+            with anyio.move_on_after(0.5):
+                await job.send_async(ecall, concurrency=10)
+            counts = job.counts()
+            assert counts["sending"] == counts["unknown"] == 0
+            assert 0 < counts["accepted"] == service.requests < 500
+
+        with CountingService(latency=0.1) as service:
+            self.run(backend, work, service.url)
+
+    def test_a_pause_holds_tasks_too(self, ledger: Ledger, backend: str) -> None:
+        job = ledger.job("a", messages(10))
+
+        async def work(ecall: AsyncECall) -> None:
+            report = await job.send_async(ecall, concurrency=3, rate=200)
+            assert report.accepted == 10
+
+        with Server(refusal(429, retry_after="0.1"), reply(200, {"messageId": "m"})) as server:
+            self.run(backend, work, server.url)
+        assert len(server.requests) == 11
+
+
+def test_a_task_that_is_cancelled_natively_records_what_is_under_way(ledger: Ledger) -> None:
+    import asyncio
+
+    job = ledger.job("a", messages(500))
+
+    async def main(url: str) -> None:
+        async with AsyncECall("u", "p", base_url=url, sender="ACME") as ecall:
+            task = asyncio.create_task(job.send_async(ecall, concurrency=10))
+            await asyncio.sleep(0.4)
+            task.cancel()
+            await asyncio.sleep(0.01)
+            task.cancel()  # an impatient caller
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    with CountingService(latency=0.1) as service:
+        asyncio.run(main(service.url))
+        counts = job.counts()
+        assert counts["sending"] == counts["unknown"] == 0
+        assert 0 < counts["accepted"] == service.requests
+
+
+def test_nothing_about_people_is_logged(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Server(by_text({"a secret": refusal(400)})) as server, client(server.url) as ecall:
+        job = ledger.job("a", [Message("+41791234567", "a secret"), *some("x")])
+        job.send(ecall)
+    words = caplog.text + repr(list(job.rows()))
+    assert "secret" not in words
+    assert "1234567" not in words
+
+
+def test_delivery_states_are_asked_for_until_they_are_final(ledger: Ledger) -> None:
+    asked: dict[str, int] = {}
+
+    def respond(exchange: Exchange) -> None:
+        if exchange.request.method == "POST":
+            text: str = json.loads(exchange.request.body)["content"]["text"]
+            exchange.send(reply(200, {"messageId": f"id-{text}"}))
+            return
+        message_id = exchange.request.path.rsplit("/", 1)[-1]
+        asked[message_id] = asked.get(message_id, 0) + 1
+        state = "Sent" if message_id == "id-b" and asked[message_id] == 1 else "Delivered"
+        exchange.send(reply(200, {"messageId": message_id, "state": state}))
+
+    told: list[tuple[int, int]] = []
+    with Server(respond) as server, client(server.url) as ecall:
+        job = ledger.job("a", some("a", "b", "c"))
+        job.send(ecall)
+        assert job.track(ecall, timeout=0) == {"Delivered": 2, "Sent": 1}
+        assert job.track(ecall, on_progress=lambda *now: told.append(now)) == {"Delivered": 3}
+        assert job.track(ecall) == {"Delivered": 3}
+    assert asked == {"id-a": 1, "id-b": 2, "id-c": 1}
+    assert told[-1] == (3, 3)
