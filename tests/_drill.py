@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,6 +60,19 @@ ecall = ECall("user", "password", base_url=f"http://127.0.0.1:{server.server_por
 """
 
 
+@dataclass(frozen=True)
+class Regeneration:
+    """What came of a regeneration.
+
+    Attributes:
+        refused: The lines of a refusal; there are none where the files were written.
+        named: The lines in which mypy names a place of the facade.
+    """
+
+    refused: list[str]
+    named: list[str]
+
+
 class Project:
     """A copy of what a regeneration and the facade need.
 
@@ -69,9 +83,10 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         ignored = shutil.ignore_patterns("node_modules", "__pycache__")
-        for name in ("spec", "generated", "ecall_facade", "scripts"):
+        for name in ("spec", "generated", "ecall_facade", "scripts", "docs"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-        shutil.copy(ROOT / "pyproject.toml", folder)
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copy(ROOT / name, folder)
         self.spec = folder / "spec" / "ecall.yaml"
         self._original = self.spec.read_text(encoding="utf-8")
 
@@ -83,16 +98,11 @@ class Project:
             text = text.replace(old, new)
         self.spec.write_text(text, encoding="utf-8")
 
-    def regenerate(self) -> str:
-        """Return what scripts/regenerate says against it; nothing where it has written."""
+    def regenerate(self) -> Regeneration:
+        """Run scripts/regenerate, the one command after a correction."""
         result = self._python(str(self.folder / "scripts" / "regenerate"))
-        return result.stderr.strip() if result.returncode else ""
-
-    def type_errors(self) -> list[str]:
-        """Return what mypy says of the facade."""
-        result = self._python("-m", "mypy", "--no-error-summary", "--no-pretty", "ecall_facade")
-        assert not result.stderr, result.stderr
-        return [line for line in result.stdout.splitlines() if ": error: " in line]
+        named = [line for line in result.stdout.splitlines() if ": error: " in line]
+        return Regeneration(result.stderr.splitlines() if result.returncode else [], named)
 
     def run(self, program: str) -> str:
         """Return the standard output of a program; one that fails fails the test."""

@@ -22,10 +22,11 @@ from ecall_facade import (
     AsyncECall,
     ECall,
     _contents,
-    _media,
     _messages,
     _notify,
+    _request_parts,
     _settings,
+    _uploads,
     _wait,
     errors,
     numbers,
@@ -51,7 +52,7 @@ HOME = {
     module.__name__: module for module in (*CLIENT_MODULES, _notify, errors, numbers, results, text)
 }
 # Modules whose aliases stand in public signatures.
-ALIASES = [_contents, _media, _messages, _notify, _settings, _wait]
+ALIASES = [_contents, _messages, _notify, _request_parts, _settings, _uploads, _wait]
 # Classes that users hold without having imported them: what a client is made of.
 PARTS = [
     value
