@@ -34,7 +34,9 @@ def lines_that_must_be_refused() -> set[int]:
 
 
 def test_mypy_refuses_what_a_channel_cannot_carry_and_nothing_else() -> None:
-    status, output = run(sys.executable, "-m", "mypy", "--no-error-summary", "--no-pretty", CHANNELS)
+    status, output = run(
+        sys.executable, "-m", "mypy", "--no-error-summary", "--no-pretty", CHANNELS
+    )
     assert status == 1
     named = [re.match(r".*channels\.py:(\d+): error: ", line) for line in output.splitlines()]
     assert {int(line[1]) for line in named if line} == lines_that_must_be_refused(), output
