@@ -32,10 +32,6 @@ class Received:
     data: OperationResponse
     http: httpx.Response
 
-    @property
-    def is_success(self) -> bool:
-        return 200 <= self.data.status_code <= 299
-
 
 @attrs.frozen(repr=False)
 class Failed:

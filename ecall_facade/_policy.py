@@ -46,7 +46,7 @@ class Tries:
         """
         if _log.isEnabledFor(logging.DEBUG):
             self._log(attempt)
-        if isinstance(attempt, Received) and attempt.is_success:
+        if isinstance(attempt, Received) and attempt.http.is_success:
             return None
         pause = self._pause(attempt)
         if pause is None:

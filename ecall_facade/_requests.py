@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any, cast
 
 import httpx
 
@@ -45,8 +46,18 @@ def build_http_request(
     if deadline is not None:
         extensions["deadline"] = deadline
     try:
-        url = _url(account.base_url + path)
-        return request.to_httpx(url, headers, extensions)
+        return httpx.Request(
+            request.method,
+            _url(account.base_url + path),
+            params=request.params,
+            headers=headers,
+            cookies=dict(request.cookies) if request.cookies else None,
+            content=request.content,
+            data=request.data,
+            files=cast("Any", request.files),  # as httpx understands them; its types are private
+            json=request.json,
+            extensions=extensions,
+        )
     except httpx.InvalidURL:
         raise UsageError("The path, or the id in it, is too long for a URL") from None
     except (TypeError, ValueError, RecursionError) as error:

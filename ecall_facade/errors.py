@@ -288,7 +288,7 @@ class WaitTimeout(ECallError, TimeoutError):
 class WebhookError(ECallError):
     """A callback was not accepted; `status_code` is the HTTP status to answer it with."""
 
-    status_code = 400
+    status_code: int = 400
 
     def __init__(self, explanation: str, *, status_code: int | None = None) -> None:
         super().__init__(explanation)

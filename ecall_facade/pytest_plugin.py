@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from ecall_facade.sandbox import Sandbox
 
+__all__ = ["ecall_sandbox", "ecall_sandbox_session", "pytest_runtest_makereport"]
+
 _used: pytest.StashKey[Sandbox] = pytest.StashKey()
 
 

@@ -31,7 +31,7 @@ __all__ = [
 
 
 def _masked(recipients: tuple[str, ...]) -> str:
-    from ecall_facade.numbers import mask
+    from ecall_facade._masking import mask
 
     return repr(tuple(mask(recipient) for recipient in recipients))
 

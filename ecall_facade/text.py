@@ -104,12 +104,18 @@ def check_text(text: object, channel: str, page_limit: int | None = None) -> Mea
             )
         return None
     limit = SMS_PAGE_LIMIT if page_limit is None else page_limit
-    if type(limit) is not int or not 1 <= limit <= SMS_PAGE_LIMIT:
-        raise InvalidText(f"page_limit must be a whole number from 1 to {SMS_PAGE_LIMIT}")
+    least = TextOptionsSpec.page_limit_minimum
+    if type(limit) is not int or not least <= limit <= SMS_PAGE_LIMIT:
+        raise InvalidText(f"page_limit must be a whole number from {least} to {SMS_PAGE_LIMIT}")
     size = measure(text)
     if size.pages > limit:
         outside = NOT_GSM.search(text)
         why = f", as character {outside.start() + 1} is not in the GSM alphabet" if outside else ""
         needs = f"{size.pages} SMS pages ({size.units} units of {size.encoding}{why})"
         raise InvalidText(f"The text needs {needs}, page_limit is {limit}: shorten or divide it")
+    longest = CHANNEL_RULES[Channel.SMS].max_text_length
+    if len(text) > longest:  # where that is less than all pages hold
+        raise InvalidText(
+            f"The text has {len(text)} characters, {channel} takes {longest}: shorten it"
+        )
     return size

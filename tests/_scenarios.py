@@ -60,7 +60,7 @@ from ecall_facade import (
 )
 
 if TYPE_CHECKING:
-    from ecall_facade._messages import Extra
+    from ecall_facade._request_parts import Extra
 
 SEED = 0xECA11
 ACCEPTED = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)

@@ -25,6 +25,7 @@ from ecall_facade import (
     _downloads,
     _messages,
     _notify,
+    _request_parts,
     _settings,
     _uploads,
     _wait,
@@ -52,7 +53,16 @@ HOME = {
     module.__name__: module for module in (*CLIENT_MODULES, _notify, errors, numbers, results, text)
 }
 # Modules whose aliases stand in public signatures.
-ALIASES = [_contents, _downloads, _messages, _notify, _settings, _uploads, _wait]
+ALIASES = [
+    _contents,
+    _downloads,
+    _messages,
+    _notify,
+    _request_parts,
+    _settings,
+    _uploads,
+    _wait,
+]
 # Classes that users hold without having imported them: what a client is made of.
 PARTS = [
     value

@@ -9,19 +9,13 @@ import httpx
 
 from ecall_client.operations import OperationResponse
 from ecall_facade import _clock
-from ecall_facade._attempt import (
-    MAX_BODY,
-    Attempt,
-    BodyTooLargeError,
-    Failed,
-    Received,
-)
+from ecall_facade._async._try import try_once
+from ecall_facade._attempt import Received
 from ecall_facade._call import Call, T
 from ecall_facade._policy import Tries, read_result
 from ecall_facade._requests import build_http_request
 from ecall_facade._settings import Account, Options
-from ecall_facade._transports.connections import AsyncConnections, show_location
-from ecall_facade._transports.limits import limit_async
+from ecall_facade._transports.connections import AsyncConnections
 
 
 class AsyncSession:
@@ -71,7 +65,9 @@ class AsyncSession:
         tries = Tries(call, request, retry=self.options.retry and deadline is None)
         client = self.connections.client()
         while True:
-            attempt = await self._try(client, request, call, is_stream=is_stream)
+            attempt = await try_once(
+                client, request, call.caller_errors, self.connections.trust, is_stream=is_stream
+            )
             pause = tries.pause_after(attempt)
             if isinstance(attempt, Received) and pause is None:
                 return attempt
@@ -79,40 +75,3 @@ class AsyncSession:
             if self.connections.is_closed:  # meanwhile, so that nothing more may be sent
                 raise tries.error(attempt)
             client = self.connections.client()
-
-    async def _try(
-        self, client: httpx.AsyncClient, request: httpx.Request, call: Call[T], *, is_stream: bool
-    ) -> Attempt:
-        received: OperationResponse | None = None
-        try:
-            with limit_async(request):
-                response = await client.send(request, stream=True)
-                show_location(response)
-                received = OperationResponse(response.status_code, response.headers, b"")
-                if is_stream and response.is_success:
-                    return Received(received, response)
-                try:
-                    content = await _read_body(response)
-                finally:
-                    await response.aclose()
-            received = OperationResponse(response.status_code, response.headers, content)
-            return Received(received, response)
-        except Exception as error:
-            callers_own = call.caller_errors.first
-            if callers_own is not None:
-                raise callers_own from None
-            trust = self.connections.trust
-            if not trust.is_own(error):
-                raise
-            return Failed(error, trust.proves_unsent(error), received)
-
-
-async def _read_body(response: httpx.Response) -> bytes:
-    size = 0
-    chunks: list[bytes] = []
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise BodyTooLargeError
-        chunks.append(chunk)
-    return b"".join(chunks)

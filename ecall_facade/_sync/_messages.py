@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from ecall_client import models
 from ecall_facade import _clock
-from ecall_facade._messages import Extra, send_list
+from ecall_facade._messages import send_list
 from ecall_facade._notify import Notifiable
+from ecall_facade._request_parts import Extra
 from ecall_facade._statuses import list_status, status
 from ecall_facade._sync._session import Session
 from ecall_facade._wait import Until, Wait

@@ -6,11 +6,16 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Generator
 from functools import partial
-from http.cookiejar import CookieJar
 
 import httpx
 
 from ecall_facade._settings import Account
+from ecall_facade._transports.client_parts import (
+    FixedAuth,
+    NoCookies,
+    hide_location,
+    hide_location_async,
+)
 from ecall_facade._transports.environment import find_proxy, make_tls_context
 from ecall_facade._transports.pools import (
     KEEPALIVE,
@@ -20,8 +25,6 @@ from ecall_facade._transports.pools import (
 )
 from ecall_facade._transports.trust import Trust
 from ecall_facade.errors import InvalidConfiguration
-
-_HIDDEN_LOCATION = "ecall_location"
 
 
 class Connections:
@@ -37,8 +40,8 @@ class Connections:
         self._account = account
         self._transport = transport
         self._clients: dict[int, httpx.Client] = {}
-        self.is_closed = False
-        self.trust = Trust(transport)
+        self.is_closed: bool = False
+        self.trust: Trust = Trust(transport)
 
     def client(self) -> httpx.Client:
         """Return the HTTP client of this process.
@@ -82,8 +85,8 @@ class AsyncConnections:
         self._transport = transport
         self._clients: dict[object, httpx.AsyncClient] = {}
         self._finalizers: dict[object, AsyncGenerator[None, None]] = {}
-        self.is_closed = False
-        self.trust = Trust(transport)
+        self.is_closed: bool = False
+        self.trust: Trust = Trust(transport)
 
     def client(self) -> httpx.AsyncClient:
         """Return the HTTP client of the running event loop; raises as that of `Connections`."""
@@ -138,45 +141,6 @@ class AsyncConnections:
             await client.aclose()
         elif self._transport is not None:
             await self._transport.aclose()
-
-
-class FixedAuth(httpx.Auth):
-    """The account's credentials, set last, so that no frame above holds them."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = self._account.authorization
-        yield request
-
-
-class NoCookies(CookieJar):
-    """A cookie jar that keeps nothing."""
-
-    def extract_cookies(self, response: object, request: object) -> None:
-        """Keep no cookie of a response."""
-
-
-def hide_location(response: httpx.Response) -> None:
-    """Hide `Location` from httpx.
-
-    httpx parses it although redirects are off, and loses the response when it cannot.
-    """
-    location = response.headers.pop("location", None)
-    if location is not None:
-        response.extensions[_HIDDEN_LOCATION] = location
-
-
-async def hide_location_async(response: httpx.Response) -> None:
-    hide_location(response)
-
-
-def show_location(response: httpx.Response) -> None:
-    """Put a hidden `Location` back."""
-    location = response.extensions.pop(_HIDDEN_LOCATION, None)
-    if location is not None:
-        response.headers["location"] = location
 
 
 def check_transport(transport: object, kind: type[object]) -> None:

@@ -41,8 +41,8 @@ class Database:
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
         self._url = _read_url(url)
-        self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        self.is_read_only = False
+        self.is_sqlite: bool = self._url.get_backend_name() == "sqlite"
+        self.is_read_only: bool = False
         self.locks: Locks
         self._path = Path(self._url.database or "").absolute()
         if self.is_sqlite:

@@ -42,7 +42,7 @@ class InvalidMessages(UsageError):
     """
 
     def __init__(self, problems: Iterable[RowProblem]) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[RowProblem, ...] = tuple(problems)
         lines = [str(problem) for problem in self.problems[:_MOST_NAMED]]
         count = len(self.problems)
         if count > _MOST_NAMED:

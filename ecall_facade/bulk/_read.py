@@ -61,7 +61,7 @@ class Messages(Iterable[Message]):
     """
 
     def __init__(self, path: Path, rows: RowOptions, file: _FileOptions) -> None:
-        self.source = path.name
+        self.source: str = path.name
         self.remarks: tuple[str, ...] = ()
         self._path = path
         self._row_options = rows

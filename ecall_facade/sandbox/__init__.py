@@ -37,10 +37,10 @@ try:
     import puremagic  # noqa: F401  # pyright: ignore[reportUnusedImport]
     import starlette  # noqa: F401  # pyright: ignore[reportUnusedImport]
     import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport]
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _missing:
     raise ImportError(
         'The sandbox needs starlette, uvicorn and puremagic: pip install "ecall-facade[sandbox]"'
-    ) from error
+    ) from _missing
 
 from ecall_facade._settings import is_loopback_host
 from ecall_facade.sandbox._app import CODES, App, write_time
@@ -161,7 +161,7 @@ class Sandbox:
             steps.append(Step(timedelta(seconds=delivered_after), "Delivered"))
         if not 0 <= port <= 65535:
             raise ValueError("port must be from 0 to 65535; 0 takes a free one")
-        self.clock = Clock(clock)
+        self.clock: Clock = Clock(clock)
         self._store = Store(
             clock=self.clock, timeline=tuple(steps), seed=seed, max_messages=max_messages, max_media=max_media,
             follow_all=callback_url is not None,

@@ -36,6 +36,8 @@ from ecall_facade.text import measure
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+__all__ = ["DemoError", "Reports", "receive_reports", "run"]
+
 ANNA, BEAT, CARLA = (
     "+41 79 123 45 67",
     "0041 78 765 43 21",

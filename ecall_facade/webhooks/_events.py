@@ -16,7 +16,7 @@ import attrs
 
 from ecall_client import models
 from ecall_client.models import DeliveryState
-from ecall_client.tables import JSON_NAMES
+from ecall_client.tables import ReceivedContentSpec, ReceivedMessageSpec, StatusNotificationSpec
 from ecall_client.types import Unset
 from ecall_facade._json import JSON, as_dict, normalize_names
 from ecall_facade._parsing import read_error, read_id, read_state
@@ -27,20 +27,20 @@ from ecall_facade.webhooks._body import Content, storable
 
 Expected: TypeAlias = Literal["any", "message"]
 
-# The spec's name for each of the sibling interfaces' names, both in lower case.
+# The spec's names for each of the sibling interfaces' names, which are in lower case.
 _SIBLING_NAMES = {
-    "jobid": "messageid",
-    "number": "to",
-    "addressto": "to",
-    "addressfrom": "from",
-    "message": "text",
-    "sendstate": "state",
-    "status": "state",
-    "finishdate": "timestamp",
+    "jobid": (StatusNotificationSpec.message_id, ReceivedMessageSpec.message_id),
+    "number": (StatusNotificationSpec.to, ReceivedMessageSpec.to),
+    "addressto": (StatusNotificationSpec.to, ReceivedMessageSpec.to),
+    "addressfrom": (ReceivedMessageSpec.from_,),
+    "message": (ReceivedContentSpec.text,),
+    "sendstate": (StatusNotificationSpec.state,),
+    "status": (StatusNotificationSpec.state,),
+    "finishdate": (StatusNotificationSpec.timestamp, ReceivedMessageSpec.timestamp),
 }
 _RESULT_CODE = "resultcode"
-_STATE = JSON_NAMES["state"]
-_CONTENT = {JSON_NAMES[name] for name in ("content", "text", "mediaid")}
+_STATE = StatusNotificationSpec.state
+_CONTENT = {ReceivedMessageSpec.content, ReceivedContentSpec.text, ReceivedContentSpec.media_id}
 _PLAIN = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 # A plus sign that was not escaped in a form or query reads as a space.
 _LOST_PLUS_OF_A_NUMBER = re.compile(r"\s+(?=\d)", re.ASCII)
@@ -130,8 +130,8 @@ def read_event(
     for name, value in list(fields.items()):
         lower_name = name.lower()
         has_result_code |= lower_name == _RESULT_CODE
-        if (spec_name := _SIBLING_NAMES.get(lower_name)) is not None:
-            fields.setdefault(JSON_NAMES[spec_name], value)
+        for spec_name in _SIBLING_NAMES.get(lower_name, ()):
+            fields.setdefault(spec_name, value)
     if expected == "message" or (not has_state and not _CONTENT.isdisjoint(fields)):
         return _received_message(fields, content)
     if has_result_code or _STATE in fields:
@@ -157,7 +157,7 @@ def _status_update(fields: dict[str, object], content: Content) -> StatusUpdate:
         recipient,
         _read_time(report.timestamp, content),
         # Not the model's, which has no place for an error of another shape.
-        read_error(fields.get(JSON_NAMES["error"])),
+        read_error(fields.get(StatusNotificationSpec.error)),
         key=key,
         raw=content.data,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
-import httpx
 from attrs import field, frozen
 
 from .types import RequestFiles
@@ -47,33 +46,6 @@ class OperationRequest:
         method: str = known.pop("method")
         path: str = known.pop("url")
         return cls(operation, method.upper(), path, headers, **known)
-
-    def to_httpx(
-        self,
-        url: httpx.URL,
-        headers: Mapping[str, str],
-        extensions: Mapping[str, object],
-    ) -> httpx.Request:
-        """Return the request for httpx.
-
-        Args:
-            url: Where it goes; the base URL and the path.
-            headers: All headers.
-            extensions: Of httpx and its transports, such as the time limits.
-        """
-        files: Any = self.files  # as httpx understands them, whose types are private
-        return httpx.Request(
-            self.method,
-            url,
-            params=self.params,
-            headers=headers,
-            cookies=dict(self.cookies) if self.cookies else None,
-            content=self.content,
-            data=self.data,
-            files=files,
-            json=self.json,
-            extensions=dict(extensions),
-        )
 
 
 @frozen(repr=False)

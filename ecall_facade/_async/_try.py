@@ -1,0 +1,63 @@
+"""Makes one try of a request, and reads the response."""
+
+from __future__ import annotations
+
+import httpx
+
+from ecall_client.operations import OperationResponse
+from ecall_facade._attempt import MAX_BODY, Attempt, BodyTooLargeError, Failed, Received
+from ecall_facade._call import CallerErrors
+from ecall_facade._transports.client_parts import show_location
+from ecall_facade._transports.limits import limit_async
+from ecall_facade._transports.trust import Trust
+
+
+async def try_once(
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    caller_errors: CallerErrors,
+    trust: Trust,
+    *,
+    is_stream: bool,
+) -> Attempt:
+    """Return what came of one try.
+
+    Args:
+        client: Sends the request.
+        request: What is sent.
+        caller_errors: What the caller's own code raised while the body was read.
+        trust: Knows which errors are the transport's.
+        is_stream: Whether the body of a successful response is left to be read.
+    """
+    received: OperationResponse | None = None
+    try:
+        with limit_async(request):
+            response = await client.send(request, stream=True)
+            show_location(response)
+            received = OperationResponse(response.status_code, response.headers, b"")
+            if is_stream and response.is_success:
+                return Received(received, response)
+            try:
+                content = await _read_body(response)
+            finally:
+                await response.aclose()
+        received = OperationResponse(response.status_code, response.headers, content)
+        return Received(received, response)
+    except Exception as error:
+        callers_own = caller_errors.first
+        if callers_own is not None:
+            raise callers_own from None
+        if not trust.is_own(error):
+            raise
+        return Failed(error, trust.proves_unsent(error), received)
+
+
+async def _read_body(response: httpx.Response) -> bytes:
+    size = 0
+    chunks: list[bytes] = []
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise BodyTooLargeError
+        chunks.append(chunk)
+    return b"".join(chunks)
