@@ -69,6 +69,75 @@ class _Idle(Generic[T]):
         return connections
 
 
+class _Places:
+    """How many requests may be under way; the others wait, the first of them is served first.
+
+    The time limit of a job queue, an exception of a signal handler or one that is raised into a
+    thread, may come at any step. So each of them leaves what it holds: a lock by `with`, a place in
+    the queue or in the pool by `finally` and, if it comes in there as well, by a finalizer.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.free = size
+        self.lock = threading.RLock()  # a finalizer may run while its thread holds the lock
+        self._queue: deque[threading.Condition] = deque()
+
+    def wait_for_free(self, seconds: float) -> None:
+        """Wait for a free place; the caller holds the lock."""
+        if self.free and not self._queue:
+            return
+        end = _clock.monotonic() + seconds
+        turn = threading.Condition(self.lock)
+        self._queue.append(turn)
+        try:
+            while not self.free or self._queue[0] is not turn:
+                left = end - _clock.monotonic()
+                if left <= 0:
+                    raise pool_timeout(self.size)
+                turn.wait(left)
+        finally:
+            self._queue.remove(turn)
+            self.wake_first()
+
+    def wake_first(self) -> None:
+        if self.free and self._queue:
+            self._queue[0].notify()
+
+
+class _Place:
+    """The place of one request, and its connection."""
+
+    def __init__(self, places: _Places, connections: _Idle[httpx.BaseTransport]) -> None:
+        self._places = places
+        self._connections = connections
+        self._is_held = False
+        self.connection: httpx.BaseTransport | None = None
+
+    def acquire(self, seconds: float) -> None:
+        places = self._places
+        with places.lock:
+            places.wait_for_free(seconds)
+            # Between two assignments no exception can come.
+            places.free -= 1
+            self._is_held = True
+
+    def release(self, *, is_reusable: bool) -> None:
+        places = self._places
+        with places.lock:
+            if not self._is_held:
+                return
+            if self.connection is not None:
+                self._connections.release(self.connection, is_reusable=is_reusable)
+            places.free += 1
+            self._is_held = False
+            places.wake_first()
+
+    def __del__(self) -> None:
+        if self._is_held:
+            self.release(is_reusable=False)
+
+
 class ConnectionPool(httpx.BaseTransport):
     """A connection pool for sync clients.
 
@@ -84,42 +153,23 @@ class ConnectionPool(httpx.BaseTransport):
         size: int = MAX_CONNECTIONS,
         keepalive: float = KEEPALIVE,
     ) -> None:
-        self._size = size
-        self._free = threading.Semaphore(size)
-        self._turn = threading.Lock()
+        self._places = _Places(size)
         self._connections = _Idle(connect, keepalive)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self._wait_for_free(request.extensions["timeout"]["pool"])
-        connection = None
+        place = _Place(self._places, self._connections)
         try:
+            place.acquire(request.extensions["timeout"]["pool"])
             expired = self._connections.pop_expired()
             if expired is not None:
                 expired.close()
-            connection = self._connections.acquire()
+            place.connection = connection = self._connections.acquire()
             response = connection.handle_request(request)
         except BaseException:
-            self._release(connection, is_reusable=False)
+            place.release(is_reusable=False)
             raise
-        response.stream = _Stream(response.stream, partial(self._release, connection))
+        response.stream = _Stream(response.stream, place.release)
         return response
-
-    def _wait_for_free(self, seconds: float) -> None:
-        # One thread waits for the semaphore, the others for their turn: a thread that has just
-        # released it and comes again would be quicker than one that first has to wake up.
-        end = _clock.monotonic() + seconds
-        if not self._turn.acquire(timeout=seconds):
-            raise pool_timeout(self._size)
-        try:
-            if not self._free.acquire(timeout=max(end - _clock.monotonic(), 0)):
-                raise pool_timeout(self._size)
-        finally:
-            self._turn.release()
-
-    def _release(self, connection: httpx.BaseTransport | None, *, is_reusable: bool) -> None:
-        if connection is not None:
-            self._connections.release(connection, is_reusable=is_reusable)
-        self._free.release()
 
     def close(self) -> None:
         for connection in self._connections.pop_all():
