@@ -186,9 +186,7 @@ class Target(NamedTuple):
 
 def targets(data: Data) -> Iterator[Target]:
     default, _ = OURS
-    yield Target(
-        "CPU per sync send, to httpx", default, ratio(data, "cpu/sync/1/0", default), 1.25
-    )
+    yield Target("CPU per sync send, to httpx", default, ratio(data, "cpu/sync/1/0", default), 1.25)
     for row in OURS:
         words = "async, 50 at a time, no latency: sends/s, to httpx"
         yield Target(words, row, ratio(data, "rate/async/50/0", row), 2, at_most=False)
