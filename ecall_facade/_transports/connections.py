@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Generator
 from functools import partial
-from http.cookiejar import CookieJar
 
 import httpx
 
@@ -56,13 +55,14 @@ class Connections:
         return client
 
     def _open(self) -> httpx.Client:
-        return httpx.Client(
+        client = httpx.Client(
             transport=self._transport or open_pool(self._account),
             auth=FixedAuth(self._account),
-            cookies=NoCookies(),
             event_hooks={"response": [hide_location]},
             trust_env=False,
         )
+        keep_no_cookies(client)
+        return client
 
     def close(self) -> None:
         self.is_closed = True
@@ -102,10 +102,10 @@ class AsyncConnections:
         client = httpx.AsyncClient(
             transport=self._transport or open_async_pool(self._account),
             auth=FixedAuth(self._account),
-            cookies=NoCookies(),
             event_hooks={"response": [hide_location_async]},
             trust_env=False,
         )
+        keep_no_cookies(client)
         client = self._clients.setdefault(owner, client)
         if self._transport is None:
             finalizer = self._finalizers[owner] = self._finalize(owner, client)
@@ -151,11 +151,17 @@ class FixedAuth(httpx.Auth):
         yield request
 
 
-class NoCookies(CookieJar):
-    """A cookie jar that keeps nothing."""
+class NoCookies(httpx.Cookies):
+    """Cookies of a client that keeps none."""
 
-    def extract_cookies(self, response: object, request: object) -> None:
+    def extract_cookies(self, response: httpx.Response) -> None:
         """Keep no cookie of a response."""
+
+
+def keep_no_cookies(client: httpx.Client | httpx.AsyncClient) -> None:
+    # A cookie jar of our own would do as well, but httpx makes two objects of urllib for each response
+    # to ask it, which is a thirtieth of a send. It copies cookies that are given to it.
+    client._cookies = NoCookies()  # pyright: ignore[reportPrivateUsage]
 
 
 def hide_location(response: httpx.Response) -> None:
@@ -163,9 +169,8 @@ def hide_location(response: httpx.Response) -> None:
 
     httpx parses it although redirects are off, and loses the response when it cannot.
     """
-    location = response.headers.pop("location", None)
-    if location is not None:
-        response.extensions[_HIDDEN_LOCATION] = location
+    if response.has_redirect_location:  # of other responses httpx does not parse it
+        response.extensions[_HIDDEN_LOCATION] = response.headers.pop("location")
 
 
 async def hide_location_async(response: httpx.Response) -> None:
