@@ -19,13 +19,13 @@ MESSAGE, MEDIA = "/api/v2/message", "/api/v2/media"
 BINARY = {"Content-Type": "application/octet-stream"}
 CHUNK = 65536
 
-# What each row installs; constraints.txt, here and in the root, pins what they bring along.
+# What each row installs, separated by spaces; constraints.txt, here and in the root, pins what that brings along.
 REQUIREMENTS = {
     "httpx": "httpx==0.28.1",
     "requests": "requests==2.34.2",
     "aiohttp": "aiohttp==3.14.5",
     "ecall_facade": ".",
-    "fast": ".[fast]",
+    "httpx-aiohttp": ". httpx-aiohttp==0.2.0 aiohttp==3.14.5",
     "twilio": "twilio==9.13.0",
     "vonage": "vonage==4.9.1",
     "sinch": "sinch==2.3.0",
@@ -173,13 +173,11 @@ async def ecall_facade_async(url: str, **options: Any) -> Client:
     )
 
 
-def fast_sync(url: str) -> Client:
-    """The argument `base_url`; it is the row above with `transport="fast"`."""
-    return ecall_facade_sync(url, transport="fast")
+async def httpx_aiohttp_async(url: str) -> Client:
+    """The argument `base_url`; it is the row above with `transport=AiohttpTransport()`."""
+    from httpx_aiohttp import AiohttpTransport
 
-
-async def fast_async(url: str) -> Client:
-    return await ecall_facade_async(url, transport="fast")
+    return await ecall_facade_async(url, transport=AiohttpTransport())
 
 
 TWILIO_ACCOUNT = "AC" + 32 * "0"
@@ -302,7 +300,6 @@ SYNC: dict[str, Callable[[str], Client]] = {
     "httpx": httpx_sync,
     "requests": requests_sync,
     "ecall_facade": ecall_facade_sync,
-    "fast": fast_sync,
     "twilio": twilio_sync,
     "vonage": vonage_sync,
     "sinch": sinch_sync,
@@ -314,8 +311,8 @@ ASYNC: dict[str, Callable[[str], Coroutine[Any, Any, Client]]] = {
     "httpx": httpx_async,
     "aiohttp": aiohttp_async,
     "ecall_facade": ecall_facade_async,
-    "fast": fast_async,
+    "httpx-aiohttp": httpx_aiohttp_async,
     "twilio": twilio_async,
     "telnyx": telnyx_async,
 }
-MEDIA_ROWS = ("httpx", "requests", "aiohttp", "ecall_facade", "fast")
+MEDIA_ROWS = ("httpx", "requests", "aiohttp", "ecall_facade", "httpx-aiohttp")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gzip
 import json
@@ -16,7 +17,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
-from _clients import E164, INTERNATIONAL, NUMBER, OTHER_NUMBER, PASSWORD, TEXT, TOKEN
+from _clients import E164, INTERNATIONAL, NUMBER, OTHER_NUMBER, PASSWORD, TEXT, TOKEN, USERNAME
 from _servers import REQUEST_ID, Answer, Exchange, Server, cut, drop, hang, reply, reset, sent, then
 
 from ecall_facade import (
@@ -35,6 +36,8 @@ from ecall_facade import (
     TooLarge,
     UnreadableResponse,
 )
+from ecall_facade._settings import Account
+from ecall_facade._transports.connections import AsyncConnections, Connections
 
 if TYPE_CHECKING:
     from _clients import OpenClient
@@ -588,3 +591,56 @@ def test_a_connection_that_the_service_has_closed_meanwhile(open_client: OpenCli
         assert caught.value.may_have_been_sent
         assert [request.connection for request in server.requests] == [1, 2, 2]
         assert ecall.sms.send(NUMBER, TEXT).message_id == "m-3"
+
+
+COOKIE = sent().replace(b"\r\n", b"\r\nSet-Cookie: session=abc; Path=/\r\n", 1)
+
+
+def test_a_cookie_is_not_sent_back(open_client: OpenClient) -> None:
+    with Server(COOKIE) as server:
+        ecall = open_client(server)
+        ecall.sms.send(NUMBER, TEXT)
+        ecall.sms.send(NUMBER, TEXT)
+        assert ["cookie" in request.headers for request in server.requests] == [False, False]
+
+
+def test_a_client_keeps_no_cookie() -> None:
+    with Server(COOKIE) as server:
+        connections = Connections(Account.of(USERNAME, PASSWORD, server.url), None)
+        connections.client().get(server.url)
+        assert dict(connections.client().cookies) == {}
+        connections.close()
+
+
+async def cookies_of_async_client(url: str) -> dict[str, str]:
+    connections = AsyncConnections(Account.of(USERNAME, PASSWORD, url), None)
+    await connections.client().get(url)
+    kept = dict(connections.client().cookies)
+    await connections.aclose()
+    return kept
+
+
+def test_an_async_client_keeps_no_cookie() -> None:
+    with Server(COOKIE) as server:
+        assert asyncio.run(cookies_of_async_client(server.url)) == {}
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize("location", ["mailto:x", "http://xn--a-.example/"])
+def test_a_location_that_cannot_be_parsed_does_not_lose_the_response(
+    open_client: OpenClient, status: int, location: str
+) -> None:
+    with Server(reply(status, Location=location)) as server:
+        with pytest.raises(APIError) as caught:
+            open_client(server).sms.send(NUMBER, TEXT)
+        assert caught.value.status_code == status
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("location", ["/api/v2/message/m-1", "mailto:x"])
+def test_a_response_that_is_no_redirect_keeps_its_location(
+    open_client: OpenClient, location: str
+) -> None:
+    with Server(reply(201, {"messageId": "m-1"}, Location=location)) as server:
+        response = open_client(server).request("POST", "/api/v2/message", json={})
+        assert response.headers["location"] == location

@@ -35,9 +35,8 @@ def hide_location(response: httpx.Response) -> None:
 
     httpx parses it although redirects are off, and loses the response when it cannot.
     """
-    location = response.headers.pop("location", None)
-    if location is not None:
-        response.extensions[_HIDDEN_LOCATION] = location
+    if response.has_redirect_location:  # httpx does not parse that of other responses
+        response.extensions[_HIDDEN_LOCATION] = response.headers.pop("location")
 
 
 async def hide_location_async(response: httpx.Response) -> None:
