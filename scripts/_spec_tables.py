@@ -121,6 +121,8 @@ def write_operations(spec: Node) -> str:
         where = str(operation)
         if "level" not in operation.node.get("x-evidence", {}):
             refuse(where, "it has no x-evidence", "say how well the path is known: level, source")
+        if not any(str(status).startswith("2") for status in operation.node.get("responses", {})):
+            refuse(where, "it has no response with a 2xx status", "describe that of a success")
         name = str(PythonIdentifier(operation.node["operationId"], "operation_"))
         if name in names:
             refuse(where, f"its name in Python, {name}, is there twice", "rename the operationId")

@@ -40,7 +40,7 @@ from ecall_client import models
 from ecall_facade import APIError, ECall, _messages
 from ecall_facade._requests import build_http_request
 from ecall_facade._sync import _session
-from ecall_facade._transports.connections import FixedAuth
+from ecall_facade._transports.client_parts import FixedAuth
 from ecall_facade.sandbox import Sandbox, _app
 
 pytest_plugins = ["_prism"]

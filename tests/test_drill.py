@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
-
 from _drill import ROOT, Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("drill")]

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-
 from _hops import Hops
 from _servers import Server, sent
+
 from ecall_facade import ECall, Notify
 
 # The body of a response is still to be read when its head is there, so reading it goes back to the socket, and closing

@@ -43,7 +43,9 @@ def test_mypy_refuses_what_a_channel_cannot_carry_and_nothing_else() -> None:
 
 
 def test_basedpyright_refuses_what_a_channel_cannot_carry_and_nothing_else() -> None:
-    status, output = run(sys.executable, "-m", "basedpyright", "--outputjson", CHANNELS)
+    status, output = run(
+        sys.executable, "-m", "basedpyright", "--outputjson", "-p", CHANNELS.parent
+    )
     assert status == 1
     named = json.loads(output)["generalDiagnostics"]
     lines = {each["range"]["start"]["line"] + 1 for each in named if each["severity"] == "error"}

@@ -22,6 +22,7 @@ from dateutil import tz
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from ecall_client.tables import OPERATIONS, MediaUploadResultSpec
 from ecall_facade._call import REQUEST_ID
 from ecall_facade._json import JSON
 from ecall_facade.sandbox import _rules as rules
@@ -51,8 +52,16 @@ _FORM = "application/x-www-form-urlencoded"
 OCTET_STREAM = "application/octet-stream"
 SIMULATION_NOTICE = "simulated; not the service, and partly inferred"
 
+
+def _resource(operation: str) -> str:
+    """Return the word behind `/api/` in the path of an operation."""
+    return OPERATIONS[operation].path.lower().removeprefix("/api/").partition("/")[0]
+
+
+_MEDIA = _resource("upload_media")
 _PATH = re.compile(
-    r"/api(?:/v(\d[^/]*))?/(message|messagelist|media)(?:/([^/]+))?/?", re.IGNORECASE
+    rf"/api(?:/v(\d[^/]*))?/({'|'.join(sorted({_resource(name) for name in OPERATIONS}))})(?:/([^/]+))?/?",
+    re.IGNORECASE,
 )
 _VERSIONS = {"1": 1, "1.0": 1, "2": 2, "2.0": 2}
 _SWISS = tz.gettz("Europe/Zurich")
@@ -145,13 +154,17 @@ class App:
         self._max_media_size = max_media_size
         self._planned: deque[Fault] = deque()
         self._magic_faults = MagicFaults()
+        handlers: dict[str, Handler] = {
+            "send_message": self._send_message,
+            "get_message_status": self._message_status,
+            "send_message_list": self._send_list,
+            "get_message_list_status": self._list_status,
+            "upload_media": self._upload,
+            "get_media": self._download,
+        }
         self._handlers: dict[tuple[str, bool], tuple[str, Handler]] = {
-            ("message", False): ("POST", self._send_message),
-            ("message", True): ("GET", self._message_status),
-            ("messagelist", False): ("POST", self._send_list),
-            ("messagelist", True): ("GET", self._list_status),
-            ("media", False): ("POST", self._upload),
-            ("media", True): ("GET", self._download),
+            (_resource(name), "{" in OPERATIONS[name].path): (OPERATIONS[name].method, handler)
+            for name, handler in handlers.items()
         }
 
     def add_faults(self, fault: Fault, times: int) -> None:
@@ -175,7 +188,7 @@ class App:
             if fault is None or name not in fault.headers:
                 response.headers[name] = value
         response.headers["x-ecall-sandbox"] = SIMULATION_NOTICE
-        if request.method == "POST" and "/media" not in request.scope["path"].lower():
+        if request.method == "POST" and f"/{_MEDIA}" not in request.scope["path"].lower():
             self._store.add_request(await _record(call, response))
         if fault is None:
             await response(scope, receive, send)
@@ -230,7 +243,10 @@ class App:
             raise _refused(404, "There is no operation at this path.", code="SandboxUnknownPath")
         call.version = _version(match[1], request.headers.getlist("X-API-Version"))
         call.id = unquote(match[3] or "")
-        method, handler = self._handlers[match[2].lower(), match[3] is not None]
+        known = self._handlers.get((match[2].lower(), match[3] is not None))
+        if known is None:
+            raise _refused(404, "There is no operation at this path.", code="SandboxUnknownPath")
+        method, handler = known
         if request.method != method:
             raise _refused(405, f"Only {method} is allowed here.", {"Allow": method})
         return await handler(call)
@@ -346,7 +362,7 @@ class App:
                 file.write(chunk)
             if not size:
                 raise rules.invalid({"Body": ["The file is empty."]})
-        return _json({"mediaId": media_id})
+        return _json({MediaUploadResultSpec.media_id: media_id})
 
     async def _download(self, call: ApiCall) -> Response:
         file = self._store.open_media(call.id)
