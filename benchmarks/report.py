@@ -143,7 +143,12 @@ REASONS = {
     ("infobip", "rate/sync"): "calls urllib3 directly, without requests or httpx above it",
     ("twilio", "cpu/async"): AIOHTTP_ALONE,
     ("twilio", "rate/async"): AIOHTTP_ALONE,
-    ("", "packages"): "requests brings four packages and urllib3 none; httpx brings six",
+    ("", "import"): "httpx-aiohttp loads aiohttp beside httpx",
+    ("", "memory"): "httpx-aiohttp loads aiohttp beside httpx",
+    (
+        "",
+        "packages",
+    ): "requests brings four packages and urllib3 none; httpx six, and httpx-aiohttp eight more",
     ("", "bytes"): "the tables of phonenumbers are most of our size",
 }
 
