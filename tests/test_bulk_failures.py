@@ -25,6 +25,7 @@ from _bulk import (
     postgresql,
     start_sender,
     wait_until,
+    with_shifted_clock,
 )
 
 from ecall_facade import ECall
@@ -45,14 +46,19 @@ def client(service: CountingService) -> ECall:
 
 
 def kill_after_claims(
-    job: Job, url: str, service: CountingService, *, kills: int, senders: int, seed: int
+    job: Job,
+    url: str,
+    service: CountingService,
+    *,
+    kills: int,
+    environments: list[dict[str, str]],
+    seed: int,
 ) -> int:
     """Kill senders at random moments, each after a claim, and start others; then let them finish.
 
     Returns how many of the killed ones had rows under way.
     """
     chance = random.Random(seed)
-    environments = [service.environment for _ in range(senders)]
     running = [start_sender(url, job.name, 20, one) for one in environments]
     newest = [0]
     hits = 0
@@ -65,7 +71,7 @@ def kill_after_claims(
             assert wait_until(is_claimed)
             newest[0] = max(newest[0], newest_claim(job))
             time.sleep(chance.uniform(0, 0.08))
-            chosen = chance.randrange(senders)
+            chosen = chance.randrange(len(running))
             under_way = job.counts()["sending"]
             kill(running[chosen])
             hits += under_way > 0
@@ -84,16 +90,29 @@ def test_senders_that_are_killed_send_nothing_twice(tmp_path: Path, drops: float
     url = f"sqlite:///{tmp_path}/ledger.db"
     with CountingService(drops=drops) as service, Ledger(url) as ledger:
         job = ledger.job("a", messages(600))
-        hits = kill_after_claims(job, url, service, kills=8, senders=1, seed=1)
+        hits = kill_after_claims(
+            job, url, service, kills=8, environments=[service.environment], seed=1
+        )
         of_dead = check_nothing_lost(job, service, 20, kills=8)
     assert hits == 8
     assert len(of_dead) >= 6  # those killed after everything was answered leave nothing
 
 
-def test_several_senders_that_are_killed_send_nothing_twice(ledger_url: str) -> None:
+@pytest.mark.parametrize("clocks", [(0, 0, 0), (0, 3600, -3600)], ids=["", "clocks an hour off"])
+def test_several_senders_that_are_killed_send_nothing_twice(
+    ledger_url: str, clocks: tuple[int, ...], tmp_path: Path
+) -> None:
     with CountingService(drops=0.01) as service, Ledger(ledger_url) as ledger:
         job = ledger.job("a", messages(1500))
-        hits = kill_after_claims(job, ledger_url, service, kills=8, senders=3, seed=2)
+        environments: list[dict[str, str]] = []
+        for clock in clocks:
+            folder = tmp_path / f"clock{clock}"
+            folder.mkdir(exist_ok=True)
+            one = service.environment
+            environments.append(with_shifted_clock(one, clock, folder) if clock else one)
+        hits = kill_after_claims(
+            job, ledger_url, service, kills=8, environments=environments, seed=2
+        )
         check_nothing_lost(job, service, 20, kills=8)
     assert hits >= 4
 
