@@ -22,6 +22,7 @@ from typing import Self
 import psycopg
 import pytest
 from _servers import Answer, Exchange, Hangup, Server, reply
+from psycopg import sql
 
 from ecall_facade.bulk import Job, Message
 
@@ -219,14 +220,13 @@ class PostgreSQL:
         self._run("initdb", "-N", "-A", "trust", "-U", "ledger", "-D", str(folder / "data"))
         self.port = 5432
         self.url = f"postgresql+psycopg://ledger@/postgres?host={folder}&port={self.port}"
+        self.conninfo = f"host={folder} port={self.port} user=ledger dbname=postgres"
 
     def new_database(self) -> str:
         """Make an empty schema; return the URL of a ledger in it."""
         name = f"test_{next(self._numbers)}"
-        with psycopg.connect(
-            host=str(self._folder), port=self.port, user="ledger", dbname="postgres"
-        ) as connection:
-            connection.execute(f"CREATE SCHEMA {name}")
+        with psycopg.connect(self.conninfo) as connection:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
         return f"{self.url}&options=-csearch_path%3D{name}"
 
     def start(self) -> None:
