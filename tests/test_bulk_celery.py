@@ -39,6 +39,9 @@ pytestmark = [
 ]
 
 TESTS = Path(__file__).parent
+# `benchmarks/kill_bulk` runs the test of kills with more of both.
+ROWS = int(os.environ.get("KILL_ROWS", "900"))
+KILLS = int(os.environ.get("KILL_KILLS", "8"))
 
 
 class Broker:
@@ -197,7 +200,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.mark.parametrize(
     ("kills", "broker_kills", "keeps_data"),
-    [(8, 0, True), (5, 2, True), (5, 2, False)],
+    [(KILLS, 0, True), (KILLS * 5 // 8, KILLS // 4, True), (KILLS * 5 // 8, KILLS // 4, False)],
     ids=["workers", "workers and a broker that keeps its data", "workers and one that does not"],
 )
 def test_killed_workers_and_brokers_send_nothing_twice(
@@ -209,7 +212,7 @@ def test_killed_workers_and_brokers_send_nothing_twice(
 ) -> None:
     chance = random.Random(kills)
     with CountingService(latency=0.05, drops=0.01) as service, Ledger(ledger_url) as ledger:
-        job = ledger.job("a", messages(900), chunk_size=60)
+        job = ledger.job("a", messages(ROWS), chunk_size=ROWS // 15)
         stage = Stage(folder, ledger_url, service.url, keeps_data=keeps_data)
         try:
             for _ in range(2):
