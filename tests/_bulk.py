@@ -22,6 +22,7 @@ from typing import Self
 import psycopg
 import pytest
 from _servers import Answer, Exchange, Hangup, Server, reply
+from psycopg import sql
 
 from ecall_facade.bulk import Job, Message
 
@@ -130,6 +131,33 @@ def start_sender(
     )
 
 
+SHIFTED_CLOCK = """
+import time
+_time, _gmtime = time.time, time.gmtime
+time.time = lambda: _time() + {offset}
+time.time_ns = lambda: int((_time() + {offset}) * 1e9)
+"""
+
+
+def with_shifted_clock(environment: dict[str, str], offset: int, folder: Path) -> dict[str, str]:
+    """Return an environment in which the clock of programs is off by some seconds.
+
+    With libfaketime where it is installed; else Python's clock only.
+    """
+    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if libraries:
+        # Preloaded: the program `faketime` forks, so that a kill would hit it and not the sender.
+        return {
+            **environment,
+            "LD_PRELOAD": str(libraries[0]),
+            "FAKETIME": f"{offset:+d}s",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+    (folder / "sitecustomize.py").write_text(SHIFTED_CLOCK.format(offset=offset))
+    return {**environment, "PYTHONPATH": str(folder)}
+
+
 def kill(process: subprocess.Popen[str]) -> None:
     """Kill a process as a power cut does: it can do nothing about it."""
     process.send_signal(signal.SIGKILL)
@@ -192,14 +220,13 @@ class PostgreSQL:
         self._run("initdb", "-N", "-A", "trust", "-U", "ledger", "-D", str(folder / "data"))
         self.port = 5432
         self.url = f"postgresql+psycopg://ledger@/postgres?host={folder}&port={self.port}"
+        self.conninfo = f"host={folder} port={self.port} user=ledger dbname=postgres"
 
     def new_database(self) -> str:
         """Make an empty schema; return the URL of a ledger in it."""
         name = f"test_{next(self._numbers)}"
-        with psycopg.connect(
-            host=str(self._folder), port=self.port, user="ledger", dbname="postgres"
-        ) as connection:
-            connection.execute(f"CREATE SCHEMA {name}")
+        with psycopg.connect(self.conninfo) as connection:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
         return f"{self.url}&options=-csearch_path%3D{name}"
 
     def start(self) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ecall_facade.bulk import _schema
-from ecall_facade.bulk._errors import LedgerError, translated
+from ecall_facade.bulk._errors import LedgerError, translate_sqlite, translated
 from ecall_facade.bulk._locks import AdvisoryLocks, FileLocks, Locks
 from ecall_facade.errors import InvalidConfiguration
 
@@ -121,10 +121,24 @@ class Database:
 
     def wipe(self) -> None:
         """Write the SQLite file anew, as what was removed from it stays in its free space."""
+        self._execute_alone("VACUUM")
+        self.shorten_log()
+
+    def shorten_log(self) -> None:
+        """Give the space of SQLite's write-ahead log back, if nobody else uses it now.
+
+        It grows up to 4 MB otherwise, or as far as the largest transaction needed it.
+        """
+        if self.is_sqlite:
+            self._execute_alone("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _execute_alone(self, statement: str) -> None:
         with translated(), self.engine.connect() as connection:
             driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
-            driver.execute("VACUUM")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            try:
+                driver.execute(statement).fetchall()
+            except sqlite3.Error as error:
+                raise translate_sqlite(error) from None
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

@@ -74,7 +74,9 @@ def translated() -> Generator[None, None, None]:
         yield
     except DBAPIError as error:
         translation = _translate(error)
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
+        translation = translate_sqlite(error)
+    except SQLAlchemyError as error:
         words = f"The ledger's database cannot be used ({type(error).__name__})."
         translation = LedgerError(words)
     else:
@@ -84,21 +86,26 @@ def translated() -> Generator[None, None, None]:
 
 def _translate(error: DBAPIError) -> LedgerError:
     original = error.orig
-    name = getattr(original, "sqlite_errorname", None)
-    if isinstance(name, str):
-        words = next((w for key, w in _SQLITE_WORDS.items() if name.startswith(key)), None)
-        is_busy = name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
-        return LedgerError(words or _unforeseen(error, name), is_temporary=is_busy)
+    if isinstance(original, sqlite3.Error):
+        return translate_sqlite(original)
     state = getattr(original, "sqlstate", None)
     if isinstance(state, str):
         words = next((w for key, w in _POSTGRESQL_WORDS.items() if state.startswith(key)), None)
         is_temporary = state.startswith(_TEMPORARY_STATES) or error.connection_invalidated
-        return LedgerError(words or _unforeseen(error, state), is_temporary=is_temporary)
+        return LedgerError(words or _unforeseen(original, state), is_temporary=is_temporary)
     # psycopg has no state for a connection that was refused, or that broke.
     is_gone = error.connection_invalidated or type(original).__name__ == "OperationalError"
-    words = _connection_words(str(original)) if is_gone else _unforeseen(error, "")
+    words = _connection_words(str(original)) if is_gone else _unforeseen(original, "")
     is_permanent = words != _UNREACHABLE
     return LedgerError(words, is_temporary=is_gone and not is_permanent)
+
+
+def translate_sqlite(error: sqlite3.Error) -> LedgerError:
+    """Return what an error of SQLite means."""
+    name = getattr(error, "sqlite_errorname", "")
+    words = next((words for key, words in _SQLITE_WORDS.items() if name.startswith(key)), None)
+    is_busy = name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    return LedgerError(words or _unforeseen(error, name), is_temporary=is_busy)
 
 
 def _connection_words(said: str) -> str:
@@ -112,6 +119,6 @@ def _connection_words(said: str) -> str:
     return _UNREACHABLE
 
 
-def _unforeseen(error: DBAPIError, code: str) -> str:
-    named = ", ".join(part for part in (type(error.orig).__name__, code) if part)
+def _unforeseen(error: BaseException | None, code: str) -> str:
+    named = ", ".join(part for part in (type(error).__name__, code) if part)
     return f"The ledger's database reports an error ({named}). {_NEVER_SENT_WITHOUT}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -13,6 +14,7 @@ from sqlalchemy import select, text
 
 from ecall_facade.bulk import _schema
 from ecall_facade.bulk._database import Database
+from ecall_facade.bulk._errors import LedgerError
 from ecall_facade.bulk._job import Job, JobFacts, SendReport, check_concurrency, make_options
 from ecall_facade.bulk._load import digest_of, insert_job, load
 from ecall_facade.bulk._runs import recover
@@ -120,7 +122,10 @@ class Ledger:
                 job_id = insert_job(connection, self._database, name, region, chunk_size)
                 if job_id is not None:
                     load(connection, job_id, messages, region)
-                    return Job(self._database, _facts(connection, _schema.job.c.id == job_id))
+            if job_id is not None:
+                with suppress(LedgerError):  # all is stored already
+                    self._database.shorten_log()
+                return self._existing(name)
         return self._same(self._existing(name), messages, region, chunk_size)
 
     def jobs(self) -> list[Job]:

@@ -47,9 +47,10 @@ class LedgerSeen:
             insert(_schema.event)
             .values(key=key, run_id=run_id, recorded_at=self._database.sql("{now}"))
             .on_conflict_do_nothing()
+            .returning(_schema.event.c.key)
         )
         with self._database.write() as connection:
-            if connection.execute(statement).rowcount:
+            if connection.execute(statement).scalar() is not None:
                 return "new"
             owner = self._owner_of(connection, key)
         if owner is None:

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
@@ -113,6 +114,7 @@ class SendingLoop:
         self._unknown_in_a_row = 0
         self._ended_by: LedgerError | None = None
         self._warned_of = ""
+        self._has_shortened_log = not database.is_sqlite
         self.done = threading.Event()
         self.tally = Tally()
         self.error: BaseException | None = None
@@ -174,6 +176,7 @@ class SendingLoop:
                         run = Run(self._database)
                     turn = self._take_turn(run)
                     lost_since = None
+                    self._has_shortened_log = not self._database.is_sqlite
                 except (LedgerError, SenderLost) as error:
                     if run is not None:
                         run.abandon()
@@ -301,6 +304,11 @@ class SendingLoop:
         if self._stopping.is_set():
             patience = min(patience, 10.0)
         if not error.is_temporary:
+            if not self._has_shortened_log:
+                self._has_shortened_log = True
+                with suppress(LedgerError):
+                    self._database.shorten_log()
+                    return  # it may have been what fills the disk
             self._stopping.set()  # no use in taking more
             self._ended_by = error
         is_pointless = not error.is_temporary and not self._unrecorded
