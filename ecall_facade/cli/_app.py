@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "send": "Send one message to one recipient.",
     "broadcast": "Send one text to many recipients.",
+    "bulk": "Send many messages from a file, each at most once.",
     "status": "Tell how far messages have come.",
     "media": "Upload and download the files that messages carry.",
     "measure": "Measure a text before it is sent.",
