@@ -7,7 +7,9 @@ with ECall() as ecall:  # credentials and sender from the environment
     print(ecall.messages.wait(sent.message_id, timeout=60).state)
 """
 
+import os
 from importlib import import_module
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from ecall_facade._version import __version__
@@ -143,6 +145,25 @@ _MODULES = (
     "ecall_facade._sync._client",
     "ecall_facade._async._client",
 )
+
+
+def _check_for_a_namesake() -> None:
+    """Raise an ImportError if somebody else's module has the name of the generated package and comes first."""
+    found = PathFinder.find_spec("ecall_client")
+    if found is None or found.origin is None or not os.path.isfile(found.origin):  # noqa: PTH113  # pathlib is slow to import
+        return  # not among files, as in a frozen program
+    if found.submodule_search_locations is None or (
+        PathFinder.find_spec("ecall_client.tables", found.submodule_search_locations) is None
+    ):
+        raise ImportError(
+            f"{found.origin} has the name of the package 'ecall_client', which is part of ecall-facade, and is found"
+            " before it: rename yours",
+            name="ecall_client",
+            path=found.origin,
+        )
+
+
+_check_for_a_namesake()
 
 
 def __getattr__(name: str) -> object:

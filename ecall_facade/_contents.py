@@ -13,7 +13,7 @@ from ecall_facade.errors import InvalidMedia, UsageError
 from ecall_facade.text import check_text
 
 if TYPE_CHECKING:
-    from ecall_facade._media import Upload
+    from ecall_facade._uploads import Upload
 
 SmsContent: TypeAlias = Union[str, "models.TextContent"]
 WhatsappContent: TypeAlias = Union[
@@ -34,8 +34,8 @@ FileContent: TypeAlias = Union[
 ContentModel: TypeAlias = Union["models.TextContent", FileContent, "models.StickerContent"]
 """Contents as the generated code has them."""
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}( *;([ -~]*[!-~])?)?")
+_HEADER_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_TYPE = re.compile(rf"{_HEADER_WORD}/{_HEADER_WORD}( *;([ -~]*[!-~])?)?")
 
 
 def check_content(

@@ -11,8 +11,8 @@ from ecall_client.types import File
 from ecall_facade._call import Call, Effect, request_id_of
 from ecall_facade._contents import check_id, check_media_type
 from ecall_facade._error_factory import unreadable
-from ecall_facade._media import Upload
 from ecall_facade._parsing import read_id
+from ecall_facade._uploads import Upload
 from ecall_facade.results import Media
 
 

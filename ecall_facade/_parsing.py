@@ -71,7 +71,7 @@ def read_time(named: object, others: Mapping[str, object]) -> datetime | None:
 def read_error(value: object) -> Problem | None:
     """Return the error of one message, from the service's error shape, bare words or a number."""
     if value is True:
-        return Problem()
+        return Problem(code="true")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Problem(code=str(value))
     items = as_list(value)

@@ -59,10 +59,7 @@ def make_environment(folder: Path, interpreter: str, version: str, group: str) -
     with _lock(folder):
         if python.exists() and _stamp(folder) == wanted:  # somebody else made it while we waited
             return python
-        print(
-            f"Making {folder.name} for Python {version.split()[0]} (about half a minute) ...",
-            flush=True,
-        )
+        _tell(f"Making {folder.name} for Python {version.split()[0]} (about half a minute) ...")
         begun = time.monotonic()
         pip = [str(python), "-m", "pip"]
         if folder == VENV:
@@ -89,7 +86,7 @@ def make_environment(folder: Path, interpreter: str, version: str, group: str) -
         (folder / STAMP).write_text(
             wanted, encoding="utf-8"
         )  # last, so that a half-made one has none
-        print(f"Made {folder.name} in {time.monotonic() - begun:.0f} s.", flush=True)
+        _tell(f"Made {folder.name} in {time.monotonic() - begun:.0f} s.")
     return python
 
 
@@ -97,17 +94,14 @@ def make_npm_tools() -> None:
     """Install with npm what looks at the spec, unless it is there."""
     npm = shutil.which("npm")
     if npm is None:
-        print(
-            "There is no npm on the PATH, so redocly and Prism will not look at the spec.",
-            flush=True,
-        )
+        _tell("There is no npm on the PATH, so redocly and Prism will not look at the spec.")
         return
     for place, content in NPM_FOLDERS.items():
         folder = ROOT / place
         modules = folder / "node_modules"
         wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
         if _stamp(modules) != wanted:
-            print(f"Installing {content}, with npm ...", flush=True)
+            _tell(f"Installing {content}, with npm ...")
             _run(npm, "ci", "--silent", cwd=folder)  # removes node_modules first, the stamp with it
             (modules / STAMP).write_text(wanted, encoding="utf-8")
 
@@ -140,8 +134,14 @@ def _stamp(folder: Path) -> str:
         return ""
 
 
+def _tell(line: str) -> None:
+    """Print a line of progress on stderr, as stdout belongs to the script that is set up."""
+    with contextlib.suppress(OSError):  # nobody reads it
+        print(line, file=sys.stderr, flush=True)
+
+
 def _run(*command: str, cwd: Path = ROOT) -> None:
-    if subprocess.call(command, cwd=cwd, stdin=subprocess.DEVNULL) != 0:
+    if subprocess.call(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
         sys.exit(f"This failed; its own words are above: {' '.join(command)}")
 
 

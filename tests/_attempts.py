@@ -16,11 +16,11 @@ from ecall_facade._call import REQUEST_ID, Call, Effect
 from ecall_facade._error_factory import error_from_attempt
 from ecall_facade._files import download_call, upload_call
 from ecall_facade._free_requests import free_call
-from ecall_facade._media import Chunks, Upload
 from ecall_facade._messages import Composer, send_list
 from ecall_facade._requests import build_http_request
 from ecall_facade._settings import Account, Options, make_options
 from ecall_facade._statuses import list_status, status
+from ecall_facade._uploads import Chunks, Upload
 
 BASE_URL = "https://rest.ecall.ch"
 TEXT = "The code of Anna Muster is 481 516"

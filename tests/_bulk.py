@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from _servers import Answer, Exchange, Hangup, Server, reply
 
@@ -61,7 +61,7 @@ class CountingService:
         answers: list[Answer] = [self._answer]
         self._server = Server(*answers, keeps=True)
 
-    def __enter__(self) -> CountingService:
+    def __enter__(self) -> Self:
         self._server.__enter__()
         return self
 
@@ -150,9 +150,7 @@ def check_nothing_lost(
     accepted = {row.text for row in job.rows("accepted")}
     assert accepted <= set(service.received)
     unknown = list(job.rows("unknown"))
-    of_dead = Counter(
-        row.run_id for row in unknown if (row.reason or "").startswith("sender gone")
-    )
+    of_dead = Counter(row.run_id for row in unknown if (row.reason or "").startswith("sender gone"))
     unanswered = [row for row in unknown if (row.reason or "").startswith("no answer")]
     assert len(unanswered) + of_dead.total() == len(unknown)
     assert all(count <= concurrency for count in of_dead.values())

@@ -723,7 +723,7 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     write(root)
     (root / "scripts").mkdir()
-    for name in ("check_changes", "_changes.py", "_setup.py"):
+    for name in ("check_changes", "_changes.py", "_output.py", "_setup.py"):
         shutil.copy(ROOT / "scripts" / name, root / "scripts")
     return root
 
@@ -736,6 +736,23 @@ BREAK = (SYNC, "def close(self, now: bool = False)", "def close(self)")
 @pytest.mark.slow
 class TestRuns:
     """The whole of it, as it is called."""
+
+    @pytest.mark.parametrize("arguments", [[], ["--json"]], ids=["words", "json"])
+    def test_the_exit_code_is_the_same_where_nobody_reads_the_result(
+        self, project: Path, arguments: list[str]
+    ) -> None:
+        commit(project, "v1.0.0")
+        replace(project / BREAK[0], *BREAK[1:])
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            result = subprocess.run(
+                [sys.executable, str(project / "scripts" / "check_changes"), *arguments],
+                env=environment(), stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60,
+            )  # fmt: skip
+        finally:
+            os.close(writer)
+        assert (result.returncode, result.stderr) == (1, b"")
 
     def test_without_a_tag_nothing_can_break(self, project: Path) -> None:
         commit(project, "nightly")

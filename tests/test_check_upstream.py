@@ -936,13 +936,14 @@ class TestCorrections:
         self, joined: Joined, tmp_path: Path
     ) -> None:
         pytest.importorskip("openapi_python_client")
-        for name in ("spec", "scripts"):
+        for name in ("spec", "scripts", "docs"):
             shutil.copytree(
                 ROOT / name,
                 tmp_path / name,
                 ignore=shutil.ignore_patterns("node_modules", "__pycache__"),
             )
-        shutil.copy(ROOT / "pyproject.toml", tmp_path)
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copy(ROOT / name, tmp_path)
         # All of them but a media type that the generator does not know.
         _, edits = edits_of(joined, lambda one: one.theirs != "text/json")
         (tmp_path / "spec" / "ecall.yaml").write_text(paste(TEXT, edits), encoding="utf-8")
@@ -952,7 +953,8 @@ class TestCorrections:
             encoding="utf-8",
             cwd=tmp_path,
         )
-        assert (made.returncode, made.stdout) == (0, "Wrote generated/ecall_client\n"), made.stderr
+        assert made.returncode == 0, made.stderr
+        assert made.stdout.startswith("Wrote generated/ecall_client, docs/evidence.md, README.md\n")
         program = (
             "from ecall_client.models import *\n"
             "import ecall_client\n"

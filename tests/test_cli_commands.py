@@ -86,9 +86,7 @@ class TestSend:
     def test_a_raw_address(self, command: Command, sandbox: Sandbox) -> None:
         said = command("send", "4321", TEXT)
         assert said.code == Exit.USAGE
-        assert said.err.endswith(
-            "a short code is a RawAddress. On the command line that is --raw\n"
-        )
+        assert said.err.endswith("a short code is a RawAddress. On the command line, use --raw\n")
         assert command("send", "4321", TEXT, "--raw").out.startswith("Accepted for …, 1 page")
         Path("photo.jpg").write_bytes(b"a picture")
         assert command("send", "4321", "--raw", "--channel", "rcs", "--file", "photo.jpg").code == 0
@@ -190,7 +188,11 @@ class TestText:
             ),
             (["--text-file", "."], b"", "ecall: . cannot be read: Is a directory"),
             (["-"], b"\xff", "stdin is not UTF-8: byte 1 cannot be read"),
-            (["-", "--text-file", "text.txt"], b"", "There are two texts"),
+            (
+                ["-", "--text-file", "text.txt"],
+                b"",
+                "Pass the text as an argument or with --text-file, not both",
+            ),
             ([""], b"", "The text must be"),
             ([], b"", "The text must be"),
             ([], b" \n", "The text must be"),
@@ -207,7 +209,7 @@ class TestText:
 
         monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
         assert _app.run(["measure"]) == Exit.USAGE
-        assert "There is no text" in capsys.readouterr().err
+        assert "No text: pass it" in capsys.readouterr().err
         monkeypatch.setattr(sys, "stdin", None)
         assert _app.run(["measure", "-"]) == Exit.USAGE
 
@@ -336,7 +338,7 @@ class TestMedia:
         said = command("media", "download", media_id, "--to", "copy.pdf")
         assert (said.code, said.err) == (
             Exit.USAGE,
-            "ecall: copy.pdf is there already: --force replaces it\n",
+            "ecall: copy.pdf exists already; --force replaces it\n",
         )
         assert Path("copy.pdf").read_bytes() == b"another"
         facts = command("media", "download", media_id, "--to", "copy.pdf", "--force", "--json").json
@@ -357,7 +359,7 @@ class TestMedia:
         self, command: Command, sandbox: Sandbox, force: list[str]
     ) -> None:
         said = command("media", "download", "nothing", "--to", ".", *force)
-        assert (said.code, said.err) == (Exit.USAGE, "ecall: . is a folder: name the file in it\n")
+        assert (said.code, said.err) == (Exit.USAGE, "ecall: --to . is a folder; name a file\n")
 
 
 @pytest.mark.parametrize(
@@ -377,7 +379,7 @@ def test_what_is_no_text_does_not_come_from_stdin(
     said = command(*arguments, stdin=b"x")
     assert said.code == Exit.USAGE
     assert re.fullmatch(
-        r'ecall: Invalid value "-" for \S+\. Name a file, .* \(--help shows how\)\n', said.err
+        r'ecall: Invalid value "-" for \S+\. Name a file; .* \(--help shows how\)\n', said.err
     ), said.err
 
 

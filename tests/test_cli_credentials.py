@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from ecall_facade.sandbox import Sandbox
 pytestmark = pytest.mark.once
 
 posix = pytest.mark.skipif(os.name != "posix", reason="there are no such modes")
+as_root = pytest.mark.skipif(getattr(os, "geteuid", bool)() != 0, reason="only root may do that")
 SECRET = "hunter2-hunter2"
 
 
@@ -119,6 +123,99 @@ class TestRefusals:
         )
         file.chmod(0o400)
         assert find_settings(file).get("username") == "anna"
+
+    @posix
+    def test_a_read_only_file_of_a_group_is_read(self, tmp_path: Path) -> None:
+        """As Kubernetes gives it with an fsGroup, and systemd with its access list."""
+        file = write(tmp_path / "my.toml", mode=0o440)
+        assert find_settings(file).get("username") == "anna"
+
+    @as_root
+    @pytest.mark.parametrize("mode", [0o440, 0o640])
+    def test_a_file_of_another_owner_may_let_the_group_read(
+        self, tmp_path: Path, mode: int
+    ) -> None:
+        file = write(tmp_path / "my.toml", mode=mode)
+        os.chown(file, 12345, 12345)
+        assert find_settings(file).get("username") == "anna"
+        file.chmod(0o644)
+        with pytest.raises(Failure, match="can be used by others"):
+            find_settings(file)
+
+    @as_root
+    def test_what_others_own_can_be_put_right_by_its_owner_only(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            file = write(Path(folder) / "my.toml", mode=0o644)
+            os.chown(file, 12345, 12345)
+            os.seteuid(54321)
+            try:
+                with pytest.raises(Failure, match=f"ask its owner for chmod 440 {file}"):
+                    find_settings(file)
+            finally:
+                os.seteuid(0)
+
+    @posix
+    @pytest.mark.parametrize("mode", [0o400, 0o440, 0o444, 0o644])
+    def test_a_credential_of_systemd_is_read(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: int
+    ) -> None:
+        file = write(tmp_path / "credentials" / "ecall.toml", mode=mode)
+        (tmp_path / "link").symlink_to(tmp_path / "credentials")
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+        assert find_settings(file).get("username") == "anna"
+        assert find_settings(tmp_path / "link" / "ecall.toml").get("username") == "anna"
+        elsewhere = write(tmp_path / "credentials.toml", mode=0o644)
+        with pytest.raises(Failure, match=f"chmod 600 {elsewhere}"):
+            find_settings(elsewhere)
+        file.chmod(0o646)
+        with pytest.raises(Failure, match="can be used by others"):
+            find_settings(file)
+
+    @as_root
+    @pytest.mark.skipif(sys.platform != "linux", reason="mounts as Linux does")
+    @pytest.mark.parametrize("mode", ["0400", "0440", "0444", "0644", "0666", "0777"])
+    def test_a_secret_that_is_mounted_read_only_is_read(self, tmp_path: Path, mode: str) -> None:
+        """As Docker and Kubernetes do, with links as Kubernetes makes them."""
+        (tmp_path / "mount").mkdir()
+        write(tmp_path / "my.toml")
+        code = (
+            "from pathlib import Path; from ecall_facade.cli._credentials import find_settings\n"
+            "print(find_settings(Path('mount/ecall.toml'))['username'])"
+        )
+        script = f"""
+            mount -t tmpfs tmpfs mount
+            mkdir mount/..2026
+            cp my.toml mount/..2026/ecall.toml
+            chmod {mode} mount/..2026/ecall.toml
+            ln -s ..2026 mount/..data
+            ln -s ..data/ecall.toml mount/ecall.toml
+            mount -o remount,ro mount
+            exec {sys.executable} -c {shlex.quote(code)}
+        """
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-ec", script],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if "unshare:" in done.stderr or "mount:" in done.stderr:
+            pytest.skip("nothing can be mounted here")
+        if int(mode, 8) & 0o022:  # others could write it by another way
+            assert "can be used by others: mount it with mode 0400 or 0440" in done.stderr
+        else:
+            assert (done.stdout, done.stderr) == ("anna\n", "")
+
+    @posix
+    @pytest.mark.parametrize("mode", [0o444, 0o404, 0o450, 0o460, 0o640])
+    def test_a_file_that_is_no_secret_mount_is_still_refused(
+        self, tmp_path: Path, mode: int
+    ) -> None:
+        file = write(tmp_path / "my.toml", mode=mode)
+        with pytest.raises(Failure, match=f"can be used by others: chmod 600 {file}"):
+            find_settings(file)
 
     @posix
     def test_the_mode_is_that_of_the_file_behind_a_link(self, tmp_path: Path) -> None:

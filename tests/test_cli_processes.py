@@ -236,14 +236,55 @@ def test_on_a_terminal_there_are_colours_and_a_bar(clean: dict[str, str], tmp_pa
         # Without a text somebody at a terminal is told, and not left waiting.
         code, shown = on_a_terminal([*ECALL, "send", NUMBER], {**clean, "NO_COLOR": "1"}, tmp_path)
         assert code == Exit.USAGE
-        assert "There is no text" in shown
+        assert "No text: pass it" in shown
 
 
-def on_a_terminal(command: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
-    """Run a command with a terminal of its own; give its exit code, and what the terminal got."""
+@pytest.mark.parametrize("name", ["COLUMNS", "LINES"])
+def test_the_help_is_complete_whatever_the_environment_says_of_the_terminal(
+    clean: dict[str, str], name: str
+) -> None:
+    values = ["0", "1", "2", "3", "19", "00", "", "-1", "wide", "²", "1e3", "100000000", "9" * 30]
+    code = (
+        "import os, sys\n"
+        "from ecall_facade.cli._app import run\n"
+        f"for value in {values!r}:\n"
+        "    for words in ([], ['send'], ['media'], ['media', 'upload']):\n"
+        f"        os.environ[{name!r}] = value\n"
+        "        print('---', value, *words)\n"
+        "        assert run([*words, '--help']) == 0\n"
+    )
+    done = subprocess.run(  # in a process of its own, as what goes wrong here may never end
+        [sys.executable, "-c", code], env=clean, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    helps = done.stdout.split("---")[1:]
+    assert len(helps) == 4 * len(values)
+    for said in helps:
+        assert "Usage:" in said
+        assert "Examples:" in said
+        assert max(map(len, said.splitlines())) <= 1000
+
+
+@pytest.mark.parametrize("columns", [0, 1])
+def test_the_help_ends_on_a_terminal_without_width(
+    clean: dict[str, str], tmp_path: Path, columns: int
+) -> None:
+    del clean["COLUMNS"]
+    for command in ([*ECALL, "send", "--help"], ["sh", "-c", '"$@" | cat', "sh", *ECALL, "--help"]):
+        code, shown = on_a_terminal(command, clean, tmp_path, columns)
+        assert code == 0
+        assert "sandbox" in shown
+
+
+def on_a_terminal(
+    command: list[str], environment: dict[str, str], folder: Path, columns: int = 80
+) -> tuple[int, str]:
+    """Run a command in a new terminal; return its exit code, and what the terminal showed."""
     import pty
+    import termios
 
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (25, columns))
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     )

@@ -231,7 +231,7 @@ def test_half_of_the_credentials(command: Command, monkeypatch: pytest.MonkeyPat
             patch.setenv(name, "half")
             said = command("sandbox", "--port", "0")
         assert said.code == Exit.USAGE
-        assert "go together" in said.err
+        assert "Set both ECALL_SANDBOX_USERNAME and" in said.err
     monkeypatch.setenv("ECALL_SANDBOX_USERNAME", "with:colon")
     monkeypatch.setenv("ECALL_SANDBOX_PASSWORD", "p")
     assert command("sandbox", "--port", "0").code == Exit.USAGE

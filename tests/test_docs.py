@@ -44,8 +44,6 @@ SCRIPTS = (
     "scripts/regenerate",
     "scripts/regenerate --check",
     "scripts/record_cassettes",
-    "scripts/evidence",
-    "scripts/evidence --check",
     "scripts/check_changes",
     "scripts/check_upstream",
     "scripts/live_check",

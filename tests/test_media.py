@@ -5,8 +5,17 @@ from __future__ import annotations
 import array
 import asyncio
 import io
+import mmap
 import os
+import shlex
+import socket
 import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, cast
@@ -15,11 +24,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecall_facade import _media
-from ecall_facade._media import CHUNK, AsyncChunks, Upload, in_thread, writing
+from ecall_facade import _uploads
+from ecall_facade._downloads import writing
+from ecall_facade._threads import in_thread
+from ecall_facade._uploads import CHUNK, AsyncChunks, Upload
 from ecall_facade.errors import InvalidMedia
 
 DATA = bytes(range(256)) * 2500  # two chunks and a half
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
 NO_ROOT = pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may do everything")
 
 
@@ -29,6 +41,131 @@ def upload(source: Any, content_type: str | None = None) -> Upload:
 
 def unseekable(data: bytes, **more: object) -> Any:
     return SimpleNamespace(read=io.BytesIO(data).read, **more)
+
+
+TYPES = {
+    # images
+    "photo.jpg": "image/jpeg",
+    "PHOTO.JPG": "image/jpeg",
+    "scan.old.jpeg": "image/jpeg",
+    "photo.jfif": "image/jpeg",
+    "photo.png": "image/png",
+    "photo.webp": "image/webp",
+    "photo.heic": "image/heic",
+    "photo.avif": "image/avif",
+    "scan.tif": "image/tiff",
+    # video
+    "film.mp4": "video/mp4",
+    "film.m4v": "video/x-m4v",
+    "film.3gp": "video/3gpp",
+    "film.3GPP": "video/3gpp",
+    "film.3g2": "video/3gpp2",
+    "film.mov": "video/quicktime",
+    "film.mkv": "video/matroska",
+    "film.avi": "video/x-msvideo",
+    # sound
+    "sound.mp3": "audio/mpeg",
+    "sound.ogg": "audio/ogg",
+    "sound.oga": "audio/ogg",
+    "sound.opus": "audio/opus",
+    "sound.m4a": "audio/mp4",
+    "sound.amr": "audio/amr",
+    "sound.aac": "audio/aac",
+    "sound.wav": "audio/x-wav",
+    "sound.flac": "audio/flac",
+    "sound.mid": "audio/midi",
+    # documents
+    "plan.pdf": "application/pdf",
+    "letter.doc": "application/msword",
+    "letter.docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "sheet.xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "slides.pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "letter.odt": "application/vnd.oasis.opendocument.text",
+    "sheet.ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "slides.odp": "application/vnd.oasis.opendocument.presentation",
+    "letter.rtf": "application/rtf",
+    "date.ics": "text/calendar",
+    "person.vcf": "text/vcard",
+    "table.csv": "text/csv",
+    "notes.md": "text/markdown",
+    "page.js": "text/javascript",
+    "subtitles.ass": "text/x-ssa",
+    "book.epub": "application/epub+zip",
+    "all.zip": "application/zip",
+    # compressed, whatever is in them
+    "scan.jpg.gz": "application/gzip",
+    "SCAN.JPG.GZ": "application/gzip",
+    "film.mp4.bz2": "application/x-bzip2",
+    "sound.mp3.xz": "application/x-xz",
+    "scan.jpg.Z": "application/x-compress",
+    "scan.png.br": "application/x-brotli",
+    "scan.png.zst": "application/zstd",
+    "drawing.svgz": "application/gzip",
+    "all.tar.gz": "application/gzip",
+    "all.tgz": "application/gzip",
+    # anything else
+    "plan.unknown": "application/octet-stream",
+    "plan.draft 2": "application/octet-stream",
+    "photo#1.jpg": "image/jpeg",
+    "photo?x.jpg": "image/jpeg",
+    "data:,photo.jpg": "image/jpeg",
+}
+
+
+class Raw(io.RawIOBase):
+    """A raw file that takes or has `step` bytes at a time, and every other time nothing yet."""
+
+    def __init__(self, data: bytes = b"", step: int = 3) -> None:
+        self.data = bytearray(data)
+        self._step = step
+        self._is_ready = False
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        self._is_ready = not self._is_ready
+        if not self._is_ready:
+            return None
+        taken = bytes(self.data[: min(self._step, len(buffer))])
+        del self.data[: len(taken)]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+    def write(self, data: Any, /) -> int | None:
+        self._is_ready = not self._is_ready
+        if not self._is_ready:
+            return None
+        self.data += bytes(data)[: self._step]
+        return min(self._step, len(bytes(data)))
+
+
+@contextmanager
+def another_thread(function: Callable[[], object]) -> Iterator[None]:
+    thread = threading.Thread(target=function)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def device(folder: Path, name: str, number: int) -> Path:
+    """Return a device that may be written to: for root one of its own, as root could replace it."""
+    path = Path("/dev") / name
+    if os.geteuid() != 0:
+        return path
+    path = folder / name
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, number))
+        path.open("wb").close()
+    except OSError:
+        pytest.skip("no device can be made here")
+    return path
 
 
 class TestSources:
@@ -102,6 +239,84 @@ class TestSources:
             source = upload(file)  # its name is a number
             assert (source.size, source.content_type, b"".join(source)) == (None, None, b"data")
 
+    @POSIX
+    @pytest.mark.parametrize("buffering", [0, -1])
+    def test_a_stream_with_nothing_yet_has_not_ended(self, buffering: int) -> None:
+        reading, writing_end = os.pipe()
+        os.set_blocking(reading, False)
+
+        def write_late() -> None:
+            with os.fdopen(writing_end, "wb", buffering=0) as other:
+                for part in (b"da", b"ta"):
+                    time.sleep(0.05)
+                    other.write(part)
+
+        with another_thread(write_late), os.fdopen(reading, "rb", buffering=buffering) as file:
+            source = upload(file)
+            assert source.size is None
+            assert b"".join(source) == b"data"
+
+    @POSIX
+    def test_a_stream_that_ends_without_anything_is_empty(self) -> None:
+        reading, writing_end = os.pipe()
+        os.set_blocking(reading, False)
+        with os.fdopen(reading, "rb", buffering=0) as file:
+            source = upload(file)
+            os.close(writing_end)
+            with pytest.raises(InvalidMedia, match="The file is empty"):
+                list(source)
+
+    def test_a_raw_file_without_a_descriptor_is_waited_for(self) -> None:
+        assert b"".join(upload(Raw(b"some data"))) == b"some data"
+
+    def test_an_object_with_nothing_yet_that_cannot_be_waited_for_is_refused(self) -> None:
+        nothing_yet: Any = SimpleNamespace(read=lambda size: None)
+        with pytest.raises(InvalidMedia, match=r"nothing to read yet .* open it in blocking mode"):
+            upload(nothing_yet)
+        parts = [b"", b"da", None]
+        late: Any = SimpleNamespace(read=lambda size: parts.pop(0))
+        source = upload(late)
+        with pytest.raises(BlockingIOError, match="open it in blocking mode"):
+            list(source)
+
+    def test_a_file_whose_seek_returns_nothing_has_a_size(self, tmp_path: Path) -> None:
+        path = tmp_path / "data.bin"
+        path.write_bytes(b"01234")
+
+        class Silent(io.BytesIO):
+            def seek(self, *where: Any) -> Any:
+                super().seek(*where)
+
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        ):
+            mapped.seek(1)
+            for opened in (mapped, Silent(b"1234")):
+                source = upload(opened)
+                assert source.size == 4
+                assert [b"".join(source) for _ in range(2)] == [b"1234"] * 2
+
+    @POSIX
+    @pytest.mark.parametrize("data", [b"data", DATA])
+    def test_a_pipe_given_as_a_path_is_streamed(self, tmp_path: Path, data: bytes) -> None:
+        path = tmp_path / "pipe.pdf"
+        os.mkfifo(path)
+        with another_thread(lambda: path.write_bytes(data)):
+            source = upload(path)
+            assert (source.size, source.content_type) == (None, "application/pdf")
+            assert b"".join(source) == data
+        with another_thread(lambda: path.write_bytes(b"")):
+            source = upload(path)
+            with pytest.raises(InvalidMedia, match=r"The file 'pipe\.pdf' is empty"):
+                list(source)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+    def test_a_file_of_proc_that_says_it_is_empty_is_streamed(self) -> None:
+        source = upload("/proc/self/status")
+        assert source.size is None
+        assert b"".join(source).startswith(b"Name:")
+
     def test_are_opened_late_and_closed_early(self, tmp_path: Path) -> None:
         path = tmp_path / "data.bin"
         path.write_bytes(b"before")
@@ -117,7 +332,7 @@ class TestSources:
         file = io.BytesIO(data)
         file.seek(min(start, len(data) - 1))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_media, "CHUNK", chunk)
+            patch.setattr(_uploads, "CHUNK", chunk)
             assert b"".join(upload(file)) == data[min(start, len(data) - 1) :]
             assert b"".join(upload(unseekable(data))) == data
 
@@ -190,6 +405,20 @@ class TestRefused:
         with pytest.raises(InvalidMedia, match="cannot be read"):
             upload(str(tmp_path))
 
+    @POSIX
+    def test_a_socket_is_refused(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.chdir(tmp_path)  # a path of a socket must be short
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind("socket")
+            with pytest.raises(InvalidMedia, match="cannot be read: it is a socket"):
+                upload("socket")
+
+    @NO_ROOT
+    def test_a_pipe_that_must_not_be_read_is_refused(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe", stat.S_IWUSR)
+        with pytest.raises(InvalidMedia, match="cannot be read: Permission denied"):
+            upload(tmp_path / "pipe")
+
     @NO_ROOT
     def test_not_allowed(self, tmp_path: Path) -> None:
         path = tmp_path / "plan.pdf"
@@ -249,21 +478,10 @@ class TestRefused:
 class TestContentType:
     """It is what was given, else it follows from the name, in the same way on every machine."""
 
-    @pytest.mark.parametrize(
-        ("name", "expected"),
-        [
-            ("photo.jpg", "image/jpeg"),
-            ("PHOTO.JPG", "image/jpeg"),
-            ("photo.png", "image/png"),
-            ("photo.webp", "image/webp"),
-            ("film.mp4", "video/mp4"),
-            ("sound.mp3", "audio/mpeg"),
-            ("plan.pdf", "application/pdf"),
-            ("plan", None),
-            ("plan.unknown", None),
-        ],
-    )
-    def test_by_name(self, tmp_path: Path, name: str, expected: str | None) -> None:
+    @pytest.mark.parametrize(("name", "expected"), TYPES.items())
+    def test_the_type_follows_from_the_name_on_every_python(
+        self, tmp_path: Path, name: str, expected: str
+    ) -> None:
         path = tmp_path / name
         path.write_bytes(b"data")
         assert upload(path).content_type == expected
@@ -271,6 +489,19 @@ class TestContentType:
         with path.open("rb") as file:
             assert upload(file).content_type == expected
         assert upload(path, "text/plain").content_type == "text/plain"
+
+    @pytest.mark.parametrize("name", ["plan", "plan.", ".jpg", "…"])
+    def test_a_name_without_an_ending_has_no_type(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_bytes(b"data")
+        assert upload(tmp_path / name).content_type is None
+
+    @pytest.mark.parametrize("name", ["/folder.zip/photo.jpg", b"photo.jpg", Path("photo.jpg")])
+    def test_the_name_of_an_open_file_may_be_any_form_of_path(self, name: object) -> None:
+        assert upload(unseekable(b"data", name=name)).content_type == "image/jpeg"
+
+    @pytest.mark.parametrize("name", [5, None, "<stdin>", "<fdopen>", ""])
+    def test_an_open_file_whose_name_is_no_file_name_has_no_type(self, name: object) -> None:
+        assert upload(unseekable(b"data", name=name)).content_type is None
 
     def test_without_a_name(self) -> None:
         assert upload(b"data").content_type is None
@@ -325,6 +556,219 @@ class TestWriting:
         with (tmp_path / "x").open("wb") as target, writing(target) as file:
             file.write(b"data")
         assert (tmp_path / "x").read_bytes() == b"data"
+
+    @POSIX
+    @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
+    def test_a_file_keeps_its_mode(self, tmp_path: Path, mode: int) -> None:
+        target = tmp_path / "copy.bin"
+        target.write_bytes(b"old")
+        target.chmod(mode)
+        with writing(target) as file:
+            file.write(b"new")
+            for path in tmp_path.iterdir():  # the part is no more open to others than the file
+                assert stat.S_IMODE(path.stat().st_mode) | mode == mode
+        assert target.read_bytes() == b"new"
+        assert stat.S_IMODE(target.stat().st_mode) == mode
+
+    @POSIX
+    def test_a_new_file_has_the_mode_that_the_umask_leaves(self, tmp_path: Path) -> None:
+        (tmp_path / "other").touch()
+        with writing(tmp_path / "copy.bin") as file:
+            file.write(b"new")
+        modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+        assert len(modes) == 1
+
+    @POSIX
+    @pytest.mark.parametrize("there", [True, False])
+    @pytest.mark.parametrize("links", [1, 2])
+    def test_a_symbolic_link_stays_and_its_file_is_written(
+        self, tmp_path: Path, there: bool, links: int
+    ) -> None:
+        (tmp_path / "folder").mkdir()
+        target = tmp_path / "folder" / "copy.bin"
+        if there:
+            target.write_bytes(b"old")
+        link = tmp_path / "folder" / "link"
+        link.symlink_to("copy.bin")
+        if links == 2:
+            (tmp_path / "link").symlink_to(link)
+            link = tmp_path / "link"
+        with writing(link) as file:
+            file.write(b"new")
+            assert target.exists() == there
+        assert link.is_symlink()
+        assert target.read_bytes() == b"new"
+        assert sorted(path.name for path in target.parent.iterdir()) == ["copy.bin", "link"]
+
+    @POSIX
+    def test_a_file_with_two_names_keeps_both(self, tmp_path: Path) -> None:
+        target, other = tmp_path / "copy.bin", tmp_path / "other"
+        target.write_bytes(b"old and longer than the new one")
+        os.link(target, other)
+
+        def break_off() -> None:
+            with writing(target) as file:
+                file.write(b"half")
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            break_off()
+        assert target.read_bytes() == b"old and longer than the new one"
+        with writing(target) as file:
+            file.write(b"new")
+        assert target.samefile(other)
+        assert other.read_bytes() == b"new"
+        assert len(list(tmp_path.iterdir())) == 2
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="mounts as Linux does")
+    @pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="only root may mount")
+    @pytest.mark.parametrize("mounted", ["the file", "a read-only folder"])
+    def test_a_file_that_nothing_can_be_put_beside_is_written_in_its_place(
+        self, tmp_path: Path, mounted: str
+    ) -> None:
+        target = tmp_path / "folder" / "copy.bin"
+        target.parent.mkdir()
+        target.write_bytes(b"old and longer than the new one")
+        (tmp_path / "source").write_bytes(b"old and longer than the new one")
+        commands = [f"mount --bind {tmp_path}/source {target}"]
+        if mounted == "a read-only folder":
+            folder = target.parent
+            commands.insert(0, f"mount --bind {folder} {folder}")
+            commands.insert(1, f"mount -o remount,bind,ro {folder}")
+        code = (
+            "import sys; from ecall_facade._downloads import writing\n"
+            "with writing(sys.argv[1]) as file: file.write(b'new')"
+        )
+        commands.append(f"{sys.executable} -c {shlex.quote(code)} {target}")
+        run = ["unshare", "--mount", "sh", "-ec", "\n".join(commands)]
+        done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
+        if "unshare" in done.stderr or "mount:" in done.stderr:
+            pytest.skip("nothing can be mounted here")
+        assert done.stderr == ""
+        assert (tmp_path / "source").read_bytes() == b"new"
+        assert [path.name for path in target.parent.iterdir()] == ["copy.bin"]
+
+    @NO_ROOT
+    def test_a_file_in_a_folder_that_must_not_be_written_is_written(self, tmp_path: Path) -> None:
+        target = tmp_path / "copy.bin"
+        target.write_bytes(b"old and longer than the new one")
+        tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+        try:
+            with writing(target) as file:
+                file.write(b"new")
+        finally:
+            tmp_path.chmod(stat.S_IRWXU)
+        assert target.read_bytes() == b"new"
+
+    @NO_ROOT
+    def test_a_file_that_is_protected_from_writing_is_refused(self, tmp_path: Path) -> None:
+        target = tmp_path / "copy.bin"
+        target.write_bytes(b"old")
+        target.chmod(stat.S_IRUSR)
+        self.refused(target, "'copy.bin' cannot be written: Permission denied")
+
+    @POSIX
+    @pytest.mark.parametrize("data", [b"data", b"", DATA])
+    def test_a_pipe_is_written_to_and_stays(self, tmp_path: Path, data: bytes) -> None:
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        read: list[bytes] = []
+        with another_thread(lambda: read.append(path.read_bytes())), writing(path) as file:
+            if data:
+                file.write(data)
+        assert read == [data]
+        assert path.is_fifo()
+        assert [found.name for found in tmp_path.iterdir()] == ["pipe"]
+
+    @POSIX
+    def test_a_device_is_written_to_and_stays(self, tmp_path: Path) -> None:
+        null = device(tmp_path, "null", 3)
+        (tmp_path / "link").symlink_to(null)
+        for path in (null, tmp_path / "link"):
+            with writing(path) as file:
+                file.write(b"data")
+            assert path.is_char_device()
+        assert (tmp_path / "link").is_symlink()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="there is no such device")
+    def test_a_device_that_is_full_says_so(self, tmp_path: Path) -> None:
+        full = device(tmp_path, "full", 7)
+        with pytest.raises(OSError, match="No space left"), writing(full) as file:
+            file.write(b"data")
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+    def test_the_output_of_the_process_is_written_to(self) -> None:
+        code = (
+            "from ecall_facade._downloads import writing\n"
+            "with writing('/proc/self/fd/1') as file: file.write(b'data')"
+        )
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+        assert done.stdout == b"data"
+
+    @POSIX
+    def test_a_socket_or_a_link_to_itself_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("loop").symlink_to("loop")
+        self.refused("loop", "'loop' cannot be written: Too many levels")
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind("socket")
+            self.refused("socket", "'socket' cannot be written: it is a socket")
+
+    @pytest.mark.parametrize("name", ["n" * 255, "n" * 251 + ".pdf", "ä" * 127])
+    @pytest.mark.parametrize("there", [True, False])
+    def test_a_name_as_long_as_a_name_can_be(self, tmp_path: Path, name: str, there: bool) -> None:
+        target = tmp_path / name
+        if there:
+            target.write_bytes(b"old")
+        with writing(target) as file:
+            file.write(b"new")
+        assert target.read_bytes() == b"new"
+
+    @pytest.mark.parametrize("step", [1, 3, 1000])
+    def test_what_a_raw_file_did_not_take_is_written_again(self, step: int) -> None:
+        raw = Raw(step=step)
+        with writing(cast("Any", raw)) as file:
+            file.write(b"some data")
+            file.write(b" and more")
+        assert raw.data == b"some data and more"
+
+    @POSIX
+    @pytest.mark.parametrize("buffering", [0, -1])
+    def test_a_pipe_that_is_full_for_a_while_gets_everything(self, buffering: int) -> None:
+        reading, writing_end = os.pipe()
+        os.set_blocking(writing_end, False)
+        read: list[bytes] = []
+
+        def read_late() -> None:
+            time.sleep(0.05)
+            with os.fdopen(reading, "rb") as file:
+                read.append(file.read())
+
+        with another_thread(read_late), os.fdopen(writing_end, "wb", buffering=buffering) as target:
+            with writing(cast("Any", target)) as file:
+                file.write(DATA)
+            os.set_blocking(writing_end, True)  # what is left in the buffer
+        assert read == [DATA]
+
+    def test_an_object_that_does_not_count_is_given_everything_once(self) -> None:
+        for answer in (None, True, "written"):
+            seen: list[bytes] = []
+
+            def write(data: bytes, said: object = answer, to: list[bytes] = seen) -> object:
+                to.append(data)
+                return said
+
+            target: Any = SimpleNamespace(write=write)
+            with writing(target) as file:
+                file.write(b"data")
+            assert seen == [b"", b"data"]
+
+    def test_a_target_that_takes_nothing_fails(self) -> None:
+        target: Any = SimpleNamespace(write=lambda data: 0)
+        with pytest.raises(OSError, match="took nothing"), writing(target) as file:
+            file.write(b"data")
 
     @staticmethod
     def refused(target: Any, message: str) -> None:

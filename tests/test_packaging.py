@@ -3,11 +3,14 @@
 import email
 import json
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import threading
 import tomllib
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from email.message import Message
@@ -18,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from ecall_facade import __version__
+from ecall_facade.cli._app import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "constraints.txt"
@@ -221,6 +225,72 @@ def send(ecall: ECall) -> str:
         code, output = attempt(*pyright, "wrong.py", cwd=tmp_path)
         assert code == 1
         assert re.search(r"wrong\.py:12:\d+ - error: .*pages_and_more.*SentMessage", output), output
+
+
+def cannot_freeze() -> str | None:
+    if sys.platform == "linux" and not sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        return "PyInstaller needs a Python that was built with --enable-shared"
+    if sys.platform == "linux" and shutil.which("objdump") is None:
+        return "PyInstaller needs objdump, of the binutils"
+    return None
+
+
+FROZEN_PROGRAM = """
+import sys
+
+if sys.argv[1:2] == ["--through"]:
+    from ecall_facade import DeliveryState, ECall, text
+
+    with ECall("user", "secret", base_url=sys.argv[2], sender="ACME") as ecall:
+        sent = ecall.sms.send("079 123 45 67", "hi")
+        status = ecall.messages.wait(sent.message_id, timeout=60)
+        print(status.state is DeliveryState.DELIVERED, text.measure("hi").pages)
+else:
+    from ecall_facade.cli import main
+
+    main()
+"""
+
+
+@pytest.fixture(scope="module")
+def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that PyInstaller made of the installed wheel, without a word on what it has to collect."""
+    folder = tmp_path_factory.mktemp("frozen")
+    (folder / "program.py").write_text(FROZEN_PROGRAM, encoding="utf-8")
+    python = environment(folder / "venv", CONSTRAINTS, f"{wheel}[cli]", "pyinstaller")
+    options = ("--noconfirm", "--log-level=WARN", "--onedir", "--console")
+    run(python, "-m", "PyInstaller", *options, "program.py", cwd=folder)
+    return folder / "dist" / "program" / "program"
+
+
+@pytest.mark.skipif(cannot_freeze() is not None, reason=str(cannot_freeze()))
+class TestFrozen:
+    def test_the_help_of_a_frozen_command_names_every_subcommand_and_each_has_its_own(
+        self, program: Path, tmp_path: Path
+    ) -> None:
+        shown = run(program, "--help", cwd=tmp_path)
+        for command in COMMANDS:
+            assert re.search(rf"^\W*{command} ", shown, re.MULTILINE), shown
+            assert f"Usage: ecall {command}" in run(program, command, "--help", cwd=tmp_path)
+
+    def test_a_frozen_demo_sends_all_that_it_shows(self, program: Path, tmp_path: Path) -> None:
+        assert json.loads(run(program, "demo", "--json", cwd=tmp_path))["worked"] is True
+
+    def test_a_frozen_program_sends_through_a_frozen_sandbox_which_serves_its_page(
+        self, program: Path, tmp_path: Path
+    ) -> None:
+        with subprocess.Popen(
+            [program, "sandbox", "--port", "0", "--json"], stdout=subprocess.PIPE, encoding="utf-8"
+        ) as sandbox:
+            try:
+                assert sandbox.stdout is not None
+                url = json.loads(sandbox.stdout.readline())["url"]
+                assert run(program, "--through", url, cwd=tmp_path) == "True 1"
+                page = ROOT / "ecall_facade" / "sandbox" / "page"
+                with urllib.request.urlopen(f"{url}/", timeout=30) as response:
+                    assert response.read() == (page / "inbox.html").read_bytes()
+            finally:
+                sandbox.terminate()
 
 
 class Service(BaseHTTPRequestHandler):

@@ -290,7 +290,13 @@ def test_a_response_that_does_not_match_the_spec_is_unreadable(
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("x"), AssertionError("x"), ZeroDivisionError("x"), OSError(5, "x"), MemoryError()],
+    [
+        RuntimeError("x"),
+        AssertionError("x"),
+        ZeroDivisionError("x"),
+        OSError(5, "x"),
+        MemoryError(),
+    ],
     ids=class_name,
 )
 def test_a_fault_of_the_package_while_reading_a_response_comes_through(error: Exception) -> None:

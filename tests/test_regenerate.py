@@ -23,6 +23,11 @@ import yaml
 from ecall_client import models, tables
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "scripts"))
+
+import _leftovers  # noqa: E402
+import _openapi  # noqa: E402
+
 SPEC: dict[str, Any] = yaml.safe_load((ROOT / "spec" / "ecall.yaml").read_text(encoding="utf-8"))
 SCHEMAS: dict[str, Any] = SPEC["components"]["schemas"]
 
@@ -55,17 +60,28 @@ def copy_project(folder: Path) -> Path:
     ignored = shutil.ignore_patterns("node_modules", "__pycache__")
     for name in ("spec", "generated", "scripts"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "docs").mkdir()
+    for name in ("pyproject.toml", "README.md", "docs/evidence.md"):
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
 def files(root: Path) -> dict[str, bytes]:
     package = root / "generated"
+    made = [*package.rglob("*"), root / "docs" / "evidence.md", root / "README.md"]
     return {
-        path.relative_to(package).as_posix(): path.read_bytes()
-        for path in package.rglob("*")
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in made
         if path.is_file() and "__pycache__" not in path.parts
     }
+
+
+def edit(project: Path, old: str, new: str) -> None:
+    """Change the one place of the spec that reads so."""
+    spec = project / "spec" / "ecall.yaml"
+    text = spec.read_text(encoding="utf-8")
+    assert text.count(old) == 1, old
+    spec.write_text(text.replace(old, new), encoding="utf-8")
 
 
 @pytest.fixture
@@ -85,13 +101,20 @@ def script() -> Any:
     return module
 
 
+WROTE = "Wrote generated/ecall_client, docs/evidence.md, README.md\n"
+FITS = "Types, examples and cassettes fit\n"
+
+
 @needs_the_generator
 @pytest.mark.slow
 class TestRuns:
     """The whole of it, as it is called."""
 
     def test_the_check_passes_for_what_is_committed(self) -> None:
-        assert run(ROOT, "--check") == (0, "generated/ is what spec/ makes\n")
+        assert run(ROOT, "--check") == (
+            0,
+            "generated/, docs/evidence.md and README.md are what spec/ makes\n",
+        )
 
     def test_the_check_names_what_differs(self, project: Path) -> None:
         package = project / "generated" / "ecall_client"
@@ -107,10 +130,11 @@ class TestRuns:
         code, output = run(project, "--check")
         assert code == 1
         assert output.splitlines() == [
-            "generated/ecall_client is not what spec/ makes; run scripts/regenerate:",
-            "changed  models/channel.py",
-            "new      tables.py",
-            "stale    models/stale.py",
+            "Not what spec/ecall.yaml makes; run scripts/regenerate:",
+            "changed  docs/evidence.md",
+            "changed  generated/ecall_client/models/channel.py",
+            "new      generated/ecall_client/tables.py",
+            "stale    generated/ecall_client/models/stale.py",
         ]
         assert files(project) == before
 
@@ -132,38 +156,62 @@ class TestRuns:
         (tmp_path / "ruff.toml").write_text("line-length = 60\n", encoding="utf-8")
         for project in projects:
             shutil.rmtree(project / "generated" / "ecall_client")
+            (project / "docs" / "evidence.md").unlink()
         running = [
             start(project, **given) for project, given in zip(projects, environments, strict=True)
         ]
         for process in running:
             output, _ = process.communicate(timeout=120)
-            assert (process.returncode, output) == (0, "Wrote generated/ecall_client\n")
+            assert (process.returncode, output) == (0, WROTE + FITS)
         for project in projects:
             assert files(project) == files(ROOT)
 
-    def test_a_warning_of_the_generator_fails_it(self, project: Path) -> None:
-        # A body that the generator does not know makes it drop the whole operation, with no more than a warning.
-        spec = project / "spec" / "ecall.yaml"
-        text = spec.read_text(encoding="utf-8")
-        assert text.index("application/octet-stream:") < text.index(
-            "operationId: getMedia"
-        )  # of the upload, then
-        spec.write_text(
-            text.replace("application/octet-stream:", "application/x-unknown:", 1), encoding="utf-8"
+    def test_what_the_generator_drops_with_a_warning_is_one_line(self, project: Path) -> None:
+        edit(
+            project,
+            """          application/octet-stream:
+            schema: {type: string, format: binary}
+""",
+            """          application/octet-stream:
+            schema: {type: array, format: binary}
+""",
         )
         before = files(project)
         code, output = run(project)
         assert code == 1
-        assert "openapi_python_client generate failed" in output
-        assert "application/x-unknown" in output
+        assert re.fullmatch(r"spec/ecall\.yaml: POST /api/media: .+\n", output), output
         assert files(project) == before
+
+    def test_a_change_is_carried_through_and_what_is_left_is_named(self, tmp_path: Path) -> None:
+        project = copy_project(tmp_path)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "ecall_facade", project / "ecall_facade", ignore=ignored)
+        shutil.copytree(ROOT / "tests" / "cassettes", project / "tests" / "cassettes")
+        edit(project, "enum: [Sms, Whatsapp, Rcs]", "enum: [SMS, Whatsapp, Rcs, Viber]")
+        spec = project / "spec" / "ecall.yaml"
+        text = spec.read_text(encoding="utf-8")
+        spec.write_text(text.replace("MediaUploadResult", "UploadedMedia"), encoding="utf-8")
+        code, output = run(project)
+        assert code == 0
+        wrote, title, *left = output.splitlines()
+        assert (wrote, title) == (WROTE.strip(), "Left to do by hand:")
+        for pattern in (
+            r"ecall_facade/\S+:\d+: error: .*",
+            r"spec/ecall\.yaml, POST /api/message, requestBody/.*, example one: \$.*'Sms'.*",
+            r"tests/cassettes/send-v2-path\.yaml: .*'Sms'.*; run scripts/record_cassettes",
+        ):
+            assert [line for line in left if re.fullmatch(pattern, line)], (pattern, left)
+        page = (project / "docs" / "evidence.md").read_text(encoding="utf-8")
+        assert "### UploadedMedia" in page
+        code, output = run(project, "--check")
+        assert code == 0, output
 
 
 @pytest.fixture
 def main(script: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Call the script's `main` in a copy of the project; what is generated there is what is committed here."""
 
-    def generate(folder: Path) -> Path:
+    def generate(folder: Path, spec: Any) -> Path:
         made = shutil.copytree(ROOT / "generated" / "ecall_client", folder / "ecall_client")
         for left in made.rglob("__pycache__"):
             shutil.rmtree(left)
@@ -178,7 +226,10 @@ def main(script: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
         return "well"
 
     monkeypatch.setattr(script, "ROOT", project)
+    monkeypatch.setattr(script, "SPEC", project / "spec" / "ecall.yaml")
     monkeypatch.setattr(script, "PACKAGE", project / "generated" / "ecall_client")
+    monkeypatch.setattr(script, "EVIDENCE", project / "docs" / "evidence.md")
+    monkeypatch.setattr(script, "README", project / "README.md")
     monkeypatch.setattr(script, "generate", generate)
     return call
 
@@ -189,12 +240,24 @@ class TestMain:
     @pytest.mark.parametrize(
         ("change", "named"),
         [
-            (lambda package: (package / "types.py").write_bytes(b"\n"), "changed  types.py"),
-            (lambda package: (package / "py.typed").unlink(), "new      py.typed"),
-            (lambda package: shutil.rmtree(package / "api" / "media"), "new      api/media"),
-            (lambda package: (package / "extra.py").touch(), "stale    extra.py"),
-            (lambda package: (package / "extra").mkdir(), "stale    extra"),
-            (shutil.rmtree, "generated/ecall_client is not there; run scripts/regenerate"),
+            (
+                lambda package: (package / "types.py").write_bytes(b"\n"),
+                "changed  generated/ecall_client/types.py",
+            ),
+            (
+                lambda package: (package / "py.typed").unlink(),
+                "new      generated/ecall_client/py.typed",
+            ),
+            (
+                lambda package: shutil.rmtree(package / "api" / "media"),
+                "new      generated/ecall_client/api/media",
+            ),
+            (
+                lambda package: (package / "extra.py").touch(),
+                "stale    generated/ecall_client/extra.py",
+            ),
+            (lambda package: (package / "extra").mkdir(), "stale    generated/ecall_client/extra"),
+            (shutil.rmtree, "new      generated/ecall_client"),
         ],
         ids=["changed", "new", "new folder", "stale", "stale folder", "missing"],
     )
@@ -228,9 +291,34 @@ class TestMain:
         words = r"ruff [\d.]+ is not the version that pyproject.toml pins; run scripts/test"
         assert re.fullmatch(words, main("--check"))
 
-    @pytest.mark.parametrize("arguments", [["--help"], ["--check", "--check"], ["check"]])
-    def test_explains_itself(self, main: Callable[..., str], arguments: list[str]) -> None:
-        assert main(*arguments).startswith("Make generated/ecall_client from spec/ecall.yaml.")
+    @pytest.mark.parametrize(
+        ("arguments", "code"), [(["--help"], "0"), (["check"], "2"), (["--chek"], "2")]
+    )
+    def test_help_and_wrong_arguments_change_nothing(
+        self, main: Callable[..., str], project: Path, arguments: list[str], code: str
+    ) -> None:
+        before = files(project)
+        assert main(*arguments) == code
+        assert files(project) == before
+
+    @pytest.mark.parametrize("name", ["README.md", "docs/evidence.md"])
+    def test_a_page_that_differs_is_named_and_written(
+        self, main: Callable[..., str], project: Path, name: str
+    ) -> None:
+        page = project / name
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace("| operations | 2 (", "| operations | 9 ("), encoding="utf-8")
+        assert main("--check").splitlines()[1:] == [f"changed  {name}"]
+        assert main() == "well"
+        assert page.read_text(encoding="utf-8") == text
+
+    def test_a_readme_without_a_place_for_the_numbers_is_named(
+        self, main: Callable[..., str], project: Path
+    ) -> None:
+        (project / "README.md").write_text("# Nothing\n", encoding="utf-8")
+        before = files(project)
+        assert re.fullmatch(r"README\.md: no place for the summary; add the lines .*", main())
+        assert files(project) == before
 
 
 class TestScript:
@@ -246,14 +334,6 @@ class TestScript:
         ):
             script.write_templates(tmp_path / "templates")
 
-    def test_an_operation_id_that_is_there_twice_fails(self, script: Any) -> None:
-        spec = copy.deepcopy(SPEC)
-        spec["paths"]["/api/media"]["post"]["operationId"] = "sendMessage"
-        with pytest.raises(
-            SystemExit, match="An operationId is there twice; the generator would drop one"
-        ):
-            script.tables(spec)
-
     def test_names_that_differ_in_letter_case_only_fail(self, script: Any) -> None:
         spec = copy.deepcopy(SPEC)
         spec["components"]["schemas"]["Error"]["properties"]["MEDIAID"] = {"type": "string"}
@@ -268,13 +348,13 @@ class TestScript:
                 "a": {"default": {"properties": {"b": {}}}, "examples": [{"properties": {"c": {}}}]}
             }
         }
-        assert script.property_names({}, [schema]) == {"a"}
+        assert _openapi.property_names({}, [schema]) == {"a"}
 
     def test_references_are_followed_once(self, script: Any) -> None:
         node = {
             "properties": {"inner": {"$ref": "#/x/Node"}, "list": {"items": [{"$ref": "#/x/Node"}]}}
         }
-        assert script.property_names({"x": {"Node": node}}, [{"$ref": "#/x/Node"}]) == {
+        assert _openapi.property_names({"x": {"Node": node}}, [{"$ref": "#/x/Node"}]) == {
             "inner",
             "list",
         }
@@ -293,6 +373,155 @@ class TestScript:
             "new      a/new.py",
             "stale    a/old.py",
         ]
+
+
+def changed(*edits: tuple[str, Any]) -> dict[str, Any]:
+    """Return the spec with other values at some places; None removes what is there."""
+    spec = copy.deepcopy(SPEC)
+    for pointer, value in edits:
+        parent, _, name = pointer.rpartition("/")
+        holder = spec if parent == "#" else _openapi.look_up(spec, parent)
+        if value is None:
+            del holder[_openapi.unescaped(name)]
+        else:
+            holder[_openapi.unescaped(name)] = value
+    return spec
+
+
+UPLOAD = "#/paths/~1api~1media/post"
+STATUS = "#/paths/~1api~1message~1{messageId}"
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+class TestRefusals:
+    """What the generator cannot do is named with path, method and remedy, in one line, before anything is written."""
+
+    @pytest.mark.parametrize(
+        ("edits", "line"),
+        [
+            ([(f"{UPLOAD}/operationId", None)],
+             "POST /api/media: no operationId; add one, which names the function of the client"),
+            ([(f"{UPLOAD}/operationId", "sendMessage")],
+             ("POST /api/media: operationId sendMessage is that of POST /api/message too, and the generator would drop"
+             " one of them; give it another")),
+            ([(f"{UPLOAD}/requestBody/content", {"*/*": BINARY})],
+             ("POST /api/media: the request body has the wildcard */*; name the media type, or use"
+             " application/octet-stream")),
+            ([(f"{UPLOAD}/requestBody/content/image~1*", BINARY)],
+             ("POST /api/media: the request body has the wildcard image/*; name the media type, or use"
+             " application/octet-stream")),
+            ([(f"{UPLOAD}/responses/2XX/content/*~1*", BINARY)],
+             ("POST /api/media: response 2XX has the wildcard */*; name the media type, or use"
+              " application/octet-stream")),
+            ([(f"{UPLOAD}/requestBody/content/image~1png", BINARY)],
+             ("POST /api/media: the request body has image/png, which the generator does not know; use application/json"
+             " or application/octet-stream or multipart/form-data or application/x-www-form-urlencoded")),
+            ([(f"{UPLOAD}/requestBody/content", {"application/json": {}})],
+             "POST /api/media: the request body has no schema for application/json; add one"),
+            ([(f"{STATUS}/get/parameters", [])],
+             "GET /api/message/{messageId}: no path parameter messageId; add it to the parameters"),
+            ([("#/paths/~1api~1media", {"$ref": "#/components/pathItems/Media"}),
+              ("#/components/pathItems", {"Media": {}})],
+             "/api/media: the generator follows no $ref of a path; write its operations below it"),
+            ([("#/paths/~1api~1media/servers", [{"url": "https://media.example"}])],
+             "POST /api/media: the generator ignores servers of a path; remove them"),
+            ([(f"{UPLOAD}/responses/400/$ref", "#/components/responses/Bad")],
+             "POST /api/media, responses/400: #/components/responses/Bad leads to nothing; correct the $ref"),
+            ([("#/paths/~1api~1nothing", [])],
+             "/api/nothing: it holds no operations; write them below it, or remove it"),
+        ],
+    )  # fmt: skip
+    def test_each_is_one_line(self, edits: list[tuple[str, Any]], line: str) -> None:
+        assert list(_openapi.refusals(changed(*edits))) == [line]
+
+    def test_the_spec_has_none(self) -> None:
+        assert list(_openapi.refusals(SPEC)) == []
+
+    @pytest.mark.parametrize(
+        ("edits", "line"),
+        [
+            ([(f"{UPLOAD}/x-evidence", None)], "POST /api/media: no x-evidence; give it a level"),
+            ([(f"{UPLOAD}/responses/2XX/x-evidence", None)],
+             "POST /api/media, responses/2XX: no x-evidence; give it"),
+            ([(f"{UPLOAD}/operationId", None)], "POST /api/media: no operationId; add one"),
+            ([("#/paths", None)], "it is not an OpenAPI document with paths"),
+        ],
+    )  # fmt: skip
+    def test_the_script_prints_it_and_writes_nothing(
+        self, main: Callable[..., str], project: Path, edits: list[tuple[str, Any]], line: str
+    ) -> None:
+        before = files(project)
+        text = yaml.safe_dump(changed(*edits))
+        (project / "spec" / "ecall.yaml").write_text(text, encoding="utf-8")
+        for arguments in ([], ["--check"]):
+            (said,) = main(*arguments).splitlines()
+            assert said.startswith(f"spec/ecall.yaml: {line}")
+        assert files(project) == before
+
+    def test_a_spec_that_is_no_yaml_is_one_line(
+        self, main: Callable[..., str], project: Path
+    ) -> None:
+        (project / "spec" / "ecall.yaml").write_text("a: [\n  b", encoding="utf-8")
+        (said,) = main().splitlines()
+        assert said.startswith("spec/ecall.yaml: while parsing a flow sequence")
+
+    @needs_the_generator
+    @pytest.mark.slow
+    def test_what_a_path_shares_between_its_operations_is_no_obstacle(self, project: Path) -> None:
+        (parameter, *others) = SPEC["paths"]["/api/message/{messageId}"]["get"]["parameters"]
+        spec = changed(
+            (f"{STATUS}/parameters", [parameter]),
+            (f"{STATUS}/get/parameters", others),
+            (f"{STATUS}/summary", "One message."),
+            (f"{STATUS}/description", "What was sent."),
+        )
+        text = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
+        (project / "spec" / "ecall.yaml").write_text(text, encoding="utf-8")
+        assert run(project) == (0, WROTE + FITS)
+        assert files(project) == files(ROOT)
+
+
+class TestLeftovers:
+    """What a change of the spec leaves to a person is named, each in one line."""
+
+    def test_of_the_spec_as_it_is_there_is_none(self) -> None:
+        judge = _leftovers.Judge(SPEC)
+        assert list(_leftovers.example_problems(judge)) == []
+        assert list(_leftovers.cassette_problems(judge, ROOT / "tests" / "cassettes")) == []
+
+    def test_what_does_not_fit_on_purpose_is_no_longer_than_it_has_to_be(self) -> None:
+        found = _leftovers.cassette_problems(
+            _leftovers.Judge(SPEC), ROOT / "tests" / "cassettes", ignored=()
+        )
+        names = {line.partition(".yaml: ")[0].rpartition("/")[2] for line in found}
+        assert names == _leftovers.UNFIT_ON_PURPOSE
+
+    SENT = "#/components/schemas/MessageResult/properties/messageId"
+
+    @pytest.mark.parametrize(
+        ("edits", "cassette"),
+        [
+            ([(SENT, {"type": "integer"})],
+             "tests/cassettes/send-v2-path.yaml: response 200 of POST /api/message: $.messageId"),
+            ([("#/components/schemas/TextContent/properties/text", {"type": "integer"})],
+             "tests/cassettes/send-v2-path.yaml: the request of POST /api/message: "),
+            ([("#/paths/~1api~1message", None)], "tests/cassettes/send-v2-path.yaml: POST https://rest.ecall.ch"),
+            ([("#/paths/~1api~1media/post/requestBody/content", {"multipart/form-data": BINARY})],
+             "tests/cassettes/media-v2-path.yaml: the request of POST /api/media: application/octet-stream is not"),
+        ],
+    )  # fmt: skip
+    def test_a_cassette_that_no_longer_fits_is_named(
+        self, edits: list[tuple[str, Any]], cassette: str
+    ) -> None:
+        judge = _leftovers.Judge(changed(*edits))
+        found = list(_leftovers.cassette_problems(judge, ROOT / "tests" / "cassettes"))
+        assert [line for line in found if line.startswith(cassette)], found[:5]
+
+    def test_an_example_that_no_longer_fits_is_named(self) -> None:
+        spec = changed(("#/components/schemas/Channel/enum", ["SMS"]))
+        found = list(_leftovers.example_problems(_leftovers.Judge(spec)))
+        start = "spec/ecall.yaml, POST /api/message, requestBody/content/application/json, example one: $"
+        assert found[0].startswith(start), found[0]
 
 
 def enums() -> Iterator[type[StrEnum]]:

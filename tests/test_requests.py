@@ -220,7 +220,13 @@ def test_a_field_of_a_content_that_json_does_not_know_is_refused(value: object) 
 
 @pytest.mark.parametrize(
     ("left", "connect", "read"),
-    [(100.0, 5.0, 30.0), (10.0, 5.0, 10.0), (2.0, 2.0, 2.0), (0.0, 0.001, 0.001), (-1.0, 0.001, 0.001)],
+    [
+        (100.0, 5.0, 30.0),
+        (10.0, 5.0, 10.0),
+        (2.0, 2.0, 2.0),
+        (0.0, 0.001, 0.001),
+        (-1.0, 0.001, 0.001),
+    ],
 )
 def test_no_phase_of_a_request_goes_beyond_the_deadline(
     monkeypatch: pytest.MonkeyPatch, left: float, connect: float, read: float

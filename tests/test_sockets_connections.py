@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import re
 import socket
 import ssl
+import subprocess
 import threading
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +32,8 @@ from ecall_facade import (
     RateLimited,
     ServiceUnreachable,
 )
+from ecall_facade._settings import Account
+from ecall_facade._transports.environment import find_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -303,23 +308,67 @@ def test_plain_http_where_tls_is_expected(open_client: OpenClient, pauses: list[
         assert server.connections == 5  # three tries, one, and one
 
 
-@pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
-def test_certificates_that_cannot_be_used(
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("SSL_CERT_FILE", None, "cannot be read (No such file or directory)"),
+        ("SSL_CERT_FILE", "a folder", "cannot be read (it is a folder)"),
+        ("SSL_CERT_FILE", b"", "holds no certificates in PEM form"),
+        ("SSL_CERT_FILE", b"not a certificate", "holds no certificates in PEM form"),
+        ("SSL_CERT_DIR", None, "is not a folder"),
+        ("SSL_CERT_DIR", b"a file", "is not a folder"),
+    ],
+)
+def test_certificates_that_cannot_be_used_are_named(
     open_client: OpenClient,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    content: bytes | None,
-    closed_port: int,
+    name: str,
+    content: bytes | str | None,
+    words: str,
 ) -> None:
-    """What the environment names and is not there is the caller's to change; older versions of httpx look past it."""
+    """With the variable that names them, and before anything is sent."""
     path = tmp_path / "ca.pem"
-    if content is not None:
+    if isinstance(content, bytes):
         path.write_bytes(content)
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with pytest.raises((InvalidConfiguration, NotSent)) as caught:
-        open_client(f"https://127.0.0.1:{closed_port}").sms.send(NUMBER, TEXT)
-    assert not caught.value.may_have_been_sent
-    assert caught.type is InvalidConfiguration or httpx.__version__ < "0.28"
+    elif content is not None:
+        path.mkdir()
+    monkeypatch.setenv(name, str(path))
+    with Server() as server:
+        url = f"https://127.0.0.1:{server.port}"
+        with pytest.raises(InvalidConfiguration) as caught:
+            open_client(url).sms.send(NUMBER, TEXT)
+        assert (
+            str(caught.value) == f"{name} names {str(path)!r}, which {words}; correct or unset it"
+        )
+        assert not caught.value.may_have_been_sent
+        assert server.connections == 0
+        # What is not encrypted needs no certificates.
+        assert open_client(server).sms.send(NUMBER, TEXT).message_id == "m-1"
+
+
+def test_certificates_in_a_folder(
+    open_client: OpenClient,
+    authority: trustme.CA,
+    tls: ssl.SSLContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`SSL_CERT_DIR` may name several folders, of which some are not there."""
+    (tmp_path / "ca").mkdir()
+    certificate = tmp_path / "ca" / "ca.pem"
+    authority.cert_pem.write_to_path(str(certificate))
+    command = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(certificate)]
+    try:
+        hashed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except FileNotFoundError:
+        pytest.skip("this machine has no openssl")
+    certificate.rename(certificate.with_name(f"{hashed}.0"))
+    monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path / 'missing'}{os.pathsep}{tmp_path / 'ca'}")
+    with Server(sent(), tls=tls) as server:
+        if httpx.__version__ < "0.28":
+            pytest.skip("older versions of httpx look at one folder only")
+        assert open_client(server).sms.send(NUMBER, TEXT).message_id == "m-1"
 
 
 # Proxies
@@ -411,16 +460,125 @@ def test_no_proxy(
     assert proxy.connections == 0
 
 
-@pytest.mark.parametrize(
-    "url", ["ftp://127.0.0.1:21", "http://", "http://[", "socks5://127.0.0.1:1"]
-)
-def test_a_proxy_that_cannot_be_used(
-    open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch, url: str
+NO_PROXY_FORMS = [
+    HOST,
+    HOST.upper(),
+    f".{HOST}",
+    f"*.{HOST}",
+    "ecall.example",
+    ".ecall.example",
+    "*.ecall.example",
+    "call.example",
+    f"{HOST}:443",
+    f"{HOST}:8443",
+    ".ecall.example:8443",
+    f"https://{HOST}",
+    f"http://{HOST}",
+    "all://*.ecall.example",
+    "*",
+    f"elsewhere.example, {HOST}",
+    "elsewhere.example,*",
+    "elsewhere.example",
+    "10.1.2.3",
+    "10.0.0.0/8",
+    "2001:db8::1",
+    "",
+    ",",
+]
+
+
+@pytest.mark.parametrize("no_proxy", NO_PROXY_FORMS)
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_no_proxy_means_what_it_means_to_httpx(
+    monkeypatch: pytest.MonkeyPatch, name: str, no_proxy: str
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", url)
-    with pytest.raises(ECallError) as caught:
+    """An `httpx.Client` in the same environment is asked which way it would go."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv(name, no_proxy)
+    with httpx.Client() as client:
+        direct = client._transport
+        for url in (
+            f"https://{HOST}",
+            f"https://{HOST}:8443",
+            "https://10.1.2.3",
+            "https://[2001:db8::1]",
+        ):
+            is_direct = client._transport_for_url(httpx.URL(url)) is direct
+            account = Account(base_url=url, is_loopback=False, authorization="")
+            assert (find_proxy(account) is None) == is_direct, url
+
+
+@pytest.mark.parametrize("entry", ["[2001:db8::1]", "elsewhere:https", "http://[::1"])
+def test_an_entry_of_no_proxy_that_cannot_be_read_matches_nothing(
+    open_client: OpenClient,
+    pauses: list[float],
+    proxy: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    entry: str,
+) -> None:
+    """Other programs may understand it; it is no reason to fail."""
+    monkeypatch.setenv("NO_PROXY", f"{entry},elsewhere.example")
+    fails_unsent(open_client(f"https://{HOST}"))
+    assert proxy.requests
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://jane:s3same@127.0.0.1:21",
+        "socks4://jane:s3same@127.0.0.1:1",
+        "http://",
+        "http://:8080",
+        "http://[",
+        "http://jane:s3same@127.0.0.1:port",
+        "http://127.0.0.1:99999",
+        "http://proxy example:8080",
+        "http://xn--:1",
+        "//127.0.0.1:8080",
+        "http://127.0.0.1:8080\n",
+        "  ",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named(
+    open_client: OpenClient,
+    pauses: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    url: str,
+) -> None:
+    """By its variable only, as the value may hold a password."""
+    monkeypatch.setenv(name, url)
+    with pytest.raises(InvalidConfiguration) as caught:
         open_client(f"https://{HOST}").sms.send(NUMBER, TEXT)
     assert not caught.value.may_have_been_sent
+    assert str(caught.value) == (
+        f"{name} does not name a proxy that can be used; "
+        "it has the form http://host:port, https://host:port or socks5://host:port"
+    )
+
+
+@pytest.mark.skipif(find_spec("socksio") is not None, reason="SOCKS is there")
+@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1", "socks5://jane:s3same@127.0.0.1:1"])
+def test_a_socks_proxy_without_its_package_is_named(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", url)
+    with pytest.raises(InvalidConfiguration) as caught:
+        open_client(f"https://{HOST}").sms.send(NUMBER, TEXT)
+    assert str(caught.value) == (
+        "ALL_PROXY names a SOCKS proxy, which needs a package: pip install 'httpx[socks]'"
+    )
+
+
+def test_a_proxy_that_is_not_used_may_be_anything(
+    open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "ftp://")
+    monkeypatch.setenv("ALL_PROXY", "ftp://")
+    monkeypatch.setenv("HTTPS_PROXY", "")
+    monkeypatch.setenv("NO_PROXY", HOST)
+    fails_unsent(open_client(f"https://{HOST}"))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -100,6 +103,98 @@ def test_an_upload_is_sent_as_it_is(open_client: OpenClient, tmp_path: Path, kin
         assert (media.media_id, media.size, media.request_id) == ("f-1", len(DATA), REQUEST_ID)
     steps = [*range(CHUNK, len(DATA), CHUNK), len(DATA)]
     assert progress == [(step, total) for step in steps]
+
+
+def write_slowly(pipe: BinaryIO) -> None:
+    with pipe:
+        for part in (DATA[:1000], DATA[1000:]):
+            time.sleep(0.05)
+            pipe.write(part)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+@pytest.mark.parametrize("form", ["path", "non-blocking"])
+@pytest.mark.parametrize("answer", [sent(), reply(503, **both)], ids=["taken", "refused"])
+def test_a_pipe_is_uploaded_as_it_comes(
+    open_client: OpenClient, tmp_path: Path, pauses: list[float], form: str, answer: bytes
+) -> None:
+    """Also one that has nothing yet; and once only, as nobody can read it again."""
+    with contextlib.ExitStack() as stack:
+        source: Path | BinaryIO
+        if form == "path":
+            source = tmp_path / "pipe"
+            os.mkfifo(source)
+            writer = threading.Thread(target=lambda: write_slowly((tmp_path / "pipe").open("wb")))
+        else:
+            reading, writing_end = os.pipe()
+            os.set_blocking(reading, False)
+            raw = stack.enter_context(os.fdopen(reading, "rb", buffering=0))
+            source = cast("BinaryIO", raw)
+            writer = threading.Thread(target=lambda: write_slowly(os.fdopen(writing_end, "wb")))
+        server = stack.enter_context(Server(answer))
+        ecall = open_client(server)
+        writer.start()
+        if answer == sent():
+            assert ecall.media.upload(source).size == len(DATA)
+        else:
+            with pytest.raises(ECallError) as caught:
+                ecall.media.upload(source)
+            assert not caught.value.may_have_been_sent
+        writer.join(timeout=10)
+        assert [request.body for request in server.requests] == [DATA]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("scan.jpg", "ImageContent"),
+        ("scan.jpg.gz", "DocumentContent"),
+        ("film.3gp", "VideoContent"),
+        ("sound.m4a", "AudioContent"),
+        ("letter.docx", "DocumentContent"),
+        ("date.ics", "DocumentContent"),
+        ("plan.unknown", "DocumentContent"),
+    ],
+)
+def test_send_file_sends_the_content_that_fits_the_name(
+    open_client: OpenClient, tmp_path: Path, name: str, kind: str
+) -> None:
+    """Anything that is no image, sound or video goes out as a document."""
+    path = tmp_path / name
+    path.write_bytes(b"data")
+    with Server(sent()) as server:
+        open_client(server).whatsapp.send_file(NUMBER, path)
+        message = json.loads(server.requests[-1].body)
+    assert message["content"]["type"] + "Content" == kind
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_a_download_into_a_pipe_is_whole(open_client: OpenClient, tmp_path: Path) -> None:
+    """Into one that a path names, and into an open one that takes a part at a time."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    read: list[bytes] = []
+
+    def read_slowly() -> None:
+        time.sleep(0.05)
+        with path.open("rb") as pipe:
+            read.append(pipe.read())
+
+    with Server(reply(200, DATA)) as server:
+        ecall = open_client(server)
+        reader = threading.Thread(target=read_slowly)
+        reader.start()
+        assert ecall.media.download("f-1", to=path).size == len(DATA)
+        reader.join(timeout=10)
+        reader = threading.Thread(target=read_slowly)
+        reader.start()
+        with path.open("wb", buffering=0) as raw:
+            os.set_blocking(raw.fileno(), False)
+            target = cast("BinaryIO", raw)
+            assert ecall.media.download("f-1", to=target).size == len(DATA)
+        reader.join(timeout=10)
+    assert read == [DATA, DATA]
+    assert path.is_fifo()
 
 
 def test_an_open_file_is_read_from_where_it_is(

@@ -9,9 +9,9 @@ from ecall_client import models
 from ecall_facade._async._session import AsyncSession
 from ecall_facade._contents import Content, RcsContent, SmsContent, WhatsappContent, file_content
 from ecall_facade._files import upload_call
-from ecall_facade._media import AsyncChunks, Progress, Source, Upload
 from ecall_facade._messages import Composer, Extra, Recipient
 from ecall_facade._notify import Notifiable
+from ecall_facade._uploads import AsyncChunks, Progress, Source, Upload
 from ecall_facade.errors import ECallError
 from ecall_facade.results import SentBroadcast, SentMessage
 

@@ -10,18 +10,11 @@ import httpx
 from ecall_client.operations import OperationResponse
 from ecall_facade._async._session import AsyncSession
 from ecall_facade._call import request_id_of
+from ecall_facade._downloads import Target, write_in_thread, writing
 from ecall_facade._error_factory import interrupted_download
 from ecall_facade._files import download_call, upload_call
-from ecall_facade._media import (
-    AsyncChunks,
-    Progress,
-    Source,
-    Target,
-    Upload,
-    write_in_thread,
-    writing,
-)
 from ecall_facade._transports.trust import Trust
+from ecall_facade._uploads import AsyncChunks, Progress, Source, Upload
 from ecall_facade.results import Media
 
 

@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 from ecall_client import models
 from ecall_facade._contents import Content, RcsContent, SmsContent, WhatsappContent, file_content
 from ecall_facade._files import upload_call
-from ecall_facade._media import Chunks, Progress, Source, Upload
 from ecall_facade._messages import Composer, Extra, Recipient
 from ecall_facade._notify import Notifiable
 from ecall_facade._sync._session import Session
+from ecall_facade._uploads import Chunks, Progress, Source, Upload
 from ecall_facade.errors import ECallError
 from ecall_facade.results import SentBroadcast, SentMessage
 

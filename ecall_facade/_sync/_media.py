@@ -11,19 +11,12 @@ import httpx
 
 from ecall_client.operations import OperationResponse
 from ecall_facade._call import request_id_of
+from ecall_facade._downloads import Target, write, writing
 from ecall_facade._error_factory import interrupted_download
 from ecall_facade._files import download_call, upload_call
-from ecall_facade._media import (
-    Chunks,
-    Progress,
-    Source,
-    Target,
-    Upload,
-    write,
-    writing,
-)
 from ecall_facade._sync._session import Session
 from ecall_facade._transports.trust import Trust
+from ecall_facade._uploads import Chunks, Progress, Source, Upload
 from ecall_facade.results import Media
 
 

@@ -11,7 +11,7 @@ from http.cookiejar import CookieJar
 import httpx
 
 from ecall_facade._settings import Account
-from ecall_facade._transports.environment import find_proxy, make_tls_context, named_setting
+from ecall_facade._transports.environment import find_proxy, make_tls_context
 from ecall_facade._transports.pools import (
     KEEPALIVE,
     MAX_CONNECTIONS,
@@ -212,6 +212,20 @@ def open_async_pool(
             httpx.AsyncHTTPTransport, verify=tls, proxy=proxy, limits=_limits(keepalive)
         )
         return AsyncConnectionPool(connect, size, keepalive)
+
+
+@contextlib.contextmanager
+def named_setting() -> Generator[None, None, None]:
+    """Turn what a setting of the environment makes httpx raise into an error of ours."""
+    try:
+        yield
+    except InvalidConfiguration:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever httpx, httpcore and ssl raise for it
+        kind = type(error).__name__
+        raise InvalidConfiguration(
+            f"No connection can be made with the environment's settings ({kind})"
+        ) from None
 
 
 def _limits(keepalive: float) -> httpx.Limits:

@@ -9,9 +9,9 @@ import attrs
 from sqlalchemy import bindparam, text
 
 from ecall_client.models import DeliveryState
+from ecall_facade._parsing import read_state
 from ecall_facade.bulk._schema import STATES, State
 from ecall_facade.numbers import mask
-from ecall_facade.results import read_state
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ecall_facade.bulk._database import Database
-    from ecall_facade.webhooks._seen import Claim
+    from ecall_facade.webhooks._deduplication import Claim
 
 _abandoned: list[Run] = []
 """Runs of a parent process, which only the parent may end."""
@@ -36,7 +36,7 @@ class LedgerSeen:
         self._lock = threading.Lock()
 
     def claim(self, key: str) -> Claim:
-        """Take a key for handling: "new"; or tell that it is "done", or "busy" in another handler.
+        """Take a key for handling: "new"; or tell that it is "done", or "in progress" in another handler.
 
         Raises:
             LedgerError: The database cannot be used.
@@ -55,7 +55,7 @@ class LedgerSeen:
         if owner is None:
             return "done"
         if owner == run_id:
-            return "busy"
+            return "in progress"
         return self._take_over(key, owner, run_id)
 
     def succeed(self, key: str) -> None:
@@ -98,10 +98,10 @@ class LedgerSeen:
             ).scalar_one()
         with self._database.locks.dead(lock_name) as is_dead:
             if not is_dead:
-                return "busy"
+                return "in progress"
             with self._database.write() as connection:
                 if not self._database.locks.is_free(connection, lock_name):
-                    return "busy"
+                    return "in progress"
                 taken = connection.execute(
                     text(
                         "UPDATE ecall_event SET run_id = :run WHERE key = :key AND run_id = :owner"
@@ -109,7 +109,7 @@ class LedgerSeen:
                     {"run": run_id, "key": key, "owner": owner},
                 ).rowcount
                 bury(connection, self._database, owner)
-                return "new" if taken else "busy"
+                return "new" if taken else "in progress"
 
     def _run_id(self) -> int:
         """Return the run of this process, whose lock says that its keys are in good hands."""

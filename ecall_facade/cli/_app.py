@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from cyclopts import App, CycloptsError, Parameter
 
 from ecall_facade._version import __version__
-from ecall_facade.cli._output import Exit, Failure, failure_of, report
+from ecall_facade.cli._output import Exit, Failure, failure_of, limit_width, report
 from ecall_facade.cli._text import STDIN
 
 if TYPE_CHECKING:
@@ -21,18 +21,18 @@ COMMANDS = {
     "send": "Send one message to one recipient.",
     "broadcast": "Send one text to many recipients.",
     "bulk": "Send many messages from a file, each at most once.",
-    "status": "Tell how far messages have come.",
-    "media": "Upload and download the files that messages carry.",
-    "measure": "Measure a text before it is sent.",
-    "sandbox": "Run an eCall on this machine, to build and test against.",
+    "status": "Show the delivery status of messages.",
+    "media": "Upload and download files for messages.",
+    "measure": "Show the length of a text before sending it.",
+    "sandbox": "Run a simulated eCall on this machine, to build and test against.",
     "listen": "Receive delivery reports and replies, and print them.",
     "doctor": "Find out what is wrong with a setup; sends nothing.",
     "completion": "Print the completion script of a shell.",
-    "demo": "Watch messages being sent, followed and reported back, in a simulation.",
+    "demo": "Watch messages being sent, delivered and reported, in a simulation.",
 }
 
 _EPILOGUE = """\
-Credentials come from ECALL_USERNAME and ECALL_PASSWORD, or from a file that is yours alone: --credentials FILE, or \
+Credentials come from ECALL_USERNAME and ECALL_PASSWORD, or from a file that only you can read: --credentials FILE, or \
 ~/.config/ecall/credentials.toml.
 
 Examples:
@@ -65,15 +65,16 @@ def make_app() -> App:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command with these arguments; give its exit code. Says what went wrong, and raises nothing."""
+    """Run the command with these arguments and return its exit code; errors of ours are printed, not raised."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed, by somebody who wants to hear nothing
+        if getattr(sys, name) is None:  # the process was started with it closed
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # it lives as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(
             stream, io.TextIOWrapper
-        ):  # a sign that a terminal cannot show must not look like a failure
+        ):  # a character that the terminal cannot show is no reason to fail
             stream.reconfigure(errors="backslashreplace")
+    limit_width()
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = [STDIN if argument == "-" else argument for argument in arguments[:end]]
     try:

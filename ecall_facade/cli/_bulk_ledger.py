@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ecall_facade._json import JSON
     from ecall_facade.bulk import Job, Ledger, Row
+    from ecall_facade.bulk._schema import State
 
 LedgerUrl: TypeAlias = Annotated[
     str,
@@ -117,12 +118,12 @@ def row_number(row: Row) -> int:
     return row.line if row.line is not None else row.position + 1
 
 
-def counts_to_json(counts: Mapping[str, int]) -> dict[str, JSON]:
+def counts_to_json(counts: Mapping[State, int] | Mapping[str, int]) -> dict[str, JSON]:
     """Return counts by state for programs."""
-    return dict(counts)
+    return {str(state): number for state, number in counts.items()}
 
 
-def format_counts(counts: Mapping[str, int]) -> str:
+def format_counts(counts: Mapping[State, int] | Mapping[str, int]) -> str:
     """Return the counts that are not zero, as in `9,868 accepted, 2 rejected`."""
     words = [f"{count:,} {state}" for state, count in counts.items() if count]
     return ", ".join(words) or "no messages"

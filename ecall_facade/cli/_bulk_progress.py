@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
     from ecall_facade.bulk import SendProgress
+    from ecall_facade.bulk._schema import State
 
     Show: TypeAlias = Callable[[SendProgress], None]
 
-_OPEN = ("pending", "sending")
+_OPEN: tuple[State, ...] = ("pending", "sending")
 _LEAST_PAUSE = 0.5
 """Seconds; shorter pauses are not worth a word."""
 
 
 @contextmanager
-def sending_progress(counts: Mapping[str, int]) -> Generator[Show, None, None]:
+def sending_progress(counts: Mapping[State, int]) -> Generator[Show, None, None]:
     """Show how a job is being sent: a bar on stderr if it is a terminal, else only its pauses.
 
     Args:

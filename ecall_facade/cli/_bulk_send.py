@@ -45,12 +45,13 @@ from ecall_facade.cli._output import (
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from threading import Event
 
     from ecall_facade import ECall
     from ecall_facade._json import JSON
     from ecall_facade.bulk import Job, Ledger, Messages, SendProgress, SendReport
+    from ecall_facade.bulk._schema import State
 
 _LOOK_AGAIN = 0.5
 """Seconds between two looks at rows that another command is sending."""
@@ -162,9 +163,9 @@ def _make_plan(
             remark(words)
         refuse_problems(survey, remark)
         _check_senders(ecall, survey.without_sender)
+        messages_to = f"{count(survey.messages, 'message')} to"
         lines = [
-            f"{messages.source}: {count(survey.messages, 'message')} to"
-            f" {count(survey.recipients, 'recipient')}",
+            f"{messages.source}: {messages_to} {count(survey.recipients, 'recipient')}",
             *(f"  {line}" for line in survey.lines()),
             f"  Job {name!r} in the ledger {shown}",
         ]
@@ -299,7 +300,7 @@ def _warnings_as_remarks() -> Generator[None, None, None]:
         logger.removeHandler(handler)
 
 
-def _interrupted(counts: dict[str, int], texted: bool) -> Failure:
+def _interrupted(counts: Mapping[State, int], texted: bool) -> Failure:
     words = (
         f"Interrupted: {format_counts(counts)}. Nothing is under way; run the same line to continue"
     )
@@ -308,7 +309,7 @@ def _interrupted(counts: dict[str, int], texted: bool) -> Failure:
     return Failure(Exit.INTERRUPTED, "Interrupted", words, may_have_been_sent=texted)
 
 
-def _stop(reason: str, counts: dict[str, int], texted: bool) -> Failure:
+def _stop(reason: str, counts: Mapping[State, int], texted: bool) -> Failure:
     code = Exit.FAILED
     if not texted:
         code = Exit.NOT_SENT if reason.startswith(_UNREACHABLE) else Exit.REJECTED
@@ -322,7 +323,7 @@ def _stop(reason: str, counts: dict[str, int], texted: bool) -> Failure:
 def _tell(
     job: Job,
     plan: _Plan,
-    counts: dict[str, int],
+    counts: Mapping[State, int],
     stopped: str | None,
     failure: Failure | None,
     options: Options,
@@ -351,10 +352,11 @@ def _tell(
         say(f"{job.name}: {format_counts(counts)}")
     else:
         report(failure, as_json=False)
-    for state, words in (
-        ("unknown", "may have arrived, and are not sent again"),
-        ("rejected", "were refused by the service"),
-    ):
+    remarks: dict[State, str] = {
+        "unknown": "may have arrived, and are not sent again",
+        "rejected": "were refused by the service",
+    }
+    for state, words in remarks.items():
         if counts[state]:
             look = command_line("show", plan.ledger, job.name, "--state", state)
             remark(f"{counts[state]:,} {words}; look at them with: {look}")

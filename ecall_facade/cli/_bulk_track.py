@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from ecall_facade import DeliveryState
 from ecall_facade.cli._bulk_ledger import (
     JobName,
     LedgerUrl,
@@ -17,7 +18,6 @@ from ecall_facade.cli._bulk_ledger import (
 from ecall_facade.cli._bulk_progress import tracking_progress
 from ecall_facade.cli._output import Exit, Output, usage
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
-from ecall_facade.results import DeliveryState
 
 if TYPE_CHECKING:
     from ecall_facade._json import JSON

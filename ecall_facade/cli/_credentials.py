@@ -1,10 +1,11 @@
-"""Who the command is for the service: from the environment, or from a file that nobody else can read."""
+"""Who the command is for the service: from the environment, or from a file that nobody else can use."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
@@ -99,17 +100,61 @@ def _read_senders(path: Path, given: object) -> dict[str, str]:
 
 
 def _read_own(path: Path) -> bytes:
-    """Read a file that is its owner's alone; looked at after it was opened, so that no other can take its place."""
+    """Return the content of a file that nobody else can use, or that a secret mount hands out.
+
+    The file is looked at after it was opened, so that no other can take its place.
+    """
     try:
         with open(path, "rb", opener=_open_at_once) as file:  # Path.open has no opener
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise usage(f"{path} is not a regular file")
-            if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise usage(f"{path} can be used by others: chmod 600 {path}")
+            if sys.platform != "win32":
+                _check_rights(path, file.fileno())
             return file.read()
     except OSError as error:
         raise usage(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _check_rights(path: Path, descriptor: int) -> None:
+    """Refuse a file that others can use, unless that is how a secret is handed to a service.
+
+    Kubernetes, systemd and Docker give their secrets modes that let more than the owner read, and
+    mount them read-only, so that nobody can change the mode.
+    """
+    found = os.fstat(descriptor)
+    mode = found.st_mode
+    if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return
+    is_mine = found.st_uid == os.geteuid()
+    is_mounted = _is_read_only(descriptor)
+    if not mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if is_mounted or _is_in_folder_of_secrets(path):
+            return
+        # Left open to a group on purpose: no usual umask takes writing from the owner, and who owns
+        # the file of another user's service has to let it read.
+        is_for_a_group = not mode & (stat.S_IXGRP | stat.S_IRWXO)
+        if is_for_a_group and not (is_mine and mode & stat.S_IWUSR):
+            return
+    if is_mounted:
+        advice = "mount it with mode 0400 or 0440"
+    elif is_mine or os.geteuid() == 0:
+        advice = f"chmod 600 {path}"
+    else:
+        advice = f"ask its owner for chmod 440 {path}"
+    raise usage(f"{path} can be used by others: {advice}")
+
+
+def _is_read_only(descriptor: int) -> bool:
+    return bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
+
+
+def _is_in_folder_of_secrets(path: Path) -> bool:
+    """Return whether systemd or a container engine has put the file where it puts secrets."""
+    folders = ["/run/secrets"]
+    if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
+        folders.append(folder)
+    place = Path(os.path.realpath(path))
+    return any(place.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
 def _open_at_once(path: str, flags: int) -> int:

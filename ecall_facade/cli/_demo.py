@@ -29,10 +29,10 @@ Examples:
 def demo(
     *,
     json: Annotated[
-        bool, Parameter(help="One object with whether it worked, and the lines.")
+        bool, Parameter(help="Print one JSON object: whether it worked, and the lines.")
     ] = False,
 ) -> Exit:
-    """Watch messages being sent, followed and reported back, in a simulation."""
+    """Watch messages being sent, delivered and reported, in a simulation."""
     load_sandbox()  # or say what it needs
     from ecall_facade.sandbox.demo import run
 

@@ -279,7 +279,7 @@ def _check_first_response(report: Report, account: Account) -> bool:
 
 
 def _check_senders(report: Report, ecall: ECall) -> None:
-    senders = sorted(ecall._setup.options.senders)  # pyright: ignore[reportPrivateUsage]
+    senders = sorted(ecall._session.options.senders)  # pyright: ignore[reportPrivateUsage]
     if senders:
         report.add("sender", "your setup", "ok", f"set for {', '.join(senders)}")
     else:
@@ -343,7 +343,7 @@ def _check_versions(report: Report, ecall: ECall) -> None:
 def _check_paths(report: Report, ecall: ECall) -> None:
     """Read what does not exist at each path; those that can only be written to are not checked."""
     nowhere = _read_nowhere(ecall)
-    for operation in OPERATIONS:
+    for operation in OPERATIONS.values():
         known: Known = "inferred" if operation.level == "inferred" else "documented"
         subject = f"{operation.method} {operation.path}"
         if operation.method != "GET":

@@ -19,8 +19,8 @@ app = App(
     usage="Usage: ecall measure [OPTIONS] [TEXT]",
     help_epilogue=f"""\
 {NOTES}
-Nothing is sent, and no credentials are needed. Exit code 0 says that the text was measured; whether it fits is in the \
-answer.
+Nothing is sent, and no credentials are needed. Exit code 0 means that the text was measured; the output says whether \
+it fits.
 
 Examples:
   ecall measure "Grüezi, your parcel comes today"
@@ -37,11 +37,11 @@ def measure_text(
     *,
     text_file: TextFile = None,
     channel: Annotated[
-        Literal["sms", "whatsapp", "rcs"], Parameter(help="How it is to be sent; default sms.")
+        Literal["sms", "whatsapp", "rcs"], Parameter(help="Channel to measure for; default sms.")
     ] = "sms",
-    json: Annotated[bool, Parameter(help="JSON instead of words; errors too, on stdout.")] = False,
+    json: Annotated[bool, Parameter(help="Print JSON; errors as well, on stdout.")] = False,
 ) -> Exit:
-    """Measure a text before it is sent."""
+    """Show the length of a text before sending it."""
     words = read_text(text, text_file)
     problem: str | None = None
     try:

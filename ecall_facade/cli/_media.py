@@ -36,16 +36,16 @@ Examples:
 """
 )
 def upload(
-    file: Annotated[Path, Parameter(help="What is uploaded.", validator=not_stdin)],
+    file: Annotated[Path, Parameter(help="File to upload.", validator=not_stdin)],
     /,
     *,
     options: Options = DEFAULTS,
 ) -> Exit:
-    """Upload a file, and give the id that messages name it by."""
+    """Upload a file, and print the id that messages refer to it by."""
     with open_client(options) as ecall, progress(file.name) as on_progress:
         media = ecall.media.upload(file, on_progress=on_progress)
     Output(options.json).show(
-        _facts_of(media, options), f"Uploaded {file.name}, {_size(media)}: media {media.media_id}"
+        _to_json(media, options), f"Uploaded {file.name}, {_size(media)}: media {media.media_id}"
     )
     return Exit.DONE
 
@@ -60,27 +60,27 @@ Examples:
 """
 )
 def download(
-    media_id: Annotated[str, Parameter(help="Id that upload gave.")],
+    media_id: Annotated[str, Parameter(help="Id printed by `ecall media upload`.")],
     /,
     *,
-    to: Annotated[Path, Parameter(help="Where it is written.", validator=not_stdin)],
-    force: Annotated[bool, Parameter(help="Replace what is there.")] = False,
+    to: Annotated[Path, Parameter(help="File to write.", validator=not_stdin)],
+    force: Annotated[bool, Parameter(help="Replace an existing file.")] = False,
     options: Options = DEFAULTS,
 ) -> Exit:
     """Download a file."""
     if to.is_dir():
-        raise usage(f"{to.name or to} is a folder: name the file in it")
-    if to.exists() and not force:
-        raise usage(f"{to.name} is there already: --force replaces it")
+        raise usage(f"--to {to.name or to} is a folder; name a file")
+    if to.is_file() and not force:  # a pipe or a device is written to, and stays
+        raise usage(f"{to.name} exists already; --force replaces it")
     with open_client(options) as ecall, progress(to.name) as on_progress:
         media = ecall.media.download(media_id, to, on_progress=on_progress)
     Output(options.json).show(
-        {**_facts_of(media, options), "file": str(to)}, f"Downloaded {_size(media)} to {to.name}"
+        {**_to_json(media, options), "file": str(to)}, f"Downloaded {_size(media)} to {to.name}"
     )
     return Exit.DONE
 
 
-def _facts_of(media: Media, options: Options) -> dict[str, JSON]:
+def _to_json(media: Media, options: Options) -> dict[str, JSON]:
     return {
         "media_id": media.media_id,
         "content_type": media.content_type,

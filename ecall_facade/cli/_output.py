@@ -1,10 +1,12 @@
-"""What the command says to people and to programs, and the exit codes."""
+"""Output of the command for people and programs, and its exit codes."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Self, TextIO, TypeAlias
@@ -20,7 +22,7 @@ Line: TypeAlias = str | tuple[str | tuple[str, str], ...]
 
 
 class Exit(IntEnum):
-    """The exit codes; after a `send`, 2, 3 and 4 say that nobody was texted, and all others that somebody may be."""
+    """Exit codes; after `send`, 2, 3 and 4 mean that nobody was texted, all others that somebody may have been."""
 
     meaning: str
 
@@ -31,17 +33,17 @@ class Exit(IntEnum):
         return member
 
     DONE = 0, "done"
-    FAILED = 1, "failed in another way; what send sent before is named"
-    USAGE = 2, "usage error: arguments, credentials, or no sandbox can start"
+    FAILED = 1, "failed in another way; a message that was accepted is named"
+    USAGE = 2, "usage error: arguments or credentials, or the sandbox cannot start"
     REJECTED = 3, "rejected: the service refused, and nobody was texted"
     NOT_SENT = 4, "not sent: no connection, and nobody was texted"
-    UNKNOWN = 5, "outcome unknown: it may be out, so do not repeat it blindly"
+    UNKNOWN = 5, "outcome unknown: it may have been sent, so do not repeat it blindly"
     UNDELIVERED = 6, "the message failed or was not delivered"
     INTERRUPTED = 130, "interrupted"
 
 
 class Failure(Exception):
-    """What ends a command: an exit code, and what there is to say."""
+    """Ends a command with an exit code and a message."""
 
     def __init__(
         self,
@@ -65,13 +67,38 @@ class Failure(Exception):
         }
 
 
+NARROWEST = 20
+WIDEST = 1000
+
+
+def limit_width() -> None:
+    """Keep the width of the terminal, for this process, within what the help can be laid out for.
+
+    Below three columns cyclopts and rich would loop without end, with millions of them nearly so; and rich fails for a
+    `COLUMNS` or `LINES` that is not a number.
+    """
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch("0*[1-9][0-9]{0,8}", os.environ.get(name, "80")):
+            del os.environ[name]
+    columns = int(os.environ.get("COLUMNS") or _terminal_columns() or 80)
+    if not NARROWEST <= columns <= WIDEST:
+        os.environ["COLUMNS"] = str(min(max(columns, NARROWEST), WIDEST))
+
+
+def _terminal_columns() -> int:
+    for descriptor in range(3):  # as rich does: stdin, stdout, stderr
+        with suppress(OSError):
+            return os.get_terminal_size(descriptor).columns
+    return 0
+
+
 def usage(message: str) -> Failure:
-    """Make the failure for what cannot work as it was asked for."""
+    """Return the failure for a command that cannot work as it was called."""
     return Failure(Exit.USAGE, "UsageError", message)
 
 
 def failure_of(error: Exception, *, is_send: bool = False) -> Failure | None:
-    """Give the failure that an error stands for; None for one that nobody foresaw."""
+    """Return the failure for an error, or None for an unexpected one."""
     from ecall_facade.errors import APIError, ECallError
 
     if isinstance(error, Failure):
@@ -109,17 +136,17 @@ def _code_of(error: ECallError, is_send: bool) -> Exit:
         return Exit.UNKNOWN
     if isinstance(error, APIError) and 400 <= error.status_code < 500:
         return Exit.REJECTED
-    return Exit.NOT_SENT if is_send else Exit.FAILED  # a send whose file did not get there
+    return Exit.NOT_SENT if is_send else Exit.FAILED  # the upload before a send failed
 
 
 @dataclass(frozen=True)
 class Output:
-    """Says results: to people a line, to programs an object of JSON on a line."""
+    """Writes results: a line for people, or a JSON object on a line for programs."""
 
     as_json: bool
 
     def show(self, facts: Mapping[str, JSON], line: Line) -> None:
-        """Say one result, in the form that was asked for."""
+        """Write one result in the chosen form."""
         if self.as_json:
             write_json(facts)
         else:
@@ -127,13 +154,13 @@ class Output:
 
 
 def write_json(facts: Mapping[str, JSON]) -> None:
-    """Write an object on a line of its own, in ASCII, so that no encoding can spoil it."""
+    """Write an object on a line of its own, in ASCII, which every encoding can represent."""
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 
 
 def say(line: Line) -> None:
-    """Write a line for people, on a terminal with its colours."""
+    """Write a line for people, with colours on a terminal."""
     parts = [
         (part, "") if isinstance(part, str) else part
         for part in ((line,) if isinstance(line, str) else line)
@@ -150,7 +177,7 @@ def say(line: Line) -> None:
 
 
 def remark(line: str) -> None:
-    """Write a line beside the results, on stderr, if anybody reads it: no command fails for it."""
+    """Write a line to stderr; that nobody reads it is not an error."""
     try:
         sys.stderr.write(_printable(line) + "\n")
         sys.stderr.flush()
@@ -159,7 +186,7 @@ def remark(line: str) -> None:
 
 
 def report(failure: Failure, *, as_json: bool) -> Exit:
-    """Say what went wrong; give the exit code."""
+    """Write a failure and return its exit code."""
     try:
         if as_json:
             write_json({"error": failure.facts})
@@ -173,10 +200,10 @@ def report(failure: Failure, *, as_json: bool) -> Exit:
 
 
 def _give_up(stream: TextIO) -> None:
-    # Nobody reads any more, or the disk is full: Python would fail at its exit, with another code.
+    # The reader has left or the disk is full; flushing at exit would fail again and change the exit code.
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _printable(text: str) -> str:
-    # What a service or a file says must not steer the terminal.
+    # Text of a service or a file must not contain control sequences for the terminal.
     return "".join(sign if sign.isprintable() else " " for sign in text.replace("\0", ""))

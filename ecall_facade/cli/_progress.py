@@ -1,4 +1,4 @@
-"""A bar that shows how far a file has got, for people who watch."""
+"""A progress bar for uploads and downloads."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ecall_facade._media import Progress
+    from ecall_facade._uploads import Progress
 
 
 @contextmanager
 def progress(label: str) -> Generator[Progress | None, None, None]:
-    """Give what is told of the progress: a bar on stderr while it is a terminal, else nothing."""
+    """Yield a progress callback that draws a bar on stderr if it is a terminal, else None."""
     if not sys.stderr.isatty():
         yield None
         return

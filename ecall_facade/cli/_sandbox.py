@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 app = App(
     name="sandbox",
     help_epilogue="""\
-It listens on this machine only, unless --host says otherwise, and accepts any credentials, unless \
-ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD or a file give exact ones. It runs until Ctrl-C.
+The sandbox listens on this machine only, unless --host says otherwise. It accepts any credentials, unless \
+ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD or a file name the only valid ones. It runs until Ctrl-C.
 
-It is a simulation, and part of what it does rests on what could only be inferred about the service.
+It is a simulation; part of its behaviour is inferred, not documented by the service.
 
 Examples:
   ecall sandbox
@@ -46,27 +46,29 @@ Examples:
 def run_sandbox(
     *,
     port: Annotated[
-        int, Parameter(help="Where it listens; default 8398; 0 takes a free one.")
+        int, Parameter(help="Port to listen on; default 8398; 0 picks a free one.")
     ] = 8398,
     host: Annotated[
-        str, Parameter(help="Name or address it listens on; default 127.0.0.1.")
+        str, Parameter(help="Name or address to listen on; default 127.0.0.1.")
     ] = "127.0.0.1",
     open_page: Annotated[
-        bool, Parameter(name="--open", help="Open its inbox in a browser.")
+        bool, Parameter(name="--open", help="Open the inbox in a browser.")
     ] = False,
     callback_url: Annotated[
-        str | None, Parameter(help="Is told of every change of every message.")
+        str | None, Parameter(help="URL that is called at every status change.")
     ] = None,
     inbound_url: Annotated[
-        str | None, Parameter(help="Is told what people answer in the inbox.")
+        str | None, Parameter(help="URL that is called for every reply from the inbox.")
     ] = None,
     credentials: Annotated[
         Path | None,
-        Parameter(help="TOML file with the exact username and password.", validator=not_stdin),
+        Parameter(help="TOML file with the username and password to accept.", validator=not_stdin),
     ] = None,
-    json: Annotated[bool, Parameter(help="One object with its address, once it is ready.")] = False,
+    json: Annotated[
+        bool, Parameter(help="Print one JSON object with the address, once it is ready.")
+    ] = False,
 ) -> Exit:
-    """Run an eCall on this machine, to build and test against."""
+    """Run a simulated eCall on this machine, to build and test against."""
     exact = _exact_credentials(credentials)
     with (
         _signals() as stopping,
@@ -78,7 +80,9 @@ def run_sandbox(
             _introduce(sandbox, exact is None)
         if open_page and not webbrowser.open(f"{sandbox.url}/"):
             remark(f"No browser could be opened; the inbox is at {sandbox.url}/")
-        while not stopping.wait(0.5):  # not for ever, or Windows would not hear of Ctrl-C
+        while not stopping.wait(
+            0.5
+        ):  # with a timeout, as Windows handles Ctrl-C only between waits
             pass
     return Exit.DONE
 
@@ -93,9 +97,7 @@ def _exact_credentials(file: Path | None) -> tuple[str, str] | None:
     if not username and not password:
         return None
     if not username or not password:
-        raise usage(
-            "ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD go together: one of them is not set"
-        )
+        raise usage("Set both ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD, or neither")
     return username, password
 
 
@@ -110,7 +112,7 @@ def _make(
     from ecall_facade.sandbox import Sandbox
 
     class Lenient(Sandbox):
-        """For people, who make up credentials as they go; what tests use always checks."""
+        """Accepts any credentials, for people who try it out; in tests they are always checked."""
 
         _checks_credentials = False
 
@@ -132,7 +134,7 @@ def _make(
 
 @contextmanager
 def _signals() -> Generator[threading.Event, None, None]:
-    """Take Ctrl-C, SIGTERM and the end of the terminal for the wish to end well."""
+    """Set an event on Ctrl-C, SIGTERM and the end of the terminal, instead of ending at once."""
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001

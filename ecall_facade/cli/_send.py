@@ -13,7 +13,7 @@ from ecall_facade.cli._output import Exit, Failure, Output, failure_of, report, 
 from ecall_facade.cli._progress import progress
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 from ecall_facade.cli._text import NOTES, Text, TextFile, not_stdin, read_text
-from ecall_facade.cli._watch import exit_of, facts_of, line_of, watch
+from ecall_facade.cli._watch import exit_code, format_line, to_json, watch
 from ecall_facade.numbers import RawAddress, mask, normalize
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ app = App(
     usage="Usage: ecall send [OPTIONS] TO [TEXT]",
     help_epilogue=f"""\
 {NOTES}
-The sender is --sender, or ECALL_SENDER, ECALL_SENDER_WHATSAPP, ECALL_SENDER_RCS.
+The sender is --sender, or else ECALL_SENDER, ECALL_SENDER_WHATSAPP or ECALL_SENDER_RCS.
 
-Only after exit codes 2, 3 and 4 is it certain that nobody was texted: repeat it after no other.
+Only exit codes 2, 3 and 4 mean that nobody was texted. Do not repeat the command after any other.
 
 Examples:
   ecall send "079 123 45 67" "Your code is 481 516" --sender ACME
@@ -42,49 +42,51 @@ Examples:
 
 @app.default
 def send(
-    to: Annotated[str, Parameter(help="Number of the recipient, as people write it.")],
+    to: Annotated[str, Parameter(help="Phone number of the recipient, as people write it.")],
     text: Text = None,
     /,
     *,
     text_file: TextFile = None,
     file: Annotated[
         Path | None,
-        Parameter(help="Send this file instead of a text; not by SMS.", validator=not_stdin),
+        Parameter(
+            help="Send this file instead of a text; not possible by SMS.", validator=not_stdin
+        ),
     ] = None,
     content_type: Annotated[
-        str | None, Parameter(help="Kind of the file, where its name does not tell.")
+        str | None, Parameter(help="Media type of the file, if it cannot be guessed from its name.")
     ] = None,
-    channel: Annotated[ChannelName, Parameter(help="How it is sent; default sms.")] = "sms",
-    sender: Annotated[str | None, Parameter(help="Who it is from.")] = None,
+    channel: Annotated[ChannelName, Parameter(help="Channel to send by; default sms.")] = "sms",
+    sender: Annotated[str | None, Parameter(help="Sender of the message.")] = None,
     page_limit: Annotated[
-        int | None, Parameter(help="Most pages that an SMS may have, 1 to 10.")
+        int | None, Parameter(help="Maximum number of pages of an SMS, 1 to 10.")
     ] = None,
     region: Annotated[
-        str, Parameter(help="Country of numbers that do not name theirs; default CH.")
+        str, Parameter(help="Country of numbers without a country code; default CH.")
     ] = "CH",
     raw: Annotated[
-        bool, Parameter(help="TO is a short code or a pager's address, sent as it is.")
+        bool, Parameter(help="TO is a short code or a pager address, and is sent unchanged.")
     ] = False,
-    wait: Annotated[bool, Parameter(help="Follow it until it is delivered or has failed.")] = False,
-    timeout: Annotated[float, Parameter(help="Seconds to follow it for; default 60.")] = 60,
+    wait: Annotated[
+        bool, Parameter(help="Wait until the message is delivered or has failed.")
+    ] = False,
+    timeout: Annotated[float, Parameter(help="Seconds to wait with --wait; default 60.")] = 60,
     options: Options = DEFAULTS,
 ) -> Exit:
     """Send one message to one recipient."""
     if wait and not 0 < timeout < 1e9:
-        raise usage("--timeout is a positive number of seconds")
+        raise usage("--timeout must be a positive number of seconds")
     if channel != "sms" and page_limit is not None:
-        raise usage("--page-limit is for SMS")
+        raise usage("--page-limit is possible for SMS only")
     if file is not None and (text is not None or text_file is not None or channel == "sms"):
-        raise usage("A file goes by WhatsApp or RCS, and without a text")
+        raise usage("--file needs --channel whatsapp or rcs, and cannot be combined with a text")
     words = "" if file is not None else read_text(text, text_file)
     with open_client(options, region) as ecall:
         address = RawAddress(to) if raw else to
         try:
             recipient = mask(normalize(address, region))
         except InvalidNumber as error:
-            error.add_note(
-                "On the command line that is --raw"
-            )  # a RawAddress, which the error names
+            error.add_note("On the command line, use --raw")  # a RawAddress, which the error names
             raise
         try:
             if file is not None:
@@ -97,7 +99,7 @@ def send(
             raise _interrupted() from None
         except ECallError as error:
             raise failure_of(error, is_send=True) or error from None
-        facts = _facts_of(sent, channel, recipient, options)
+        facts = _to_json(sent, channel, recipient, options)
         try:
             if not wait or not options.json:
                 pages = (
@@ -134,11 +136,11 @@ def _send_file(
 
 
 def _interrupted() -> Failure:
-    words = "Interrupted while it was being sent; it may have gone out: do not repeat it blindly"
+    words = "Interrupted while sending; the message may have been sent, so do not repeat it blindly"
     return Failure(Exit.UNKNOWN, "Interrupted", words, may_have_been_sent=True)
 
 
-def _facts_of(
+def _to_json(
     sent: SentMessage, channel: ChannelName, recipient: str, options: Options
 ) -> dict[str, JSON]:
     return {
@@ -155,7 +157,7 @@ def _facts_of(
 def _follow(
     ecall: ECall, message_id: str, timeout: float, facts: dict[str, JSON], as_json: bool
 ) -> Exit:
-    """Follow a message that was accepted. Its id is said whatever happens, to programs with how it ended."""
+    """Follow an accepted message; with JSON, write its id and how it ended in one object, whatever happens."""
     code = Exit.DONE
     failure: Failure | None = None
     try:
@@ -165,13 +167,13 @@ def _follow(
             facts |= {
                 "state": str(seen.state),
                 "is_final": seen.is_final,
-                "error": facts_of(seen)["error"],
+                "error": to_json(seen)["error"],
             }
-            code = exit_of(seen)
+            code = exit_code(seen)
             if not as_json:
-                Output(as_json).show({}, line_of(seen))
+                Output(as_json).show({}, format_line(seen))
     except KeyboardInterrupt:
-        words = "Interrupted; the message was accepted before"
+        words = "Interrupted while waiting; the message was accepted"
         failure = Failure(Exit.INTERRUPTED, "Interrupted", words, may_have_been_sent=True)
     except ECallError as error:
         failure = failure_of(error)

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 class Options:
     """The options of every command that talks to the service."""
 
-    json: Annotated[bool, Parameter(help="JSON instead of words; errors too, on stdout.")] = False
-    sandbox: Annotated[bool, Parameter(help="Use a sandbox of its own; nobody is texted.")] = False
+    json: Annotated[bool, Parameter(help="Print JSON; errors as well, on stdout.")] = False
+    sandbox: Annotated[
+        bool, Parameter(help="Use a new sandbox for this command; nobody is texted.")
+    ] = False
     credentials: Annotated[
         Path | None,
         Parameter(
@@ -36,9 +38,7 @@ class Options:
             validator=not_stdin,
         ),
     ] = None
-    api_version: Annotated[
-        ApiVersion | None, Parameter(help="Version of the service's interface; default v2.")
-    ] = None
+    api_version: Annotated[ApiVersion | None, Parameter(help="API version; default v2.")] = None
 
 
 DEFAULTS = Options()
@@ -46,7 +46,7 @@ DEFAULTS = Options()
 
 @contextmanager
 def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, None]:
-    """Open a client as the options say."""
+    """Open a client of the service or, with --sandbox, of a new sandbox."""
     if not options.sandbox:
         with ECall(
             **find_settings(options.credentials), api_version=options.api_version, region=region
@@ -54,7 +54,7 @@ def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, 
             yield ecall
         return
     if options.credentials is not None:
-        raise usage("--sandbox has credentials of its own: leave --credentials away")
+        raise usage("--sandbox has credentials of its own; remove --credentials")
     with running(load_sandbox()()) as sandbox:
         remark("SIMULATION: an embedded sandbox, nobody is texted")
         with ECall(**sandbox.credentials, api_version=options.api_version, region=region) as ecall:
@@ -65,17 +65,17 @@ def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, 
 
 
 def explain(error: Exception, options: Options) -> Exception:
-    """Say, of an id that an embedded sandbox does not know, where it may be known."""
+    """Add a note to an error about an id that the new sandbox cannot know, and return the error."""
     if options.sandbox and isinstance(error, NotFound) and not hasattr(error, "__notes__"):
         error.add_note(
-            "The embedded sandbox began empty; for ids of an `ecall sandbox` that runs elsewhere, set ECALL_BASE_URL "
-            "to it and leave --sandbox away"
+            "The new sandbox is empty; for ids of a running `ecall sandbox`, set ECALL_BASE_URL to its address and "
+            "remove --sandbox"
         )
     return error
 
 
 def load_sandbox() -> type[Sandbox]:
-    """Load the sandbox, which takes its time and has needs of its own."""
+    """Import the sandbox, which is slow and needs packages of its own."""
     try:
         from ecall_facade.sandbox import Sandbox
     except ImportError as error:
@@ -85,7 +85,7 @@ def load_sandbox() -> type[Sandbox]:
 
 @contextmanager
 def running(sandbox: Sandbox) -> Generator[Sandbox, None, None]:
-    """Run a sandbox; where it cannot listen, that is a matter of how it was asked for."""
+    """Run a sandbox; that it cannot listen is a usage error."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

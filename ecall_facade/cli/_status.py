@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from ecall_facade import ECallError
 from ecall_facade.cli._output import Exit, Failure, Output, failure_of, report, usage
 from ecall_facade.cli._session import DEFAULTS, Options, explain, open_client
-from ecall_facade.cli._watch import exit_of, facts_of, line_of, watch
+from ecall_facade.cli._watch import exit_code, format_line, to_json, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,16 +34,22 @@ Examples:
 
 @app.default
 def status(
-    message_ids: Annotated[list[str], Parameter(name="MESSAGE-ID", help="Ids that send gave.")],
+    message_ids: Annotated[
+        list[str], Parameter(name="MESSAGE-ID", help="Ids printed by `ecall send`.")
+    ],
     /,
     *,
-    watch: Annotated[bool, Parameter(help="Follow them until nothing more happens.")] = False,
-    timeout: Annotated[float, Parameter(help="Seconds to follow them for; default 60.")] = 60,
+    watch: Annotated[
+        bool, Parameter(help="Follow the messages until their states are final.")
+    ] = False,
+    timeout: Annotated[
+        float, Parameter(help="Seconds to follow them with --watch; default 60.")
+    ] = 60,
     options: Options = DEFAULTS,
 ) -> Exit:
-    """Tell how far messages have come."""
+    """Show the delivery status of messages."""
     if watch and not 0 < timeout < 1e9:
-        raise usage("--timeout is a positive number of seconds")
+        raise usage("--timeout must be a positive number of seconds")
     out = Output(options.json)
     failed: list[Exit] = []
     try:
@@ -56,9 +62,9 @@ def status(
                     if (failure := failure_of(seen)) is not None:
                         failed.append(report(failure, as_json=options.json))
                 else:
-                    out.show({**facts_of(seen), "simulated": options.sandbox}, line_of(seen))
-                    if watch and exit_of(seen):
-                        failed.append(exit_of(seen))
+                    out.show({**to_json(seen), "simulated": options.sandbox}, format_line(seen))
+                    if watch and exit_code(seen):
+                        failed.append(exit_code(seen))
     except KeyboardInterrupt:  # messages with an id are out, as every error of a status says
         raise Failure(
             Exit.INTERRUPTED, "Interrupted", "Interrupted", may_have_been_sent=True

@@ -11,37 +11,34 @@ from cyclopts import Parameter
 from ecall_facade.cli._output import usage
 
 STDIN = "\0-"
-"""What a bare `-` becomes, which cyclopts takes for an option; no argument of a process can hold a NUL."""
+"""Stands for a bare `-`, which cyclopts takes for an option; no argument of a process can contain a NUL."""
 
 NOTES = """\
-The text is an argument, or comes from --text-file, or from stdin: with "-", or where nothing else is given and stdin \
-is no terminal. Files and stdin are UTF-8, and one line break at their end is left out. A text that begins with "-" \
-goes after "--".
+Pass the text as an argument, with --text-file, or on stdin: with "-", or without a text if stdin is not a terminal. \
+Files and stdin must be UTF-8; one line break at their end is removed. Put a text that begins with "-" after "--".
 """
 
 Text: TypeAlias = Annotated[str | None, Parameter(help='The text, or "-" for stdin.')]
-TextFile: TypeAlias = Annotated[Path | None, Parameter(help="File with the text.")]
+TextFile: TypeAlias = Annotated[Path | None, Parameter(help="Read the text from this file.")]
 
 
 def not_stdin(_: object, path: Path | None) -> None:
-    """Refuse a bare `-` where a file is to be named; for cyclopts, as a validator."""
+    """Refuse a bare `-` where a file must be named; a validator for cyclopts."""
     if str(path) == STDIN:
-        raise ValueError("Name a file, as only a text can come from stdin")
+        raise ValueError("Name a file; only a text can be read from stdin")
 
 
 def read_text(text: str | None, file: Path | None) -> str:
-    """Give the text from the one place that was named."""
+    """Return the text from the one source that was given."""
     if text is not None and file is not None:
-        raise usage("There are two texts, the argument and --text-file: leave one away")
+        raise usage("Pass the text as an argument or with --text-file, not both")
     if file is not None and str(file) != STDIN:
         return _decode(_read(file), file.name)
     if text is not None and text != STDIN:
         return text
-    # Only one that was asked for by name is waited for at a terminal.
+    # At a terminal, wait for input only if it was asked for explicitly.
     if sys.stdin is None or (text is None and file is None and sys.stdin.isatty()):
-        raise usage(
-            'There is no text: give it as an argument, with --text-file, or on stdin with "-"'
-        )
+        raise usage('No text: pass it as an argument, with --text-file, or on stdin with "-"')
     return _decode(sys.stdin.buffer.read(), "stdin")
 
 

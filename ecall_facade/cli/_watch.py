@@ -1,4 +1,4 @@
-"""Follow messages until nothing more happens to them, and how a status is shown."""
+"""Follow messages until their state is final, and format a status for people and programs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _BAD = {DeliveryState.FAILED, DeliveryState.UNDELIVERED}
 def watch(
     ecall: ECall, message_ids: Sequence[str], timeout: float
 ) -> Iterator[tuple[str, MessageStatus | ECallError]]:
-    """Give each change of each message as it comes, until all are final; an error ends the watch of its message.
+    """Yield each change of each message as it happens, until all are final; an error ends the watch of its message.
 
-    Looks as rarely, and bears with as much, as `messages.wait`.
+    The service is asked as rarely, and passing errors are absorbed, as by `messages.wait`.
     """
     waits = {message_id: Wait(message_id, timeout, "final") for message_id in message_ids}
     due = dict.fromkeys(waits, 0.0)
@@ -61,8 +61,8 @@ def _look(ecall: ECall, message_id: str, left: float) -> MessageStatus | ECallEr
         return error
 
 
-def facts_of(status: MessageStatus) -> dict[str, JSON]:
-    """Give a status for programs."""
+def to_json(status: MessageStatus) -> dict[str, JSON]:
+    """Return a status as JSON for programs."""
     problem = status.error
     return {
         "message_id": status.message_id,
@@ -76,8 +76,8 @@ def facts_of(status: MessageStatus) -> dict[str, JSON]:
     }
 
 
-def line_of(status: MessageStatus) -> Line:
-    """Give a status for people, in their time."""
+def format_line(status: MessageStatus) -> Line:
+    """Return a status as a line for people, in their local time."""
     at = f"{status.updated_at.astimezone():%Y-%m-%d %H:%M:%S}" if status.updated_at else ""
     words = [status.error.code, mask_numbers_in(status.error.message or "")] if status.error else []
     style = (
@@ -91,6 +91,6 @@ def line_of(status: MessageStatus) -> Line:
     return (status.message_id, "  ", (f"{status.state}", style), f"  {rest}" if rest else "")
 
 
-def exit_of(status: MessageStatus) -> Exit:
-    """Tell by the exit code how a message that was followed has ended."""
+def exit_code(status: MessageStatus) -> Exit:
+    """Return the exit code for the state in which a message was last seen."""
     return Exit.UNDELIVERED if status.state in _BAD else Exit.DONE

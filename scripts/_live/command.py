@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from _output import show
 from ecall_facade import ECallError, UsageError
 from ecall_facade._settings import Account
-from ecall_facade._transports.connections import sync_pool
+from ecall_facade._transports.connections import open_pool
 from ecall_facade.numbers import normalize, normalize_sender
 
 from . import report, scrub
@@ -67,7 +67,7 @@ def _check(given: argparse.Namespace) -> int:
             given.record.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{given.record} cannot be a folder: {error.strerror}") from None
-    watch, book = Watch(sync_pool(account), 0 if number is None else 1), Book()
+    watch, book = Watch(open_pool(account), 0 if number is None else 1), Book()
     walk = Walk(account, watch, book, given.wait)
     try:
         if number is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pprint
 import sys
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from openapi_python_client.strings import PythonIdentifier, snake_case
 
+from _openapi import Node, operations, property_names, resolve
+
 LIMITS = ("minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems")
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 def refuse(where: str, problem: str, remedy: str) -> NoReturn:
@@ -18,51 +18,9 @@ def refuse(where: str, problem: str, remedy: str) -> NoReturn:
     sys.exit(f"spec/ecall.yaml, {where}: {problem}; {remedy}")
 
 
-def resolve(spec: dict[str, Any], node: Any) -> Any:
-    """Return what a `$ref` points to, or the node itself."""
-    while isinstance(node, dict) and "$ref" in node:
-        target: Any = spec
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            target = target[part.replace("~1", "/").replace("~0", "~")]
-        node = target
-    return node
-
-
-def operations(spec: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield path, method and operation of each operation."""
-    for path, item in spec["paths"].items():
-        for method in METHODS:
-            if method in item:
-                yield path, method.upper(), item[method]
-
-
 def identifier(name: str) -> str:
     """Return the Python name that the generator gives to a JSON name."""
     return str(PythonIdentifier(name, "field_"))
-
-
-def property_names(spec: dict[str, Any], schemas: list[Any]) -> set[str]:
-    """Return the names of all properties that the schemas lead to."""
-    names: set[str] = set()
-    seen: set[str] = set()
-    todo: list[object] = list(schemas)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, list):
-            todo.extend(node)
-        elif isinstance(node, dict):
-            reference = node.get("$ref")
-            if isinstance(reference, str) and reference not in seen:
-                seen.add(reference)
-                todo.append(resolve(spec, node))
-            properties = node.get("properties")
-            if isinstance(properties, dict):
-                names.update(properties)
-                todo.extend(properties.values())
-            # Examples are data: the names in them are not properties of the API.
-            skipped = {"properties", "examples", "default"}
-            todo.extend(value for key, value in node.items() if key not in skipped)
-    return names
 
 
 def by_lower_case(names: set[str]) -> dict[str, str]:
@@ -76,7 +34,7 @@ def by_lower_case(names: set[str]) -> dict[str, str]:
     return table
 
 
-def schema_classes(spec: dict[str, Any]) -> str:
+def schema_classes(spec: Node) -> str:
     """Write, for each schema with properties, a class of its JSON names and limits."""
     parts: list[str] = []
     for name, schema in sorted(spec["components"]["schemas"].items()):
@@ -100,7 +58,7 @@ def schema_classes(spec: dict[str, Any]) -> str:
     return "\n\n\n".join(parts)
 
 
-def enum_members(spec: dict[str, Any], name: str) -> dict[str, str]:
+def enum_members(spec: Node, name: str) -> dict[str, str]:
     """Return the Python name of each value of an enum."""
     schema = spec["components"]["schemas"][name]
     values = schema["enum"]
@@ -108,7 +66,7 @@ def enum_members(spec: dict[str, Any], name: str) -> dict[str, str]:
     return dict(zip(values, names, strict=True))
 
 
-def channel_rules(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def channel_rules(spec: Node) -> dict[str, dict[str, Any]]:
     """Return the rules of each channel, found by the `const` that leads to them.
 
     They stand in the schema of a message as a chain of `if`, `then` and `else`.
@@ -145,7 +103,7 @@ def channel_rule(channel: str, rule: dict[str, Any] | None) -> tuple[int, list[s
     return length, list(values)
 
 
-def write_channel_rules(spec: dict[str, Any]) -> str:
+def write_channel_rules(spec: Node) -> str:
     """Write the rules of all channels, keyed by the enum."""
     rules = channel_rules(spec)
     lines: list[str] = []
@@ -155,33 +113,30 @@ def write_channel_rules(spec: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_operations(spec: dict[str, Any]) -> str:
+def write_operations(spec: Node) -> str:
     """Write the operations with their paths and how well those are known."""
     lines: list[str] = []
     names: set[str] = set()
-    for path, method, operation in operations(spec):
-        where = f"{method} {path}"
-        if "operationId" not in operation:
-            refuse(where, "it has no operationId", "give it one that no other operation has")
-        if "level" not in operation.get("x-evidence", {}):
+    for operation in operations(spec):
+        where = str(operation)
+        if "level" not in operation.node.get("x-evidence", {}):
             refuse(where, "it has no x-evidence", "say how well the path is known: level, source")
-        name = str(PythonIdentifier(operation["operationId"], "operation_"))
+        name = str(PythonIdentifier(operation.node["operationId"], "operation_"))
         if name in names:
-            refuse(
-                where, f"the operationId {operation['operationId']} is there twice", "rename one"
-            )
+            refuse(where, f"its name in Python, {name}, is there twice", "rename the operationId")
         names.add(name)
-        level = operation["x-evidence"]["level"]
+        method, path = operation.method.upper(), operation.path
+        level = operation.node["x-evidence"]["level"]
         lines.append(f"    {name!r}: Operation({name!r}, {method!r}, {path!r}, {level!r}),")
     return "\n".join(lines)
 
 
-def tables(spec: dict[str, Any]) -> str:
+def tables(spec: Node) -> str:
     """Return the source of `tables.py`."""
     bodies = [
-        operation["requestBody"]
-        for _, _, operation in operations(spec)
-        if "requestBody" in operation
+        operation.node["requestBody"]
+        for operation in operations(spec)
+        if "requestBody" in operation.node
     ]
     names = by_lower_case(property_names(spec, [spec["components"]["schemas"]]))
     requests = sorted(name.lower() for name in property_names(spec, bodies))

@@ -1,37 +1,18 @@
-#!/usr/bin/env python3
-"""Write docs/evidence.md and the summary in README.md: how well each fact of spec/ecall.yaml is known, and from where.
-
-scripts/evidence          writes both
-scripts/evidence --check  writes nothing; fails where they would differ
-
-Exits with 2, and names the places, where a part of the spec has no usable `x-evidence`.
-"""
+"""How well each fact of the spec is known, and from where: docs/evidence.md, and its summary in README.md."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
-
-if importlib.util.find_spec("yaml") is None:
-    from _setup import inside_environment
-
-    inside_environment()
+from typing import Any, Final, NamedTuple
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-SPEC = ROOT / "spec" / "ecall.yaml"
-PAGE = ROOT / "docs" / "evidence.md"
-README = ROOT / "README.md"
-BEGIN = "<!-- evidence: written by scripts/evidence -->"
-END = "<!-- evidence: end -->"
+from _openapi import DATA, METHODS, Node, escaped, look_up, place_of, unescaped
 
-Node: TypeAlias = dict[str, Any]
+BEGIN = "<!-- evidence: written by scripts/regenerate -->"
+END = "<!-- evidence: end -->"
 
 LEVELS: Final = {
     "documented": "the vendor's documentation says so",
@@ -71,7 +52,6 @@ HOLDERS: Final = {
     "patternProperties": "property",
 }
 CONDITIONS: Final = {"not", "if", "then", "else", "dependentSchemas"}
-DATA: Final = {"example", "examples", "default", "const", "enum", "mapping", "x-evidence"}
 NEEDS_NONE: Final = {"path", "callback", "request body", "other"}
 MAY_BE_REFERENCES: Final = {
     "path",
@@ -82,6 +62,9 @@ MAY_BE_REFERENCES: Final = {
     "status",
     "security scheme",
 }
+
+
+REMEDY: Final = f"give it a level ({', '.join(LEVELS)}) and a source"
 
 
 class Fact(NamedTuple):
@@ -111,7 +94,9 @@ def read_facts(spec: Node) -> dict[str, Fact]:
             if not isinstance(target, dict) or (
                 "x-evidence" not in target and kind not in NEEDS_NONE
             ):
-                lacking.append(f"{pointer}: {node['$ref']} leads to nothing with x-evidence")
+                lacking.append(
+                    f"{place_of(pointer)}: {node['$ref']} leads to nothing with x-evidence; {REMEDY}"
+                )
         elif isinstance(node, dict) and "x-evidence" in node:
             evidence = node["x-evidence"]
             if is_evidence(evidence):
@@ -119,11 +104,9 @@ def read_facts(spec: Node) -> dict[str, Fact]:
                     pointer, kind, node, evidence["level"], evidence["source"].strip()
                 )
             else:
-                lacking.append(
-                    f"{pointer}: x-evidence is not a level ({', '.join(LEVELS)}) and a source"
-                )
+                lacking.append(f"{place_of(pointer)}: x-evidence of another shape; {REMEDY}")
         elif kind not in NEEDS_NONE:
-            lacking.append(f"{pointer}: no x-evidence")
+            lacking.append(f"{place_of(pointer)}: no x-evidence; {REMEDY}")
     if lacking:
         raise Lacking("\n".join(lacking))
     return facts
@@ -155,7 +138,7 @@ def parts(
     elif isinstance(node, dict):
         for key, value in node.items():
             below = f"{pointer}/{escaped(key)}"
-            if kind == "path" and isinstance(value, dict):
+            if kind == "path" and key in METHODS:
                 yield from parts(value, below, "operation")
             elif kind == "callback":
                 yield from parts(value, below, "path")
@@ -185,26 +168,6 @@ def exact(kind: str, pointer: str, node: object, *, in_rule: bool) -> str:
     return "rule" if kind == "property" and in_rule else kind
 
 
-def escaped(name: object) -> str:
-    return str(name).replace("~", "~0").replace("/", "~1")
-
-
-def unescaped(name: str) -> str:
-    return name.replace("~1", "/").replace("~0", "~")
-
-
-def look_up(spec: Node, pointer: str) -> Any:
-    """Give what is at a place of this document, or None."""
-    node: Any = spec
-    for part in pointer.split("/")[1:] if pointer.startswith("#/") else [""]:
-        name = unescaped(part)
-        if isinstance(node, list) and name.isdecimal() and int(name) < len(node):
-            node = node[int(name)]
-        else:
-            node = node.get(name) if isinstance(node, dict) else None
-    return node
-
-
 # Writing
 
 
@@ -222,11 +185,11 @@ class Page:
         self._add(
             "# Evidence",
             "",
-            "<!-- Written by scripts/evidence from spec/ecall.yaml; not to be edited. -->",
+            "<!-- Written by scripts/regenerate from spec/ecall.yaml; not to be edited. -->",
             "",
         )
         self._add(
-            "How well each fact about the service is known, and from where. `scripts/evidence` makes this page from",
+            "How well each fact about the service is known, and from where. `scripts/regenerate` makes this page from",
             "[the description of the service](../spec/ecall.yaml) alone; correct a fact there, and run it again.",
             "",
             *[f"- **{level}**: {meaning}" for level, meaning in LEVELS.items()],
@@ -255,9 +218,9 @@ class Page:
         self._add("", "## Callbacks")
         self._operations("webhooks")
         self._add("", "## Schemas")
-        for name in self.spec["components"]["schemas"]:
+        for name in self.spec.get("components", {}).get("schemas", {}):
             self._schema(name)
-        for holder, rules in self.spec["components"].items():
+        for holder, rules in self.spec.get("components", {}).items():
             if holder.startswith("x-"):
                 self._add("", f"## {holder.removeprefix('x-').replace('-', ' ').capitalize()}")
                 for name in rules:
@@ -298,7 +261,9 @@ class Page:
                     f"{operation.get('summary', '')} **{level}**: {source}.",
                     "",
                 )
-                rows = [*self._parameters(operation, pointer), *self._requests(operation, pointer)]
+                shared = f"#/{holder}/{escaped(path)}"
+                rows = [*self._parameters(item, shared), *self._parameters(operation, pointer)]
+                rows += self._requests(operation, pointer)
                 rows += self._answers(operation, pointer)
                 self._table(("part", "what", "level", "source"), rows)
 
@@ -490,44 +455,5 @@ def with_summary(readme: str, text: str) -> str:
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        sys.exit(f"{README.name} has no place for the summary: {BEGIN} … {END}")
+        raise ValueError(f"no place for the summary; add the lines {BEGIN} and {END}")
     return before + text + after
-
-
-def main() -> None:
-    if sys.argv[1:] not in ([], ["--check"]):
-        sys.exit(__doc__)
-    loader = getattr(
-        yaml, "CSafeLoader", yaml.SafeLoader
-    )  # the one in C is ten times as fast, and not everywhere
-    spec = yaml.load(SPEC.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506  # it is safe
-    try:
-        page = Page(spec)
-    except Lacking as error:
-        print(
-            f"{SPEC.relative_to(ROOT)} does not say how well all of it is known:\n{error}",
-            file=sys.stderr,
-        )
-        sys.exit(2)
-    wanted = {
-        PAGE: page.text(),
-        README: with_summary(README.read_text(encoding="utf-8"), summary(page.facts)),
-    }
-    differing = [
-        path
-        for path, text in wanted.items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
-    names = ", ".join(str(path.relative_to(ROOT)) for path in differing)
-    if not differing:
-        print("docs/evidence.md and README.md are what spec/ecall.yaml says")
-    elif sys.argv[1:]:
-        sys.exit(f"Not what spec/ecall.yaml says; run scripts/evidence: {names}")
-    else:
-        for path in differing:
-            path.write_text(wanted[path], encoding="utf-8", newline="\n")
-        print(f"Wrote {names}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,183 @@
+"""What no longer fits after a change of the spec, and is left to a person: types in the facade, examples, cassettes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from _openapi import Node, Operation, escaped, operations, place_of, resolve
+
+_URI = "urn:spec"
+_VERSION = re.compile(r"^/api/v\d+/")
+# Recorded because they are not what the spec describes; tests/test_regenerate.py sees that each is one of those.
+UNFIT_ON_PURPOSE = {
+    "error-200-html",
+    "error-200-list",
+    "error-502-html",
+    "other-states",
+    "unknown-path",
+    "unknown-version",
+    "wait-through-trouble",
+}
+
+
+def leftovers(root: Path, spec: Node) -> Iterator[str]:
+    """Yield a line for each place that no longer fits the spec."""
+    judge = Judge(spec)
+    yield from type_errors(root)
+    yield from example_problems(judge)
+    yield from cassette_problems(judge, root / "tests" / "cassettes")
+
+
+def type_errors(root: Path) -> Iterator[str]:
+    """Yield what mypy says of the facade."""
+    if not (root / "ecall_facade").is_dir():
+        return
+    options = ("--no-error-summary", "--hide-error-context", "--no-pretty", "--no-color-output")
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "ecall_facade"],
+        cwd=root,
+        env={**os.environ, "MYPYPATH": str(root / "generated")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    lines = [line for line in result.stdout.splitlines() if ": note: " not in line]
+    if result.returncode and not lines:  # mypy itself did not run
+        lines = [" ".join(result.stderr.split())]
+    yield from lines
+
+
+class Judge:
+    """Names what is wrong with a value, by a schema of the spec."""
+
+    def __init__(self, spec: Node) -> None:
+        self.spec = spec
+        self._registry = Registry().with_resource(_URI, DRAFT202012.create_resource(spec))
+        self._patterns = [
+            (re.compile(re.sub(r"\\\{[^{}]*\\\}", "[^/]+", re.escape(each.path)) + "/?"), each)
+            for each in operations(spec)
+        ]
+
+    def problems(self, schema: Any, value: object) -> list[str]:
+        found = Draft202012Validator(_absolute(schema), registry=self._registry).iter_errors(value)
+        return [f"{error.json_path} {' '.join(error.message.split())[:200]}" for error in found]
+
+    def operation_of(self, method: str, url: str) -> Operation | None:
+        path = _VERSION.sub("/api/", re.sub(r"^\w+://[^/]+|\?.*", "", url))
+        for pattern, operation in self._patterns:
+            if operation.method == method.lower() and pattern.fullmatch(path):
+                return operation
+        return None
+
+    def answer_of(self, operation: Operation, status: int) -> Node | None:
+        answers = operation.node.get("responses", {})
+        for key in (str(status), f"{status // 100}XX", "default"):
+            if key in answers:
+                return resolve(self.spec, answers[key])
+        return None
+
+
+def _absolute(schema: Any) -> Any:
+    """Return a schema whose references lead into the spec from anywhere."""
+    if isinstance(schema, list):
+        return [_absolute(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: f"{_URI}{value}" if key == "$ref" and isinstance(value, str) else _absolute(value)
+        for key, value in schema.items()
+    }
+
+
+def example_problems(judge: Judge) -> Iterator[str]:
+    """Yield the examples of the spec that do not fit their own schema."""
+    for pointer, media in _media_types(judge.spec):
+        named = {"": media["example"]} if "example" in media else {}
+        for name, example in (media.get("examples") or {}).items():
+            example = resolve(judge.spec, example)
+            if "value" in example:
+                named[name] = example["value"]
+        for name, value in named.items():
+            for problem in judge.problems(media.get("schema", True), value)[:1]:
+                yield f"spec/ecall.yaml, {place_of(pointer)}, example {name or media}: {problem}"
+
+
+def _media_types(node: Any, pointer: str = "#") -> Iterator[tuple[str, Node]]:
+    if isinstance(node, list):
+        for number, item in enumerate(node):
+            yield from _media_types(item, f"{pointer}/{number}")
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            below = f"{pointer}/{escaped(key)}"
+            if key == "content" and not pointer.endswith("/properties") and isinstance(value, dict):
+                for kind, media in value.items():
+                    if isinstance(media, dict):
+                        yield f"{below}/{escaped(kind)}", media
+            else:
+                yield from _media_types(value, below)
+
+
+def cassette_problems(
+    judge: Judge, folder: Path, ignored: Collection[str] = UNFIT_ON_PURPOSE
+) -> Iterator[str]:
+    """Yield the first thing that does not fit the spec in each cassette."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for path in sorted(folder.glob("*.yaml")):
+        if path.stem in ignored:
+            continue
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506  # it is safe
+        for interaction in data["interactions"]:
+            problem = _interaction_problem(judge, interaction)
+            if problem is not None:
+                yield f"tests/cassettes/{path.name}: {problem}; run scripts/record_cassettes"
+                break
+
+
+def _interaction_problem(judge: Judge, interaction: Any) -> str | None:
+    request, response = interaction["request"], interaction["response"]
+    operation = judge.operation_of(request["method"], request["uri"])
+    if operation is None:
+        return f"{request['method']} {request['uri']} is no operation"
+    body = resolve(judge.spec, operation.node.get("requestBody"))
+    if problem := _body_problem(judge, body, request["headers"], request["body"]):
+        return f"the request of {operation}: {problem}"
+    status = response["status"]["code"]
+    answer = judge.answer_of(operation, status)
+    if answer is None:
+        return f"{operation} has no response {status}"
+    said = response["body"]["string"]
+    if problem := _body_problem(judge, answer, response["headers"], said):
+        return f"response {status} of {operation}: {problem}"
+    return None
+
+
+def _body_problem(judge: Judge, described: Node, headers: Any, body: Any) -> str | None:
+    content = described.get("content") or {}
+    kinds = {key.lower(): value for key, value in (headers or {}).items()}.get("content-type")
+    if not body or not content or not kinds:
+        return None
+    kind = kinds[0].partition(";")[0].strip()
+    media = next(
+        (media for name, media in content.items() if name.partition(";")[0].strip() == kind), None
+    )
+    if media is None:
+        return f"{kind} is not {' or '.join(content)}"
+    if kind != "application/json":
+        return None
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return "it is not JSON"
+    return next(iter(judge.problems(media.get("schema", True), value)), None)

@@ -1,0 +1,212 @@
+"""Reading an OpenAPI document: places in it, references, operations, and what the generator cannot do with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import yaml
+
+Node: TypeAlias = dict[str, Any]
+
+METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+# What is below these keys is data, so that names in it are no keywords of OpenAPI.
+DATA: Final = {"example", "examples", "default", "const", "enum", "mapping", "x-evidence"}
+_REQUEST_TYPES: Final = (
+    "application/json",
+    "application/octet-stream",
+    "multipart/form-data",
+    "application/x-www-form-urlencoded",
+)
+_RESPONSE_TYPES: Final = ("application/json", "application/octet-stream")
+
+
+class Operation(NamedTuple):
+    path: str
+    method: str
+    node: Node
+    shared: Node
+    """The item of the path, which holds what its operations share."""
+
+    @property
+    def pointer(self) -> str:
+        return f"#/paths/{escaped(self.path)}/{self.method}"
+
+    def __str__(self) -> str:
+        return f"{self.method.upper()} {self.path}"
+
+
+def load(path: Path) -> Node:
+    """Read a document.
+
+    Raises:
+        ValueError: It is not YAML, or not a mapping with `paths`; the message has one line.
+    """
+    # The loader in C is ten times as fast, and not everywhere.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        spec = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506  # it is safe
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    if not isinstance(spec, dict) or not isinstance(spec.get("paths"), dict):
+        raise ValueError("it is not an OpenAPI document with paths")  # noqa: TRY004
+    return spec
+
+
+def escaped(name: object) -> str:
+    return str(name).replace("~", "~0").replace("/", "~1")
+
+
+def unescaped(name: str) -> str:
+    return name.replace("~1", "/").replace("~0", "~")
+
+
+def look_up(spec: Node, pointer: str) -> Any:
+    """Return what is at a place of this document, or None."""
+    node: Any = spec
+    for part in pointer.split("/")[1:] if pointer.startswith("#/") else [""]:
+        name = unescaped(part)
+        if isinstance(node, list) and name.isdecimal() and int(name) < len(node):
+            node = node[int(name)]
+        else:
+            node = node.get(name) if isinstance(node, dict) else None
+    return node
+
+
+def resolve(spec: Node, node: Any) -> Node:
+    """Return a node, or what its `$ref` leads to; an empty one if that is nothing."""
+    seen: set[str] = set()
+    while isinstance(node, dict) and isinstance(node.get("$ref"), str) and node["$ref"] not in seen:
+        seen.add(node["$ref"])
+        node = look_up(spec, node["$ref"])
+    return node if isinstance(node, dict) else {}
+
+
+def operations(spec: Node) -> Iterator[Operation]:
+    """Yield the operations; a path holds other things as well, such as `parameters` and `summary`."""
+    for path, item in spec["paths"].items():
+        if isinstance(item, dict):
+            for method, node in item.items():
+                if method in METHODS and isinstance(node, dict):
+                    yield Operation(path, method, node, item)
+
+
+def place_of(pointer: str) -> str:
+    """Return a place in words: `POST /api/media, responses/200`, or `components/schemas/Error`."""
+    parts = [unescaped(part) for part in pointer.removeprefix("#/").split("/")]
+    if parts[0] == "paths" and len(parts) > 2 and parts[2] in METHODS:
+        rest = "/".join(parts[3:])
+        return f"{parts[2].upper()} {parts[1]}" + (f", {rest}" if rest else "")
+    if parts[0] == "paths" and len(parts) > 1:
+        return ", ".join([parts[1], *(["/".join(parts[2:])] if parts[2:] else [])])
+    return "/".join(parts)
+
+
+def references(node: Any, pointer: str = "#") -> Iterator[tuple[str, str]]:
+    """Yield each `$ref` with its place."""
+    if isinstance(node, list):
+        for number, item in enumerate(node):
+            yield from references(item, f"{pointer}/{number}")
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref" and isinstance(value, str):
+                yield pointer, value
+            elif key not in DATA:
+                yield from references(value, f"{pointer}/{escaped(key)}")
+
+
+def property_names(spec: Node, schemas: list[Node]) -> set[str]:
+    """Collect the names of all properties that the schemas lead to."""
+    names: set[str] = set()
+    seen: set[str] = set()
+    todo: list[object] = list(schemas)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, list):
+            todo.extend(node)
+        elif isinstance(node, dict):
+            reference = node.get("$ref")
+            if isinstance(reference, str) and reference not in seen:
+                seen.add(reference)
+                todo.append(look_up(spec, reference))
+            properties = node.get("properties")
+            if isinstance(properties, dict):
+                names.update(properties)
+                todo.extend(properties.values())
+            # Examples are data: what they hold are no properties of the API.
+            todo.extend(
+                value
+                for key, value in node.items()
+                if key not in {"properties", "examples", "default"}
+            )
+    return names
+
+
+def refusals(spec: Node) -> Iterator[str]:
+    """Yield a line for each thing that the generator cannot do, with path, method and remedy."""
+    for pointer, reference in references(spec):
+        if look_up(spec, reference) is None:
+            yield f"{place_of(pointer)}: {reference} leads to nothing; correct the $ref"
+    for path, item in spec["paths"].items():
+        if not isinstance(item, dict):
+            yield f"{path}: it holds no operations; write them below it, or remove it"
+        elif "$ref" in item:
+            yield f"{path}: the generator follows no $ref of a path; write its operations below it"
+    ids: dict[str, Operation] = {}
+    for operation in operations(spec):
+        name = operation.node.get("operationId")
+        if not name:
+            yield f"{operation}: no operationId; add one, which names the function of the client"
+        elif name in ids:
+            yield (
+                f"{operation}: operationId {name} is that of {ids[name]} too, and the generator would drop one of them;"
+                " give it another"
+            )
+        else:
+            ids[name] = operation
+        if "servers" in operation.node or "servers" in operation.shared:
+            yield f"{operation}: the generator ignores servers of a path; remove them"
+        yield from _parameter_refusals(spec, operation)
+        yield from _media_type_refusals(spec, operation)
+
+
+def _parameter_refusals(spec: Node, operation: Operation) -> Iterator[str]:
+    given = [*operation.shared.get("parameters", []), *operation.node.get("parameters", [])]
+    found = {
+        parameter.get("name")
+        for parameter in (resolve(spec, each) for each in given)
+        if parameter.get("in") == "path"
+    }
+    for name in re.findall(r"\{([^{}]*)\}", operation.path):
+        if name not in found:
+            yield f"{operation}: no path parameter {name}; add it to the parameters"
+
+
+def _media_type_refusals(spec: Node, operation: Operation) -> Iterator[str]:
+    body = resolve(spec, operation.node.get("requestBody")).get("content") or {}
+    for name, media in body.items():
+        kind = _essence(name)
+        if kind in _REQUEST_TYPES or kind.endswith("+json"):
+            if not (media or {}).get("schema"):
+                yield f"{operation}: the request body has no schema for {name}; add one"
+        else:
+            yield f"{operation}: the request body has {_refused(name, _REQUEST_TYPES)}"
+    for status, answer in operation.node.get("responses", {}).items():
+        for name in resolve(spec, answer).get("content") or {}:
+            kind = _essence(name)
+            if "*" in kind or not (
+                kind in _RESPONSE_TYPES or kind.endswith("+json") or kind.startswith("text/")
+            ):
+                yield f"{operation}: response {status} has {_refused(name, _RESPONSE_TYPES)}"
+
+
+def _essence(media_type: object) -> str:
+    return str(media_type).partition(";")[0].strip().lower()
+
+
+def _refused(media_type: object, known: tuple[str, ...]) -> str:
+    if "*" in str(media_type):
+        return f"the wildcard {media_type}; name the media type, or use application/octet-stream"
+    return f"{media_type}, which the generator does not know; use {' or '.join(known)}"
