@@ -216,7 +216,7 @@ def survey_file(messages: Messages, region: str) -> Survey:
     known: set[object] = set()
     recipients: set[object] = set()
     longest: Example | None = None
-    with _quiet(), _waiting(f"Reading {messages.source}"):
+    with quiet(), _waiting(f"Reading {messages.source}"):
         for found in messages.rows():
             if isinstance(found, RowProblem):
                 survey.problems.append(found)
@@ -260,7 +260,7 @@ def unchanged(messages: Iterable[Message], survey: Survey) -> Iterator[Message]:
     from ecall_facade.bulk._load import Digest
 
     digest = Digest()
-    with _quiet():
+    with quiet():
         for message in messages:
             digest.add(message)
             yield message
@@ -269,7 +269,7 @@ def unchanged(messages: Iterable[Message], survey: Survey) -> Iterator[Message]:
 
 
 @contextmanager
-def _quiet() -> Generator[None, None, None]:
+def quiet() -> Generator[None, None, None]:
     """Keep the remarks of a file from being warnings; they are said as remarks."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

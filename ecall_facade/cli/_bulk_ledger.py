@@ -65,11 +65,18 @@ def open_ledger(url: str, *, may_be_new: bool = False) -> Generator[Ledger, None
 
     if url == STDIN:
         raise usage("--ledger must be a file or a URL, as only a text can come from stdin")
-    path = _path_of(url)
-    if path is not None and not may_be_new and not path.exists():
-        raise usage(f"There is no ledger {path}: check --ledger and the current folder")
+    if not may_be_new and is_missing(url):
+        raise usage(
+            f"There is no ledger {describe_ledger(url)}: check --ledger and the current folder"
+        )
     with Ledger(url) as ledger:
         yield ledger
+
+
+def is_missing(url: str) -> bool:
+    """Return whether a URL names a file that is not there yet."""
+    path = _path_of(url)
+    return path is not None and not path.exists()
 
 
 def _path_of(url: str) -> Path | None:

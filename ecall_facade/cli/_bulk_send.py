@@ -17,6 +17,7 @@ from ecall_facade.cli._bulk_file import (
     FileOptions,
     Survey,
     open_file,
+    quiet,
     refuse_problems,
     survey_file,
     unchanged,
@@ -29,6 +30,7 @@ from ecall_facade.cli._bulk_ledger import (
     counts_to_json,
     describe_ledger,
     format_counts,
+    is_missing,
     open_ledger,
 )
 from ecall_facade.cli._bulk_progress import sending_progress
@@ -91,9 +93,7 @@ Examples:
 class _Plan:
     """What is to be sent, and where that is recorded."""
 
-    name: str
     ledger: str
-    source: str
     is_new: bool
     pending: int
     pages: int
@@ -134,44 +134,46 @@ def send(
     tell: Callable[[str], object] = remark if options.json else say
     if not file.is_file():
         raise usage(f"{file.name} is not there, or not a file")
-    with (
-        open_client(options, file_options.region) as ecall,
-        open_ledger(url, may_be_new=True) as opened,
-    ):
-        plan, survey = _make_plan(opened, url, name, messages, file_options.region, ecall)
+    region = file_options.region
+    with open_client(options, region) as ecall:
+        plan, survey = _make_plan(url, name, messages, region, ecall)
         for line in plan.lines:
             tell(line)
         if plan.pending:
             _ask(plan.pending, is_sure=yes)
-        stored = opened.job(
-            name,
-            messages if survey is None else unchanged(messages, survey),
-            region=file_options.region,
-        )
-        return _run(stored, ecall, plan, concurrency, rate, options)
+        rows = messages if survey is None else unchanged(messages, survey)
+        with open_ledger(url, may_be_new=True) as opened:
+            stored = opened.job(name, rows, region=region)
+            return _run(stored, ecall, plan, concurrency, rate, options)
 
 
 def _make_plan(
-    ledger: Ledger, url: str, name: str, messages: Messages, region: str, ecall: ECall
+    url: str, name: str, messages: Messages, region: str, ecall: ECall
 ) -> tuple[_Plan, Survey | None]:
     """Return what is to be sent; nothing is stored yet, so that a person may still say no."""
-    shown = describe_ledger(url)
-    job = next((job for job in ledger.jobs() if job.name == name), None)
-    if job is None:
-        survey = survey_file(messages, region)
-        for words in survey.remarks:
-            remark(words)
-        refuse_problems(survey, remark)
-        _check_senders(ecall, survey.without_sender)
-        messages_to = f"{count(survey.messages, 'message')} to"
-        lines = [
-            f"{messages.source}: {messages_to} {count(survey.recipients, 'recipient')}",
-            *(f"  {line}" for line in survey.lines()),
-            f"  Job {name!r} in the ledger {shown}",
-        ]
-        plan = _Plan(name, url, messages.source, True, survey.messages, survey.pages, lines)
-        return plan, survey
-    _same_job(ledger, name, messages, region)
+    if not is_missing(url):
+        with open_ledger(url) as ledger:
+            if any(job.name == name for job in ledger.jobs()):
+                return _plan_rest(ledger, url, name, messages, region, ecall), None
+    survey = survey_file(messages, region)
+    for words in survey.remarks:
+        remark(words)
+    refuse_problems(survey, remark)
+    _check_senders(ecall, survey.without_sender)
+    messages_to = f"{count(survey.messages, 'message')} to"
+    lines = [
+        f"{messages.source}: {messages_to} {count(survey.recipients, 'recipient')}",
+        *(f"  {line}" for line in survey.lines()),
+        f"  Job {name!r} in the ledger {describe_ledger(url)}",
+    ]
+    return _Plan(url, True, survey.messages, survey.pages, lines), survey
+
+
+def _plan_rest(
+    ledger: Ledger, url: str, name: str, messages: Messages, region: str, ecall: ECall
+) -> _Plan:
+    """Return what is left of a job that was begun."""
+    job = _same_job(ledger, name, messages, region)
     ledger.recover()
     rest = Survey()
     for row in job.rows("pending"):
@@ -180,21 +182,22 @@ def _make_plan(
             rest.without_sender.add(row.channel)
     _check_senders(ecall, rest.without_sender)
     lines = [
-        f"{messages.source}: continues job {name!r} in the ledger {shown}",
+        f"{messages.source}: continues job {name!r} in the ledger {describe_ledger(url)}",
         f"  So far: {format_counts(job.counts())}",
     ]
     if rest.messages:
         lines += [f"  To be sent: {line}" for line in rest.lines()]
-    return _Plan(name, url, messages.source, False, rest.messages, rest.pages, lines), None
+    return _Plan(url, False, rest.messages, rest.pages, lines)
 
 
-def _same_job(ledger: Ledger, name: str, messages: Messages, region: str) -> None:
-    """Refuse a file that is not the one of the job."""
+def _same_job(ledger: Ledger, name: str, messages: Messages, region: str) -> Job:
+    """Return a job; refuse a file that is not the one of the job."""
     from ecall_facade.bulk import InvalidMessages
     from ecall_facade.errors import UsageError
 
     try:
-        ledger.job(name, messages, region=region)
+        with quiet():
+            return ledger.job(name, messages, region=region)
     except InvalidMessages:
         raise
     except UsageError as error:

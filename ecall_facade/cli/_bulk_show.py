@@ -79,11 +79,15 @@ def _to_json(job: Job, states: list[StateName] | None) -> dict[str, JSON]:
         "job": job.name,
         "messages": len(job),
         "counts": counts_to_json(job.counts()),
-        "deliveries": counts_to_json(job.deliveries()),
+        "deliveries": counts_to_json(_known(job.deliveries())),
     }
     if states:
         facts["rows"] = [_row_to_json(row) for row in job.rows(states)]
     return facts
+
+
+def _known(deliveries: dict[str, int]) -> dict[str, int]:
+    return {name: number for name, number in deliveries.items() if name}
 
 
 def _row_to_json(row: Row) -> dict[str, JSON]:

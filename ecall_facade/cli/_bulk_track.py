@@ -66,7 +66,8 @@ def track(
         with open_client(options) as ecall, tracking_progress() as show:
             found = chosen.track(ecall, timeout=timeout, concurrency=concurrency, on_progress=show)
     deliveries = {name or _NOT_KNOWN: number for name, number in found.items()}
-    facts: dict[str, JSON] = {"job": chosen.name, "deliveries": counts_to_json(found)}
+    known = {name: number for name, number in found.items() if name}
+    facts: dict[str, JSON] = {"job": chosen.name, "deliveries": counts_to_json(known)}
     Output(options.json).show(facts, f"{chosen.name}: {format_counts(deliveries)}")
     is_bad = any(found.get(str(state.value)) for state in _BAD)
     return Exit.UNDELIVERED if is_bad else Exit.DONE
