@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import pty
@@ -19,11 +21,13 @@ from typing import Any
 import httpx
 import pytest
 from _bulk import CREDENTIALS, CountingService, wait_until
-from _processes import ECALL, environment, read_json, run, running, variables_of
+from _processes import ECALL, environment, read_json, running, variables_of
+from _processes import run as run_process
 from _servers import Exchange, Server, reply
-
 from _tables import xlsx
+
 from ecall_facade.bulk import Ledger, read_messages
+from ecall_facade.cli import _app
 from ecall_facade.sandbox import Sandbox
 
 pytestmark = [
@@ -35,6 +39,25 @@ TEXT = "message {n}"
 FILE = "people.csv"
 LEDGER = "people.csv.ledger.db"
 SEND = ("bulk", "send", FILE, "--text", TEXT)
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process, which is quicker; signals and terminals need another one."""
+    out, err = io.StringIO(), io.StringIO()
+    given = environment(folder, **variables)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        for name in os.environ.keys() - given.keys():
+            patch.delenv(name)
+        for name, value in given.items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+        code = _app.run(arguments)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def write_people(folder: Path, count: int, name: str = FILE) -> Path:
@@ -84,7 +107,7 @@ def test_an_interrupted_job_is_continued_by_the_same_line_and_nobody_is_texted_t
         assert counts["sending"] == counts["unknown"] == 0
         assert counts["accepted"] == service.received.total() < 300
         assert counts["pending"] == 300 - counts["accepted"]
-        done = run(tmp_path, *line, **variables(service.url))
+        done = run_process(tmp_path, *line, **variables(service.url))
         assert done.returncode == 0, done.stderr
         assert f"So far: {counts['pending']} pending, {counts['accepted']} accepted" in done.stdout
         assert done.stdout.endswith("people.csv: 300 accepted\n")
@@ -207,7 +230,7 @@ class TestTheResult:
         said = json.loads(done.stdout)
         assert done.returncode == code
         assert said["counts"]["pending"] == 20 - accepted
-        assert "No credit" in said["stopped"]
+        assert "answered 403" in said["stopped"]
         assert said["error"]["type"] == "JobStopped"
         assert said["error"]["may_have_been_sent"] == bool(accepted)
         with CountingService(latency=0) as service:
@@ -250,7 +273,9 @@ class TestBeforeAnythingIsSent:
             assert not service.requests
         said = done.stdout + done.stderr
         assert done.returncode == 2
-        assert [int(line) for line in re.findall(r"^people\.csv, line (\d)", said, re.M)] == [
+        assert [
+            int(line) for line in re.findall(r"^people\.csv, line (\d)", said, re.MULTILINE)
+        ] == [
             3,
             4,
             5,
@@ -331,27 +356,26 @@ class TestBeforeAnythingIsSent:
         assert words in done.stderr
         assert "Traceback" not in done.stderr
 
-    @pytest.mark.parametrize("package", ["sqlalchemy", "filelock", "python_calamine"])
+    @pytest.mark.parametrize(
+        ("package", "arguments"),
+        [
+            ("sqlalchemy", ("send", FILE, "--text", TEXT, "--yes")),
+            ("filelock", ("show", "--ledger", LEDGER)),
+            ("python_calamine", ("check", FILE, "--text", TEXT)),
+        ],
+    )
     def test_a_missing_extra_is_said_with_the_line_that_installs_it(
-        self, package: str, tmp_path: Path
+        self, package: str, arguments: tuple[str, ...], tmp_path: Path
     ) -> None:
         write_people(tmp_path, 2)
-        hidden = tmp_path / "hidden"
-        hidden.mkdir()
-        (hidden / f"{package}.py").write_text(
+        (tmp_path / f"{package}.py").write_text(
             f"raise ModuleNotFoundError('No module named {package}', name='{package}')\n",
             encoding="utf-8",
         )
-        for arguments in (
-            ("check", FILE, "--text", TEXT),
-            ("send", FILE, "--text", TEXT, "--yes"),
-            ("show", "--ledger", LEDGER),
-        ):
-            done = run(tmp_path, "bulk", *arguments, PYTHONPATH=str(hidden), **CREDENTIALS)
-            assert done.returncode == 2
-            assert 'pip install "ecall-facade[cli,bulk]"' in done.stderr
-            assert package in done.stderr
-        assert run(tmp_path, "bulk", "--help", PYTHONPATH=str(hidden)).returncode == 0
+        done = run_process(tmp_path, "bulk", *arguments, PYTHONPATH=str(tmp_path), **CREDENTIALS)
+        assert done.returncode == 2
+        assert 'pip install "ecall-facade[cli,bulk]"' in done.stderr
+        assert f"{package} is missing" in done.stderr
 
 
 def _text_file(path: Path) -> None:
