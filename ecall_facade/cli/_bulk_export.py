@@ -27,7 +27,7 @@ whole numbers, no texts, and is readable for you only. It is UTF-8 with a byte o
 
 Examples:
   ecall bulk export report.csv --ledger people.csv.ledger.db
-  ecall bulk export report.csv --ledger people.csv.ledger.db --job people.csv --force --json
+  ecall bulk export report.csv --ledger people.csv.ledger.db --force --json
 """,
 )
 

@@ -83,7 +83,7 @@ stopped before this command texted anybody; 1 stopped later, or the ledger canno
 
 Examples:
   ecall bulk send people.csv --text "Hello {name}, see you tomorrow" --yes
-  ecall bulk send people.csv --text-file reminder.txt --job reminders --rate 20 --yes
+  ecall bulk send people.csv --text-file reminder.txt --job reminders --yes
   ecall bulk send people.csv --text "Hello {name}" --sandbox --yes --json
 """,
 )
