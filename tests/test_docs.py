@@ -48,6 +48,7 @@ SCRIPTS = (
     "scripts/check_upstream",
     "scripts/live_check",
     "scripts/screenshots",
+    "scripts/terminal_pictures",
 )
 
 COMMAND_LINE = ROOT / "docs" / "command-line.md"

@@ -119,7 +119,7 @@ def _make_bars(label: str, words: Callable[[Task], str] | None) -> Bars:
 
     class Words(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(words(task) if words else "", no_wrap=True, overflow="ellipsis")
+            return Text(f" {words(task)}" if words else "", no_wrap=True, overflow="ellipsis")
 
     return Bars(
         TextColumn(label, markup=False),
