@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -48,9 +49,8 @@ STATE_STYLES = {
 def check_extra() -> None:
     """Refuse to begin without the packages of the extra `bulk`."""
     try:
-        import filelock  # noqa: F401
-        import python_calamine  # noqa: F401
-        import sqlalchemy  # noqa: F401
+        for package in ("sqlalchemy", "filelock", "python_calamine"):
+            import_module(package)
     except ModuleNotFoundError as error:
         raise usage(
             f'bulk needs more packages: pip install "ecall-facade[cli,bulk]" ({error.name} is missing)'
