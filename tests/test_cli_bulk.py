@@ -640,10 +640,10 @@ def test_a_remark_about_the_encoding_is_said_once_and_is_no_error(tmp_path: Path
 def test_the_guide_shows_what_the_commands_print(sandbox: Sandbox, tmp_path: Path) -> None:
     guide = Path(__file__).parents[1] / "docs" / "bulk-guide.md"
     pages = guide.read_text(encoding="utf-8")
-    blocks = re.findall(r"^```text\n(.*?)^```", pages, re.MULTILINE | re.DOTALL)
-    (table,) = (text for text in blocks if text.startswith("to;"))
+    blocks = re.findall(r"^```(csv|console)\n(.*?)^```", pages, re.MULTILINE | re.DOTALL)
+    (table,) = (text for kind, text in blocks if kind == "csv")
     (tmp_path / FILE).write_text(table, encoding="utf-8")
-    commands = "".join(text for text in blocks if text.startswith("$ "))
+    commands = "".join(text for kind, text in blocks if kind == "console")
     for command in re.split(r"^\$ ecall ", commands, flags=re.MULTILINE)[1:]:
         line, _, shown = command.partition("\n")
         done = run(tmp_path, *shlex.split(line), **variables_of(sandbox))
