@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +11,21 @@ import pytest
 from _cli import NUMBER, TEXT, Command, end_sandbox_after, point_to
 
 from ecall_facade import ECall
-from ecall_facade.cli import _app
+from ecall_facade.bulk import Ledger, read_messages
+from ecall_facade.cli import _app, _bulk
 from ecall_facade.cli._output import Exit
 from ecall_facade.sandbox import Sandbox
 
 pytestmark = pytest.mark.once
 
 PAGE = Path(__file__).parents[1] / "docs" / "command-line.md"
-HELPED = [[], *([name] for name in _app.COMMANDS), ["media", "upload"], ["media", "download"]]
+HELPED = [
+    [],
+    *([name] for name in _app.COMMANDS),
+    ["media", "upload"],
+    ["media", "download"],
+    *(["bulk", name] for name in _bulk.COMMANDS),
+]
 
 
 @pytest.fixture
@@ -48,7 +56,25 @@ def equipped(monkeypatch: pytest.MonkeyPatch, command: Command) -> Iterator[Comm
             for name in ("MESSAGE_ID", "ANOTHER_ID"):
                 monkeypatch.setenv(name, ecall.sms.send(NUMBER, TEXT).message_id)
             monkeypatch.setenv("MEDIA_ID", ecall.media.upload("plan.pdf").media_id)
+            make_ledger(ecall)
         yield command
+
+
+def make_ledger(ecall: ECall) -> None:
+    """Make the ledger that the examples name, with one message that was sent."""
+    messages = read_messages("people.csv", text="Hello {name}, see you tomorrow")
+    with Ledger("people.csv.ledger.db") as ledger:
+        ledger.job("people.csv", messages).send(ecall)
+
+
+def prepare(line: str) -> None:
+    """Give an example what it needs: something to resolve, or no file where it writes one."""
+    if "bulk resolve" in line:
+        with sqlite3.connect("people.csv.ledger.db") as connection:
+            connection.execute("UPDATE ecall_message SET state = 'unknown'")
+        connection.close()
+    if "bulk export" in line:
+        Path("report.csv").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("name", HELPED, ids=" ".join)
@@ -63,6 +89,7 @@ def test_the_examples_of_each_help_work(equipped: Command, name: list[str]) -> N
     for example in examples:
         assert example.startswith("  ")
         assert f"ecall {' '.join(name)}".strip() in example
+        prepare(example)
         result = equipped.line(example.strip())
         assert result.code == 0, (example, result)
         assert result.out
@@ -99,5 +126,6 @@ def test_the_page_shows_every_command() -> None:
 
 @pytest.mark.parametrize("line", page_commands())
 def test_what_the_page_shows_works(equipped: Command, line: str) -> None:
+    prepare(line)
     result = equipped.line(line)
     assert result.code == 0, result

@@ -20,7 +20,7 @@ from ecall_facade.bulk._rows import Row, count_states, iterate_rows
 from ecall_facade.bulk._runs import recover
 from ecall_facade.bulk._schema import STATES, State
 from ecall_facade.bulk._sending import SendingLoop, SendOptions
-from ecall_facade.bulk._tracking import track_deliveries
+from ecall_facade.bulk._tracking import delivery_counts, track_deliveries
 from ecall_facade.bulk._turn import ClaimProtocol, Span
 from ecall_facade.errors import InvalidConfiguration, UsageError
 
@@ -136,6 +136,14 @@ class Job:
         """
         with self._database.read() as connection:
             return count_states(connection, self.id)
+
+    def deliveries(self) -> dict[str, int]:
+        """Return how many accepted messages are in each delivery state; "" for those without one.
+
+        Raises:
+            LedgerError: The database cannot be used.
+        """
+        return delivery_counts(self._database, self.id)
 
     def rows(self, state: State | Iterable[State] | None = None) -> Iterator[Row]:
         """Iterate over the messages in order.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "send": "Send one message to one recipient.",
     "broadcast": "Send one text to many recipients.",
+    "bulk": "Send many messages from a file, each at most once.",
     "status": "Show the delivery status of messages.",
     "media": "Upload and download files for messages.",
     "measure": "Show the length of a text before sending it.",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ecall_facade._json import JSON
+    from ecall_facade.bulk import Ledger
 
     AnyEvent: TypeAlias = StatusUpdate | ReceivedMessage | UnknownEvent
 
@@ -51,6 +52,9 @@ With --exec each event is first given to a program, as one JSON object on its st
 follows "--" are the arguments of the program. What it prints goes to stderr. If it fails, the caller is \
 answered 500, so that the event may come again.
 
+With --ledger delivery reports are recorded in the ledger of `ecall bulk send`, and each event is handled once by all \
+listeners that share the ledger.
+
 Callbacks are only accepted from the documented addresses of the service, or from those that --source names.
 {PATH_SECRET} must be one segment of the path that is called, and {BASIC_AUTH}
 (name:password) is asked for as HTTP Basic credentials; each is checked if it is set.
@@ -60,6 +64,7 @@ Examples:
   ecall listen --port 0 --source 127.0.0.1 --json
   ecall listen --host 0.0.0.0 --trusted-proxy 10.0.0.5
   ecall listen --exec python3 -- handle_event.py --verbose
+  ecall listen --ledger people.csv.ledger.db
 """,
 )
 
@@ -90,6 +95,10 @@ def listen(
     exec_timeout: Annotated[
         float, Parameter(help="Seconds that the program may take; default 30.")
     ] = 30,
+    ledger: Annotated[
+        str | None,
+        Parameter(help="Ledger that records the delivery reports: a file or a URL."),
+    ] = None,
     json: Annotated[
         bool, Parameter(help="One object for each event, and one at the start.")
     ] = False,
@@ -101,9 +110,13 @@ def listen(
         raise usage("--exec-timeout must be a positive number of seconds")
     command = None if program is None else [_find_program(program), *arguments]
     receiver = _make_receiver(source, trusted_proxy, any_source=any_source)
-    with _signals.stop_signals() as stopping, _refusals_on_stderr():
-        handler = _Handler(json, command, exec_timeout, stopping)
-        with _serve(handler, receiver, host, port) as url:
+    with (
+        _open_ledger(ledger) as opened,
+        _signals.stop_signals() as stopping,
+        _refusals_on_stderr(),
+    ):
+        handler = _Handler(json, command, exec_timeout, stopping, opened)
+        with _serve(handler, receiver, host, port, opened) as url:
             if json:
                 write_json({"type": "listening", "url": url})
             else:
@@ -113,6 +126,17 @@ def listen(
         if handler.failure is not None:
             raise handler.failure
     return Exit.DONE
+
+
+@contextmanager
+def _open_ledger(url: str | None) -> Generator[Ledger | None, None, None]:
+    if url is None:
+        yield None
+        return
+    from ecall_facade.cli._bulk_ledger import open_ledger
+
+    with open_ledger(url, may_be_new=True) as ledger:
+        yield ledger
 
 
 def _find_program(name: str) -> str:
@@ -162,7 +186,7 @@ def _refusals_on_stderr() -> Generator[None, None, None]:
 
 
 class _Handler:
-    """Gives each event to the program, if there is one, and prints it."""
+    """Records each event, gives it to the program, and prints it."""
 
     def __init__(
         self,
@@ -170,16 +194,20 @@ class _Handler:
         command: list[str] | None,
         timeout: float,
         stopping: threading.Event,
+        ledger: Ledger | None,
     ) -> None:
         self.failure: OSError | None = None
         self._output = Output(as_json)
         self._command = command
         self._timeout = timeout
         self._stopping = stopping
+        self._ledger = ledger
         self._printing = threading.Lock()
 
     def __call__(self, event: AnyEvent) -> None:
         facts = to_json(event)
+        if self._ledger is not None:
+            self._ledger.record(event)
         if self._command is not None:
             self._run(self._command, facts, event.key)
         with self._printing:
@@ -223,7 +251,7 @@ class _ProgramFailedError(Exception):
 
 @contextmanager
 def _serve(
-    handler: _Handler, receiver: Receiver, host: str, port: int
+    handler: _Handler, receiver: Receiver, host: str, port: int, ledger: Ledger | None
 ) -> Generator[str, None, None]:
     """Serve in a thread; give the address."""
     try:
@@ -237,7 +265,9 @@ def _serve(
     listener = _bind(host, port)
     server = uvicorn.Server(
         uvicorn.Config(
-            WebhookApp(handler, receiver=receiver, seen=SeenKeys()),
+            WebhookApp(
+                handler, receiver=receiver, seen=SeenKeys() if ledger is None else ledger.seen
+            ),
             log_config=None,
             access_log=False,
             lifespan="off",
