@@ -84,6 +84,7 @@ class AsyncSession:
         self, client: httpx.AsyncClient, request: httpx.Request, call: Call[T], *, is_stream: bool
     ) -> Attempt:
         received: OperationResponse | None = None
+        deadline: float | None = request.extensions.get("deadline")
         try:
             with limit_async(request):
                 response = await client.send(request, stream=True)
@@ -92,27 +93,32 @@ class AsyncSession:
                 if is_stream and response.is_success:
                     return Received(received, response)
                 try:
-                    content = await _read_body(response)
+                    content = await _read_body(response, deadline)
                 finally:
                     await response.aclose()
             received = OperationResponse(response.status_code, response.headers, content)
             return Received(received, response)
-        except Exception as error:
-            callers_own = call.caller_errors.first
-            if callers_own is not None:
-                raise callers_own from None
+        except BaseException as error:
             trust = self.connections.trust
-            if not trust.is_own(error):
+            callers_own = call.caller_errors.first
+            if callers_own is None and isinstance(error, Exception) and trust.is_own(error):
+                return Failed(error, trust.proves_unsent(error), received)
+            trust.remove_frames(error)
+            if callers_own is None or not isinstance(error, Exception):
                 raise
-            return Failed(error, trust.proves_unsent(error), received)
+            trust.remove_frames(callers_own)
+            raise callers_own from None
 
 
-async def _read_body(response: httpx.Response) -> bytes:
+async def _read_body(response: httpx.Response, deadline: float | None) -> bytes:
     size = 0
     chunks: list[bytes] = []
     async for chunk in response.aiter_bytes():
         size += len(chunk)
         if size > MAX_BODY:
             raise BodyTooLargeError
+        # A transport of the caller's keeps no deadline, but may return between chunks.
+        if deadline is not None and _clock.monotonic() > deadline:
+            raise httpx.ReadTimeout("the response was not complete in time")
         chunks.append(chunk)
     return b"".join(chunks)
