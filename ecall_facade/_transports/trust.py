@@ -26,6 +26,8 @@ _TRUSTED = (
 # Of httpx-aiohttp's transport the counting tests prove it, for a connection error with this cause.
 _TRUSTED_CAUSES = {("aiohttp.client_exceptions", "ClientConnectorError")}
 _HTTP_PACKAGES = {"httpx", "httpcore", "h11", "anyio", "idna"}
+# What a transport is made of, beside its own package.
+_BUILT_ON = {"httpx_aiohttp": "aiohttp"}
 # What writes for them, and has the bytes of a request in its variables.
 _WRITING_PACKAGES = {"asyncio", "socket", "ssl", "trio"}
 _OWN_TRANSPORTS = "ecall_facade._transports."
@@ -42,7 +44,8 @@ class Trust:
         self._is_trusted = transport is None or type(transport) in _TRUSTED
         self._packages = set(_HTTP_PACKAGES)
         if transport is not None:
-            self._packages.add(_package(type(transport)))
+            package = _package(type(transport))
+            self._packages |= {package, _BUILT_ON.get(package, package)}
 
     def is_own(self, error: Exception) -> bool:
         """Return whether an exception is the transport's own.
