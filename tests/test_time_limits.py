@@ -8,7 +8,6 @@ import gc
 import io
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -17,9 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import h11
+import httpx
 import pytest
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, TOKEN, USERNAME
-from _servers import Answer, Exchange, Hangup, Server, full_house, reply, sent
+from _servers import Exchange, Hangup, Server, full_house, reply, sent
 from billiard.exceptions import SoftTimeLimitExceeded
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
@@ -459,9 +460,9 @@ OWN_ERRORS: list[Exception] = [
     ConnectionResetError("the network share is gone"),
     ValueError("no"),
     TimeLimit(),
-    __import__("httpx").ReadTimeout("the source is a download"),
-    __import__("httpx").ConnectError("the source is a download"),
-    __import__("h11").RemoteProtocolError("the source is a download"),
+    httpx.ReadTimeout("the source is a download"),
+    httpx.ConnectError("the source is a download"),
+    h11.RemoteProtocolError("the source is a download"),
 ]
 own_errors = pytest.mark.parametrize("error", OWN_ERRORS, ids=lambda error: type(error).__name__)
 
@@ -555,14 +556,45 @@ def test_what_a_downloads_target_raises_comes_through(
         assert len(server.requests) == 121
 
 
+def test_an_exception_while_the_head_is_written_shows_no_credentials() -> None:
+    """Sentry reports the variables of each frame; those that write hold the request's head."""
+
+    def interrupt(frame: FrameType, event: str, function: object) -> None:
+        if event == "c_call" and getattr(function, "__name__", "") in {"send", "sendall"}:
+            if TOKEN in repr(frame.f_locals):
+                sys.setprofile(None)
+                raise TimeLimit
+
+    with Server() as server:
+        ecall = open_sync(server.url)
+        try:
+            sys.setprofile(interrupt)
+            with pytest.raises(TimeLimit) as caught:
+                send(ecall)
+        finally:
+            sys.setprofile(None)
+        step = caught.value.__traceback__
+        while step is not None:
+            variables = repr(step.tb_frame.f_locals)
+            assert TOKEN not in variables
+            assert PASSWORD not in variables
+            step = step.tb_next
+        check_usable(ecall, server, seen=len(server.requests))
+        ecall.close()
+
+
 def test_an_oserror_of_a_signal_handler_is_taken_for_the_networks() -> None:
-    """It cannot be told from it; that is documented, and the outcome is unknown all the same."""
-    with (
-        signal_handler(signal.SIGALRM, TimeoutError, lambda: None and None),
-        Server(
-            lambda exchange: silent(exchange, lambda: signal.setitimer(0, 0.1) and None)
-        ) as server,
-    ):
+    """It cannot be told from it, as the docs say; nothing is sent after it all the same."""
+
+    def fire() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+
+    def answer(exchange: Exchange) -> None:
+        silent(exchange, fire)
+
+    with signal_handler(signal.SIGALRM, TimeoutError, fire), Server(answer) as server:
+        ecall = open_sync(server.url)
         with pytest.raises(OutcomeUnknown):
-            send(open_sync(server.url))
+            send(ecall)
         assert server.has_seen(1)
+        ecall.close()

@@ -9,6 +9,10 @@ import httpx
 
 from ecall_facade import _clock
 
+_GRACE = 0.05
+"""Seconds by which httpx's own limits come first: at a timeout it closes a connection that is being
+made, and after a cancellation it leaves that to the garbage collection."""
+
 
 def limit_async(request: httpx.Request) -> AbstractContextManager[object]:
     """Return a context that cancels what runs in it at the request's deadline.
@@ -21,7 +25,7 @@ def limit_async(request: httpx.Request) -> AbstractContextManager[object]:
         return contextlib.nullcontext()
     import anyio  # late: only `wait` needs it
 
-    return anyio.fail_after(max(deadline - _clock.monotonic(), 0.001))
+    return anyio.fail_after(max(deadline - _clock.monotonic(), 0.001) + _GRACE)
 
 
 def limit(_: httpx.Request) -> AbstractContextManager[object]:

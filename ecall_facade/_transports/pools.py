@@ -108,10 +108,11 @@ class _Places:
 class _Place:
     """The place of one request, and its connection."""
 
+    _is_held = False  # here, as the finalizer runs even where the constructor was interrupted
+
     def __init__(self, places: _Places, connections: _Idle[httpx.BaseTransport]) -> None:
         self._places = places
         self._connections = connections
-        self._is_held = False
         self.connection: httpx.BaseTransport | None = None
 
     def acquire(self, seconds: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+
 import httpx
 
 from ecall_facade._transports.pools import AsyncConnectionPool, ConnectionPool
@@ -24,6 +26,11 @@ _TRUSTED = (
 # Of httpx-aiohttp's transport the counting tests prove it, for a connection error with this cause.
 _TRUSTED_CAUSES = {("aiohttp.client_exceptions", "ClientConnectorError")}
 _HTTP_PACKAGES = {"httpx", "httpcore", "h11", "anyio", "idna"}
+# What a transport is made of, beside its own package.
+_BUILT_ON = {"httpx_aiohttp": "aiohttp"}
+# What writes for them, and has the bytes of a request in its variables.
+_WRITING_PACKAGES = {"asyncio", "socket", "ssl", "trio"}
+_OWN_TRANSPORTS = "ecall_facade._transports."
 
 
 class Trust:
@@ -37,7 +44,8 @@ class Trust:
         self._is_trusted = transport is None or type(transport) in _TRUSTED
         self._packages = set(_HTTP_PACKAGES)
         if transport is not None:
-            self._packages.add(_package(type(transport)))
+            package = _package(type(transport))
+            self._packages |= {package, _BUILT_ON.get(package, package)}
 
     def is_own(self, error: Exception) -> bool:
         """Return whether an exception is the transport's own.
@@ -47,6 +55,30 @@ class Trust:
         if isinstance(error, (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)):
             return True
         return _package(type(error)) in self._packages
+
+    def remove_frames(self, error: BaseException) -> None:
+        """Remove the frames of the transport from the traceback of an exception.
+
+        Their variables hold the head of the request, with the credentials, and Sentry reports the
+        variables of every frame. Frames of the caller's own code stay.
+        """
+        steps: list[TracebackType] = []
+        step = error.__traceback__
+        while step is not None:
+            steps.append(step)
+            step = step.tb_next
+        kept: TracebackType | None = None
+        for step in reversed(steps):
+            if not self._is_of_transport(step):
+                kept = TracebackType(kept, step.tb_frame, step.tb_lasti, step.tb_lineno)
+        error.__traceback__ = kept
+
+    def _is_of_transport(self, step: TracebackType) -> bool:
+        module = str(step.tb_frame.f_globals.get("__name__", ""))
+        package = module.partition(".")[0]
+        if package in self._packages or package in _WRITING_PACKAGES:
+            return True
+        return module.startswith(_OWN_TRANSPORTS)
 
     def proves_unsent(self, error: Exception) -> bool:
         """Return whether an exception proves that the service saw nothing of the request."""
