@@ -55,7 +55,7 @@ def start(program: str, *arguments: str) -> subprocess.Popen[str]:
 def test_a_key_is_new_busy_and_done(ledger: Ledger) -> None:
     seen = ledger.seen
     assert seen.claim("a") == "new"
-    assert seen.claim("a") == "busy"
+    assert seen.claim("a") == "in progress"
     assert seen.claim("b") == "new"
     seen.succeed("a")
     assert seen.claim("a") == "done"
@@ -68,7 +68,7 @@ def test_a_key_is_new_busy_and_done(ledger: Ledger) -> None:
 def test_a_key_of_another_ledger_object_is_busy_too(ledger: Ledger, ledger_url: str) -> None:
     with Ledger(ledger_url) as other:
         assert ledger.seen.claim("a") == "new"
-        assert other.seen.claim("a") == "busy"
+        assert other.seen.claim("a") == "in progress"
         ledger.seen.succeed("a")
         assert other.seen.claim("a") == "done"
 
@@ -97,11 +97,11 @@ def test_a_key_of_a_process_that_died_is_taken_over(ledger: Ledger, ledger_url: 
     process = start(CLAIMER, ledger_url, "a", "b")
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in "ab"] == ["new\n", "new\n"]
-    assert ledger.seen.claim("a") == "busy"
+    assert ledger.seen.claim("a") == "in progress"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert wait_until(lambda: ledger.seen.claim("a") == "new", 10)
-    assert ledger.seen.claim("a") == "busy"
+    assert ledger.seen.claim("a") == "in progress"
     assert ledger.seen.claim("b") == "new"
 
 
