@@ -162,15 +162,15 @@ def test_the_addresses_of_a_host_share_the_connect_timeout(
 
 @pytest.mark.parametrize("drip", DRIPS)
 def test_wait_ends_under_a_frozen_clock(drip: str) -> None:
-    with Server(DRIPS[drip]) as server:
-        with (
-            ECall(
-                USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, timeout=READ_TIMEOUT
-            ) as ecall,
-            freezegun.freeze_time("2026-01-15"),
-            ends_in_time(),
-        ):
-            ecall.messages.wait("m-1", timeout=TIMEOUT)
+    with (
+        Server(DRIPS[drip]) as server,
+        ECall(
+            USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, timeout=READ_TIMEOUT
+        ) as ecall,
+        freezegun.freeze_time("2026-01-15"),
+        ends_in_time(),
+    ):
+        ecall.messages.wait("m-1", timeout=TIMEOUT)
 
 
 def test_wait_polls_and_ends_under_a_frozen_clock() -> None:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import aiohttp
 import pytest
 from _clients import NUMBER, OTHER_NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
 from _servers import REQUEST_ID, Server, reply, sent
@@ -90,9 +89,8 @@ def test_only_aiohttps_connector_error_proves_that_nothing_was_sent(
         with pytest.raises(NotSent if is_connector_error else OutcomeUnknown) as caught:
             with_client(url, send)
         assert len(server.requests) == (0 if is_connector_error else 1)
-    cause = caught.value.__cause__
-    assert type(cause).__name__ == ("ConnectError" if is_connector_error else "ConnectTimeout")
-    assert issubclass(aiohttp.ClientConnectorError, aiohttp.ClientConnectionError)
+    # By the class alone the two cannot be told apart.
+    assert type(caught.value.__cause__).__name__ == "ConnectTimeout"
 
 
 def test_a_429_over_httpx_aiohttp_is_tried_again(pauses: list[float]) -> None:

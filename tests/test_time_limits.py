@@ -8,20 +8,19 @@ import gc
 import io
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import h11
 import httpx
 import pytest
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, TOKEN, USERNAME
-from _servers import Answer, Exchange, Hangup, Server, full_house, reply, sent
+from _servers import Exchange, Hangup, Server, full_house, reply, sent
 from billiard.exceptions import SoftTimeLimitExceeded
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
@@ -215,7 +214,7 @@ def rqs_limit() -> Iterator[Limit]:
     def fire() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.1)  # the death penalty knows whole seconds only
 
-    with UnixSignalDeathPenalty(60, JobTimeoutException):
+    with cast("Any", UnixSignalDeathPenalty)(60, JobTimeoutException):
         yield Limit(JobTimeoutException, fire)
 
 
@@ -561,10 +560,10 @@ def test_an_exception_while_the_head_is_written_shows_no_credentials() -> None:
     """Sentry reports the variables of each frame; those that write hold the request's head."""
 
     def interrupt(frame: FrameType, event: str, function: object) -> None:
-        if event == "c_call" and getattr(function, "__name__", "") in {"send", "sendall"}:
-            if TOKEN in repr(frame.f_locals):
-                sys.setprofile(None)
-                raise TimeLimit
+        is_write = event == "c_call" and getattr(function, "__name__", "") in {"send", "sendall"}
+        if is_write and TOKEN in repr(frame.f_locals):
+            sys.setprofile(None)
+            raise TimeLimit
 
     with Server() as server:
         ecall = open_sync(server.url)

@@ -1,4 +1,4 @@
-"""Time limits of job queues and of gevent, each in processes of its own: a real worker, a real broker, patched sockets."""
+"""Time limits of job queues and of gevent, in processes of their own."""
 
 from __future__ import annotations
 
