@@ -1,4 +1,4 @@
-"""Exceptions that are not the transport's own, such as time limits: they come through, and nothing is sent after them."""
+"""Exceptions that are not the transport's own, such as time limits, come through; nothing is sent after them."""
 
 from __future__ import annotations
 
