@@ -176,9 +176,9 @@ def test_wait_ends_under_a_frozen_clock(drip: str) -> None:
 def test_wait_polls_and_ends_under_a_frozen_clock() -> None:
     pending = reply(200, {"messageId": "m-1", "state": "Pending"})
     with Server(pending) as server:
-        with ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS) as ecall:
-            with freezegun.freeze_time("2026-01-15"), ends_in_time(1.2):
-                ecall.messages.wait("m-1", timeout=1.2)
+        ecall = ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS)
+        with ecall, freezegun.freeze_time("2026-01-15"), ends_in_time(1.2):
+            ecall.messages.wait("m-1", timeout=1.2)
         assert 2 <= len(server.requests) < 10
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import aiohttp
 import pytest
 from _clients import NUMBER, OTHER_NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
 from _servers import REQUEST_ID, Server, reply, sent
@@ -38,6 +37,16 @@ def with_client(url: str, action: Callable[[AsyncECall], Awaitable[T]], read: fl
     return asyncio.run(main())
 
 
+def error_of(
+    url: str, action: Callable[[AsyncECall], Awaitable[object]], read: float
+) -> ECallError | None:
+    try:
+        with_client(url, action, read)
+    except ECallError as error:
+        return error
+    return None
+
+
 async def send(ecall: AsyncECall) -> object:
     return await ecall.sms.send(NUMBER, TEXT)
 
@@ -57,15 +66,13 @@ SENDS = [send, broadcast, send_list]
 def test_a_send_over_httpx_aiohttp_is_made_once(pauses: list[float], trouble: Trouble) -> None:
     for action in SENDS:
         with Server(trouble.answer) as server:
-            try:
-                with_client(server.url, action, 0.2 if trouble.hangs else 5)
-            except ECallError as error:
-                if trouble in AMBIGUOUS:
-                    assert error.may_have_been_sent
-                assert not isinstance(error, NotSent)
-            else:
+            error = error_of(server.url, action, 0.2 if trouble.hangs else 5)
+            if trouble in AMBIGUOUS:
                 # aiohttp reads some responses that httpx cannot.
-                assert trouble in AMBIGUOUS
+                assert error is None or error.may_have_been_sent
+            else:
+                assert error is not None
+            assert not isinstance(error, NotSent)
             assert server.has_seen(1)
     assert pauses == []
 
@@ -90,9 +97,8 @@ def test_only_aiohttps_connector_error_proves_that_nothing_was_sent(
         with pytest.raises(NotSent if is_connector_error else OutcomeUnknown) as caught:
             with_client(url, send)
         assert len(server.requests) == (0 if is_connector_error else 1)
-    cause = caught.value.__cause__
-    assert type(cause).__name__ == ("ConnectError" if is_connector_error else "ConnectTimeout")
-    assert issubclass(aiohttp.ClientConnectorError, aiohttp.ClientConnectionError)
+    # By the class alone the two cannot be told apart.
+    assert type(caught.value.__cause__).__name__ == "ConnectTimeout"
 
 
 def test_a_429_over_httpx_aiohttp_is_tried_again(pauses: list[float]) -> None:

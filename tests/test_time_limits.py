@@ -1,4 +1,4 @@
-"""Exceptions that are not the transport's own, such as time limits: they come through, and nothing is sent after them."""
+"""Exceptions that are not the transport's own, such as time limits, come through; nothing is sent after them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import h11
 import httpx
@@ -214,7 +214,7 @@ def rqs_limit() -> Iterator[Limit]:
     def fire() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.1)  # the death penalty knows whole seconds only
 
-    with UnixSignalDeathPenalty(60, JobTimeoutException):
+    with cast("Any", UnixSignalDeathPenalty)(60, JobTimeoutException):
         yield Limit(JobTimeoutException, fire)
 
 
@@ -560,10 +560,10 @@ def test_an_exception_while_the_head_is_written_shows_no_credentials() -> None:
     """Sentry reports the variables of each frame; those that write hold the request's head."""
 
     def interrupt(frame: FrameType, event: str, function: object) -> None:
-        if event == "c_call" and getattr(function, "__name__", "") in {"send", "sendall"}:
-            if TOKEN in repr(frame.f_locals):
-                sys.setprofile(None)
-                raise TimeLimit
+        is_write = event == "c_call" and getattr(function, "__name__", "") in {"send", "sendall"}
+        if is_write and TOKEN in repr(frame.f_locals):
+            sys.setprofile(None)
+            raise TimeLimit
 
     with Server() as server:
         ecall = open_sync(server.url)

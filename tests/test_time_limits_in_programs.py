@@ -1,4 +1,4 @@
-"""Time limits of job queues and of gevent, each in processes of its own: a real worker, a real broker, patched sockets."""
+"""Time limits of job queues and of gevent, in processes of their own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ def silent(exchange: Exchange) -> None:
     raise Hangup
 
 
-PENDING = reply(200, {"messageId": "m-1", "state": "Pending"})
 SITUATIONS: dict[str, tuple[str, Answer]] = {
     "send": ("send", silent),
     "status": ("status", silent),
@@ -39,7 +38,7 @@ SITUATIONS: dict[str, tuple[str, Answer]] = {
     "download": ("download", silent),
     "pause before a retry": ("send", reply(429, retry_after="9")),
     "wait, in a request": ("wait", silent),
-    "wait, between requests": ("wait", PENDING),
+    "wait, between requests": ("wait", reply(429, retry_after="30")),
 }
 ACTIONS = """
     import io, json, sys
@@ -72,7 +71,7 @@ GEVENT = """
     action, url, kind = sys.argv[1:]
     ecall = open_client(url)
     seen = "nothing"
-    limit = gevent.Timeout(0.5, Limit if kind == "exception" else None)
+    limit = gevent.Timeout(2, Limit if kind == "exception" else None)
     limit.start()
     try:
         act(action, ecall)
@@ -92,7 +91,7 @@ CELERY = """
     app = Celery("tasks", broker=os.environ["BROKER"], backend=os.environ["BROKER"])
     ecall = open_client(os.environ["URL"])
 
-    @app.task(name="limited", soft_time_limit=1)
+    @app.task(name="limited", soft_time_limit=2)
     def limited(action):
         try:
             act(action, ecall)
