@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 import pytest
 import xlwt
-
 from _tables import Make, edited_xml, ods, text_file, xls, xlsx
+
 from ecall_facade.bulk import InvalidMessages, Message, RowProblem, read_messages
 from ecall_facade.errors import InvalidConfiguration, UsageError
 from ecall_facade.numbers import RawAddress

@@ -12,8 +12,8 @@ import pytest
 from _cli import TEXT
 from _processes import environment, run, running, variables_of
 from _servers import Server, hang
-
 from _tables import xlsx
+
 from ecall_facade.sandbox import Sandbox
 
 if TYPE_CHECKING:
