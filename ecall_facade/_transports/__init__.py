@@ -1,1 +1,1 @@
-"""How requests travel: pools of lanes, over httpx's own transports or over faster ones."""
+"""How requests travel: HTTP clients, connection pools, certificates and proxies."""
