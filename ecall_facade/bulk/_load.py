@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ecall_facade._settings import SENDER_NAMES
 from ecall_facade.bulk import _schema
 from ecall_facade.bulk._message import Message
 from ecall_facade.bulk._problems import InvalidMessages, RowProblem
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from ecall_facade.bulk._database import Database
 
-_CHANNELS = {"sms": "Sms", "whatsapp": "Whatsapp", "rcs": "Rcs"}
+_CHANNELS: dict[str, str] = {name: channel.value for channel, name in SENDER_NAMES.items()}
 _BATCH = 2000
 _LONGEST_REFERENCE = 1000
 

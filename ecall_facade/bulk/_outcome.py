@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 import attrs
 
+from ecall_client.tables import MessageRequestSpec
 from ecall_facade.errors import (
     APIError,
     BadRequest,
@@ -87,7 +88,7 @@ def is_about_sender(error: APIError) -> bool:
     """Return whether a 400 refuses the sender, and so every message from it (observed)."""
     # ASP.NET may name a parameter by its path: "$.from", "request.From".
     names = {(detail.parameter or "").rpartition(".")[2].lower() for detail in error.details}
-    return isinstance(error, BadRequest) and "from" in names
+    return isinstance(error, BadRequest) and MessageRequestSpec.from_.lower() in names
 
 
 def _is_refused_unseen(error: APIError) -> bool:

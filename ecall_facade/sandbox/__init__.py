@@ -42,6 +42,8 @@ except ModuleNotFoundError as _missing:
         'The sandbox needs starlette, uvicorn and puremagic: pip install "ecall-facade[sandbox]"'
     ) from _missing
 
+from ecall_client.models import Channel
+from ecall_client.tables import ErrorSpec
 from ecall_facade._settings import is_loopback_host
 from ecall_facade.sandbox._app import CODES, App, write_time
 from ecall_facade.sandbox._callbacks import Callbacks, Notification
@@ -156,9 +158,9 @@ class Sandbox:
         if max_messages < 1 or max_media < 1:
             raise ValueError("max_messages and max_media must be at least 1")
         hosts = [callback_hosts] if isinstance(callback_hosts, str) else callback_hosts
-        steps = [Step(timedelta(), "Pending"), Step(timedelta(seconds=sent_after), "Sent")]
+        steps = [Step(timedelta(), State.PENDING), Step(timedelta(seconds=sent_after), State.SENT)]
         if delivered_after is not None:
-            steps.append(Step(timedelta(seconds=delivered_after), "Delivered"))
+            steps.append(Step(timedelta(seconds=delivered_after), State.DELIVERED))
         if not 0 <= port <= 65535:
             raise ValueError("port must be from 0 to 65535; 0 takes a free one")
         self.clock: Clock = Clock(clock)
@@ -303,7 +305,7 @@ class Sandbox:
         *,
         sender: str | None = None,
         to: str | None = None,
-        channel: str = "Sms",
+        channel: str = Channel.SMS.value,
         media_id: str | None = None,
         url: str | None = None,
     ) -> int:
@@ -405,8 +407,8 @@ class Sandbox:
         if body is None:
             code = code or CODES.get(status, "SandboxFailure")
             payload = {
-                "errorCode": code,
-                "errorMessage": message or "This failure was planned with fail_next().",
+                ErrorSpec.error_code: code,
+                ErrorSpec.error_message: message or "This failure was planned with fail_next().",
             }
             body, content_type = json.dumps(payload), "application/json"
         elif code is not None or message is not None:

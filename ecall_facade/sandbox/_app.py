@@ -22,7 +22,17 @@ from dateutil import tz
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from ecall_client.tables import OPERATIONS, MediaUploadResultSpec
+from ecall_client.tables import (
+    OPERATIONS,
+    ErrorSpec,
+    MediaUploadResultSpec,
+    MessageListEntrySpec,
+    MessageListRequestSpec,
+    MessageListResultSpec,
+    MessageListStatusResultSpec,
+    MessageResultSpec,
+    MessageStatusResultSpec,
+)
 from ecall_facade._call import REQUEST_ID
 from ecall_facade._json import JSON
 from ecall_facade.sandbox import _rules as rules
@@ -215,8 +225,8 @@ class App:
             _log.exception("Unexpected error in the sandbox")
             return _json(
                 {
-                    "errorCode": "SandboxFailure",
-                    "errorMessage": "Unexpected error in the sandbox; see its log.",
+                    ErrorSpec.error_code: "SandboxFailure",
+                    ErrorSpec.error_message: "Unexpected error in the sandbox; see its log.",
                 },
                 500,
             )
@@ -260,9 +270,11 @@ class App:
         self._store.add(records)
         ids: list[JSON] = [record.id for record in records]
         named: dict[str, JSON] = (
-            {"messageIdList": ids} if message.is_broadcast else {"messageId": ids[0]}
+            {MessageResultSpec.message_id_list: ids}
+            if message.is_broadcast
+            else {MessageResultSpec.message_id: ids[0]}
         )
-        return _json({**named, "timestamp": write_time(call.at, call.version)})
+        return _json({**named, MessageResultSpec.timestamp: write_time(call.at, call.version)})
 
     async def _send_list(self, call: ApiCall) -> Response:
         raw, request = rules.parse(await _read_json(call))
@@ -282,7 +294,7 @@ class App:
         entries: list[JSON] = []
         for place, (message, raw_item) in enumerate(zip(checked, _raw_messages(raw), strict=True)):
             if isinstance(message, RefusedError):
-                entries.append({"error": message.json})
+                entries.append({MessageListEntrySpec.error: message.json})
                 call.refused.append((place, items[place], message.json))
                 continue
             added = self._records(
@@ -291,12 +303,19 @@ class App:
             ids: list[JSON] = [record.id for record in added]
             # How the service answers a toList within a list is not known; this is its answer to one outside a list.
             entries.append(
-                {"messageIdList": ids} if message.is_broadcast else {"messageId": ids[0]}
+                {MessageResultSpec.message_id_list: ids}
+                if message.is_broadcast
+                else {MessageListEntrySpec.message_id: ids[0]}
             )
             records += added
         self._store.add_list(list_id, tuple(record.id for record in records))
         self._store.add(records)
-        return _json({"messageListId": list_id, "messages": entries})
+        return _json(
+            {
+                MessageListResultSpec.message_list_id: list_id,
+                MessageListResultSpec.messages: entries,
+            }
+        )
 
     def _play_fault(self, call: ApiCall, recipients: list[str]) -> None:
         """Play the fault of a magic recipient, unless a test planned another one."""
@@ -345,8 +364,10 @@ class App:
             raise _refused(404, "There is no list with this id, or it is older than seven days.")
         return _json(
             {
-                "messageListId": call.id,
-                "messages": [_status(record, call.version) for record in records],
+                MessageListStatusResultSpec.message_list_id: call.id,
+                MessageListStatusResultSpec.messages: [
+                    _status(record, call.version) for record in records
+                ],
             }
         )
 
@@ -381,11 +402,11 @@ def write_time(at: datetime, version: int = 2) -> str:
 def _status(record: Record, version: int) -> dict[str, JSON]:
     step = record.step
     status: dict[str, JSON] = {
-        "messageId": record.id,
-        "state": step.state,
-        "timestamp": write_time(record.accepted_at + step.after, version),
+        MessageStatusResultSpec.message_id: record.id,
+        MessageStatusResultSpec.state: step.state,
+        MessageStatusResultSpec.timestamp: write_time(record.accepted_at + step.after, version),
     }
-    return status if step.error is None else {**status, "error": step.error}
+    return status if step.error is None else {**status, MessageStatusResultSpec.error: step.error}
 
 
 def _version(in_path: str | None, in_header: list[str]) -> int:
@@ -471,9 +492,10 @@ def _check_item(
 
 
 def _raw_messages(raw: dict[str, JSON]) -> list[JSON]:
+    wanted = MessageListRequestSpec.messages
     found = (
-        raw.get("messages")
-        or [value for name, value in raw.items() if name.lower() == "messages"][-1]
+        raw.get(wanted)
+        or [value for name, value in raw.items() if name.lower() == wanted.lower()][-1]
     )
     return cast("list[JSON]", found)
 

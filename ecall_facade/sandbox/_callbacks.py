@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import attrs
 import httpx
 
+from ecall_client.models import NotificationAddressType, NotificationEvent
+from ecall_client.tables import StatusNotificationSpec
 from ecall_facade._settings import is_loopback_host
 from ecall_facade.sandbox._magic import find_magic_recipient
+from ecall_facade.sandbox._store import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from ecall_facade._json import JSON
-    from ecall_facade.sandbox._store import Address, Record, State, Step, Store
+    from ecall_facade.sandbox._store import Address, Record, Step, Store
 
     ReportKey = tuple[str, str, str, State]
     """Message, type of the address, address, state: the same in every attempt."""
@@ -38,11 +41,13 @@ SUCCESS = 200  # the only status that the service accepts from a receiver (docum
 
 # Which states an event stands for is inferred from its name.
 _STATES: dict[str, frozenset[State]] = {
-    "SuccessOnly": frozenset({"Delivered"}),
-    "FinalOnly": frozenset({"Delivered", "Undelivered", "Failed"}),
-    "ErrorOnly": frozenset({"Undelivered", "Failed"}),
+    NotificationEvent.SUCCESS_ONLY: frozenset({State.DELIVERED}),
+    NotificationEvent.FINAL_ONLY: frozenset({State.DELIVERED, State.UNDELIVERED, State.FAILED}),
+    NotificationEvent.ERROR_ONLY: frozenset({State.UNDELIVERED, State.FAILED}),
 }
 _AT_ONCE = (0.0,)
+_URL = NotificationAddressType.URL.value
+_URL_POST = NotificationAddressType.URL_POST.value
 
 
 @attrs.frozen
@@ -128,7 +133,7 @@ class Callbacks:
         self._store = store
         self._hosts = hosts
         self._write_time = write_time
-        self._always: tuple[Address, ...] = () if always is None else (("UrlPost", always),)
+        self._always: tuple[Address, ...] = () if always is None else ((_URL_POST, always),)
         self._retries = tuple(retries)
         self._limit = limit
         self._attempts: deque[Notification] = deque(maxlen=limit)
@@ -323,23 +328,23 @@ class Callbacks:
     def _request_of(self, report: _Report) -> httpx.Request | Notification:
         """Return the request of a report, or what becomes of a report that is none."""
         kind, target = report.address
-        if kind not in {"Url", "UrlPost"}:
+        if kind not in {_URL, _URL_POST}:
             return _notification(report, "recorded")
         body: dict[str, JSON] = {
-            "messageId": report.record.id,
-            "state": report.step.state,
-            "to": report.record.recipient,
-            "timestamp": self._write_time(report.at),
+            StatusNotificationSpec.message_id: report.record.id,
+            StatusNotificationSpec.state: report.step.state,
+            StatusNotificationSpec.to: report.record.recipient,
+            StatusNotificationSpec.timestamp: self._write_time(report.at),
         }
         try:
             url = httpx.URL(target)
             if reason := self._reason_against(url):
                 return _notification(report, "skipped", reason=reason)
-            if kind == "Url":
+            if kind == _URL:
                 query = {name: str(value) for name, value in body.items()}
                 return _make_request("GET", url.copy_merge_params(query))
             if report.step.error is not None:
-                body["error"] = report.step.error
+                body[StatusNotificationSpec.error] = report.step.error
             return _make_request("POST", url, json=body)
         except Exception as error:  # noqa: BLE001 - httpx may find that it is no URL in many ways
             return _notification(report, "failed", reason=_describe(error))

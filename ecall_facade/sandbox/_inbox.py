@@ -19,6 +19,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
 
+from ecall_client.models import Channel
+from ecall_client.tables import ImageContentSpec, ReceivedMessageSpec, TextContentSpec
 from ecall_facade._json import as_dict
 from ecall_facade._version import __version__
 from ecall_facade.sandbox._app import OCTET_STREAM, SIMULATION_NOTICE, write_time
@@ -266,7 +268,7 @@ class Inbox:
         )
         try:
             inbound = await run_in_threadpool(
-                self._replies.post, text, number, to, channel or "Sms", media_id, url
+                self._replies.post, text, number, to, channel or Channel.SMS.value, media_id, url
             )
         except ValueError as error:
             return _json({"error": f"{error}."}, 400)
@@ -321,12 +323,14 @@ class Inbox:
                 for refused in entry.refused
             ]
         message = entry.json
-        content = cast("dict[str, JSON]", message["content"])
+        content = cast("dict[str, JSON]", message[ReceivedMessageSpec.content])
         return [
             {
                 "key": f"inbound:{entry.id}", "kind": "inbound", "id": entry.id,
-                "number": with_plus(cast("str", message["from"])),
-                "sender": message["to"], "channel": message["channel"], "at": write_time(entry.at),
+                "number": with_plus(cast("str", message[ReceivedMessageSpec.from_])),
+                "sender": message[ReceivedMessageSpec.to],
+                "channel": message[ReceivedMessageSpec.channel],
+                "at": write_time(entry.at),
                 "content": content, "media": self._file_of(content), "url": _without_password(entry.url),
                 "answer": _answer(entry) if entry.is_over else None,
             }
@@ -335,8 +339,8 @@ class Inbox:
     def _measured(
         self, channel: str, content: dict[str, object] | dict[str, JSON]
     ) -> dict[str, JSON]:
-        text = content.get("text")
-        size = measure(text) if channel == "Sms" and isinstance(text, str) else None
+        text = content.get(TextContentSpec.text)
+        size = measure(text) if channel == Channel.SMS and isinstance(text, str) else None
         return {
             "pages": size.pages if size else None,
             "encoding": size.encoding if size else None,
@@ -344,7 +348,7 @@ class Inbox:
         }
 
     def _file_of(self, content: dict[str, object] | dict[str, JSON]) -> JSON:
-        media_id = content.get("mediaId")
+        media_id = content.get(ImageContentSpec.media_id)
         if not isinstance(media_id, str):
             return None
         found = self._find(media_id)

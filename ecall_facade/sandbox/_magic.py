@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import attrs
 
+from ecall_client.tables import ErrorSpec
 from ecall_facade._call import REQUEST_ID
 from ecall_facade.sandbox._faults import FOREVER, Fault
-from ecall_facade.sandbox._store import Step
+from ecall_facade.sandbox._store import State, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ecall_facade._json import JSON
-    from ecall_facade.sandbox._store import State
 
 _PREFIX = "+4179000"
 _NUMBER = re.compile(r"(?:\+|00)4179000([0-9]{4})")
@@ -63,7 +63,7 @@ class MagicRecipient:
     once: bool = False
     refused_parameter: Literal["To", "From"] | None = None
     report_delays: Mapping[State, tuple[float, ...]] = attrs.field(
-        factory=dict["State", "tuple[float, ...]"]
+        factory=dict[State, "tuple[float, ...]"]
     )
 
 
@@ -114,7 +114,7 @@ def _timeline(
 
 
 def _refusal(status: int, code: str, message: str, **headers: str) -> Fault:
-    body = json.dumps({"errorCode": code, "errorMessage": message}).encode()
+    body = json.dumps({ErrorSpec.error_code: code, ErrorSpec.error_message: message}).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Fault(
         message, status=status, body=body, headers={"content-type": "application/json", **named}
@@ -136,8 +136,8 @@ def _with_unknown(body: bytes) -> bytes:
 
 
 def _failed(code: int, words: str) -> MagicRecipient:
-    error: dict[str, JSON] = {"errorCode": str(code), "errorMessage": words}
-    steps = _timeline((0, "Pending"), (0.05, "Sent"), (0.15, "Failed"), error=error)
+    error: dict[str, JSON] = {ErrorSpec.error_code: str(code), ErrorSpec.error_message: words}
+    steps = _timeline((0, State.PENDING), (0.05, State.SENT), (0.15, State.FAILED), error=error)
     return MagicRecipient(f"fails with the SMS error state {code}: {words}", timeline=steps)
 
 
@@ -145,44 +145,45 @@ _HTML = (
     b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 )
 _DONE = "the message was accepted"
-_DELIVERED = _timeline((0, "Pending"), (0.05, "Sent"), (0.15, "Delivered"))
+_DELIVERED = _timeline((0, State.PENDING), (0.05, State.SENT), (0.15, State.DELIVERED))
 
 _BY_DIGITS: dict[str, MagicRecipient] = {
     # States of a message
     "0001": MagicRecipient(
-        "delivered at once", timeline=_timeline((0, "Pending"), (0, "Sent"), (0, "Delivered"))
+        "delivered at once",
+        timeline=_timeline((0, State.PENDING), (0, State.SENT), (0, State.DELIVERED)),
     ),
     "0002": MagicRecipient(
         "delivered late, after 30 seconds",
-        timeline=_timeline((0, "Pending"), (0.05, "Sent"), (30, "Delivered")),
+        timeline=_timeline((0, State.PENDING), (0.05, State.SENT), (30, State.DELIVERED)),
     ),
     "0003": MagicRecipient(
-        "never a report: it stays Sent", timeline=_timeline((0, "Pending"), (0.05, "Sent"))
+        "never a report: it stays Sent", timeline=_timeline((0, State.PENDING), (0.05, State.SENT))
     ),
     "0004": MagicRecipient(
         "not delivered: Undelivered",
-        timeline=_timeline((0, "Pending"), (0.05, "Sent"), (0.15, "Undelivered")),
+        timeline=_timeline((0, State.PENDING), (0.05, State.SENT), (0.15, State.UNDELIVERED)),
     ),
     "0005": MagicRecipient(
         "scheduled, for in 60 seconds; delivered then",
         timeline=_timeline(
-            (0, "Scheduled"), (60, "Pending"), (60.05, "Sent"), (60.15, "Delivered")
+            (0, State.SCHEDULED), (60, State.PENDING), (60.05, State.SENT), (60.15, State.DELIVERED)
         ),
     ),
     "0006": MagicRecipient(
         "delivered; each of its reports comes twice",
         timeline=_DELIVERED,
-        report_delays={"Sent": (0, 0), "Delivered": (0, 0)},
+        report_delays={State.SENT: (0, 0), State.DELIVERED: (0, 0)},
     ),
     "0007": MagicRecipient(
         f"delivered; its reports come {LATE_REPORT} seconds late",
         timeline=_DELIVERED,
-        report_delays={"Sent": (LATE_REPORT,), "Delivered": (LATE_REPORT,)},
+        report_delays={State.SENT: (LATE_REPORT,), State.DELIVERED: (LATE_REPORT,)},
     ),
     "0008": MagicRecipient(
         "delivered; its reports come out of order, Delivered before Sent",
         timeline=_DELIVERED,
-        report_delays={"Sent": (1,)},
+        report_delays={State.SENT: (1,)},
     ),
     **{f"{code:04}": _failed(code, words) for code, words in _ERROR_STATES.items()},
     # Refusals
@@ -271,7 +272,7 @@ _BY_DIGITS: dict[str, MagicRecipient] = {
     ),
     "0909": MagicRecipient(
         "accepted, with fields that nobody knows; its state is a word that nobody knows, too",
-        timeline=_timeline((0, cast("State", "SandboxTeleporting"))),
+        timeline=_timeline((0, State("SandboxTeleporting"))),
         fault=Fault(f"unknown fields; {_DONE}", accepts=True, rewrite=_with_unknown),
     ),
 }

@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
+from ecall_client.tables import (
+    ErrorDetailsSpec,
+    ErrorSpec,
+    MessageListItemSpec,
+    MessageListRequestSpec,
+    NotificationAddressSpec,
+    ParameterErrorSpec,
+    ToAddressNumberSpec,
+)
 from ecall_facade._json import as_dict, as_list
 
 if TYPE_CHECKING:
@@ -30,7 +39,10 @@ CUT = 64 * 2**10  # bytes of a body that are kept
 MAX_REFUSED = 100  # messages of one list that are shown as refused
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 # A name and password in the URL of a notification address.
-_USERINFO = re.compile(rb'("address"\s*:\s*"https?:(?:\\?/){2})[^"/?#]*@', re.IGNORECASE)
+_USERINFO = re.compile(
+    rf'("{NotificationAddressSpec.address}"\s*:\s*"https?:(?:\\?/){{2}})[^"/?#]*@'.encode(),
+    re.IGNORECASE,
+)
 
 
 @attrs.frozen
@@ -119,7 +131,7 @@ def refused_whole(
     request_id: str, asked: dict[str, JSON], status: int | None, reason: str
 ) -> list[Refused]:
     """Return what is shown of a request that was refused: its first message."""
-    messages = as_list(asked.get("messages"))
+    messages = as_list(asked.get(MessageListRequestSpec.messages))
     first = as_dict(messages[0]) if messages else as_dict(asked)
     return [
         _refused(
@@ -152,12 +164,16 @@ def _refused(
     key: str, request_id: str, asked: dict[str, object], status: int | None, reason: str, more: int
 ) -> Refused:
     addresses = [
-        asked.get("to"),
-        *(as_dict(item).get("address") for item in as_list(asked.get("toList"))),
+        asked.get(MessageListItemSpec.to),
+        *(
+            as_dict(item).get(ToAddressNumberSpec.address)
+            for item in as_list(asked.get(MessageListItemSpec.to_list))
+        ),
     ]
     recipients = [address for address in addresses if isinstance(address, str)]
-    channel, sender = asked.get("channel"), asked.get("from")
-    content = as_dict(asked.get("content"))
+    channel = asked.get(MessageListItemSpec.channel)
+    sender = asked.get(MessageListItemSpec.from_)
+    content = as_dict(asked.get(MessageListItemSpec.content))
     return {
         "key": key,
         "kind": "refused",
@@ -175,12 +191,13 @@ def _refused(
 def reason_of(error: object) -> str:
     """Return an error in one line."""
     named = as_dict(error)
-    words = [str(named[name]) for name in ("errorCode", "errorMessage") if named.get(name)]
-    for problem in as_list(as_dict(named.get("errorDetails")).get("errors")):
+    names = (ErrorSpec.error_code, ErrorSpec.error_message)
+    words = [str(named[name]) for name in names if named.get(name)]
+    details = as_dict(named.get(ErrorSpec.error_details))
+    for problem in as_list(details.get(ErrorDetailsSpec.errors)):
         about = as_dict(problem)
-        words.append(
-            f"{about.get('parameter')}: {' '.join(map(str, as_list(about.get('messages'))))}"
-        )
+        messages = as_list(about.get(ParameterErrorSpec.messages))
+        words.append(f"{about.get(ParameterErrorSpec.parameter)}: {' '.join(map(str, messages))}")
     return " · ".join(words)
 
 

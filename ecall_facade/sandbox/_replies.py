@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import attrs
 
+from ecall_client.models import Channel, DocumentContent, TextContent
+from ecall_client.tables import ReceivedContentSpec, ReceivedMessageSpec
+from ecall_facade._settings import SENDER_NAMES
 from ecall_facade.sandbox._app import write_time
 from ecall_facade.sandbox._callbacks import SUCCESS
-from ecall_facade.sandbox._rules import CHANNELS
+from ecall_facade.sandbox._rules import CHANNELS, type_of
 from ecall_facade.sandbox._store import Inbound
 
 if TYPE_CHECKING:
@@ -69,16 +72,25 @@ class Replies:
                 raise ValueError(f"No message was sent by {channel} yet; pass reply(…, sender=…)")
             sender = newest.recipient
         # How the service names the kinds of files is not known; the media id says that it is one.
-        kind = "Text" if media_id is None else "Document"
-        content: dict[str, JSON] = {"type": kind, "text": text, "mediaId": media_id}
+        kind = type_of(TextContent if media_id is None else DocumentContent)
+        content: dict[str, JSON] = {
+            ReceivedContentSpec.type_: kind,
+            ReceivedContentSpec.text: text,
+            ReceivedContentSpec.media_id: media_id,
+        }
         at = self._store.clock()
+        message_id = self._store.new_id("inbound")
         message: dict[str, JSON] = {
-            "messageId": self._store.new_id("inbound"),
-            "channel": channel,
-            "from": sender,
-            "to": to if to is not None else SENDERS[cast("ChannelName", channel.lower())],
-            "content": {name: value for name, value in content.items() if value is not None},
-            "timestamp": write_time(at),
+            ReceivedMessageSpec.message_id: message_id,
+            ReceivedMessageSpec.channel: channel,
+            ReceivedMessageSpec.from_: sender,
+            ReceivedMessageSpec.to: to
+            if to is not None
+            else SENDERS[SENDER_NAMES[Channel(channel)]],
+            ReceivedMessageSpec.content: {
+                name: value for name, value in content.items() if value is not None
+            },
+            ReceivedMessageSpec.timestamp: write_time(at),
         }
         try:
             json.dumps(message, ensure_ascii=False).encode()
@@ -86,7 +98,7 @@ class Replies:
             raise ValueError(
                 "The reply contains an unpaired surrogate; the text was decoded wrongly"
             ) from None
-        inbound = Inbound(cast("str", message["messageId"]), message, at, target)
+        inbound = Inbound(message_id, message, at, target)
         self._store.put_inbound(inbound)
         return self._deliver(inbound, 0)
 

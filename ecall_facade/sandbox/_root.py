@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ecall_client.tables import ErrorSpec
 from ecall_facade._call import REQUEST_ID
 from ecall_facade.sandbox._app import SIMULATION_NOTICE
 
@@ -42,5 +43,9 @@ class Root:
         if not self._inbox.takes(request):
             # Not an id of the store: with a seed, those are counted.
             headers[REQUEST_ID] = str(uuid.uuid4())
-        body = {"error": reason, "errorCode": "SandboxForeignSite", "errorMessage": reason}
+        body = {
+            "error": reason,
+            ErrorSpec.error_code: "SandboxForeignSite",
+            ErrorSpec.error_message: reason,
+        }
         return JSONResponse(body, 403, headers)

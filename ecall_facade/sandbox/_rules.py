@@ -25,6 +25,20 @@ from ecall_client.models import (
     ToAddressNumber,
     VideoContent,
 )
+from ecall_client.tables import (
+    CHANNEL_RULES,
+    ErrorDetailsSpec,
+    ErrorSpec,
+    ImageContentSpec,
+    MessageListRequestSpec,
+    MessageRequestSpec,
+    NotificationAddressSpec,
+    NotificationSpec,
+    ParameterErrorSpec,
+    TextContentSpec,
+    TextOptionsSpec,
+    ToAddressNumberSpec,
+)
 from ecall_facade._json import JSON, normalize_names
 from ecall_facade.sandbox._magic import find_magic_recipient
 from ecall_facade.sandbox._store import NotificationSettings
@@ -41,14 +55,14 @@ def _values_of(enum: type[StrEnum]) -> tuple[str, ...]:
     return tuple(member.value for member in enum)
 
 
-def _type_of(model: type[attrs.AttrsInstance]) -> str:
+def type_of(model: type[attrs.AttrsInstance]) -> str:
     """Return the value of `type` that the spec gives a model."""
     return str(attrs.fields_dict(model)["type_"].default)
 
 
 CHANNELS = _values_of(Channel)
 CONTENT_TYPES = tuple(
-    _type_of(model)
+    type_of(model)
     for model in (
         TextContent,
         ImageContent,
@@ -60,8 +74,9 @@ CONTENT_TYPES = tuple(
 )
 ADDRESS_TYPES = _values_of(NotificationAddressType)
 EVENTS = _values_of(NotificationEvent)
-RECIPIENT_TYPES = (_type_of(ToAddressNumber),)
-V1_SMS = "sms"
+RECIPIENT_TYPES = (type_of(ToAddressNumber),)
+_TEXT = type_of(TextContent)
+V1_SMS = Channel.SMS.lower()
 """What v1 accepts for `Sms`, although letter case is documented to matter (observed)."""
 ADDRESSES_LENGTH = 100
 """The addresses of a notification have fewer characters than this together (observed)."""
@@ -100,12 +115,16 @@ class RefusedError(Exception):
         super().__init__(message)
         self.status = status
         self.headers = headers
-        self.json: dict[str, JSON] = {"errorCode": code, "errorMessage": message}
+        self.json: dict[str, JSON] = {
+            ErrorSpec.error_code: code,
+            ErrorSpec.error_message: message,
+        }
         if errors:
             details: list[JSON] = [
-                {"parameter": name, "messages": [*texts]} for name, texts in errors.items()
+                {ParameterErrorSpec.parameter: name, ParameterErrorSpec.messages: [*texts]}
+                for name, texts in errors.items()
             ]
-            self.json["errorDetails"] = {"errors": details}
+            self.json[ErrorSpec.error_details] = {ErrorDetailsSpec.errors: details}
 
 
 def invalid(errors: Mapping[str, list[str]]) -> RefusedError:
@@ -196,7 +215,7 @@ def check_list(request: dict[str, JSON]) -> tuple[list[JSON], NotificationSettin
         RefusedError: The list itself is not valid.
     """
     errors = _Errors()
-    messages = request.get("messages")
+    messages = request.get(MessageListRequestSpec.messages)
     if not isinstance(messages, list) or not messages:
         errors.add(
             "Messages",
@@ -229,11 +248,11 @@ def _check_message(
     has_media: Callable[[str], bool],
     errors: _Errors,
 ) -> ValidMessage | None:
-    if version == 1 and request.get("channel") == V1_SMS:
+    if version == 1 and request.get(MessageRequestSpec.channel) == V1_SMS:
         channel: str | None = Channel.SMS.value
     else:
-        channel = errors.choice(request, "channel", "Channel", CHANNELS)
-    sender = errors.text(request, "from", "From")
+        channel = errors.choice(request, MessageRequestSpec.channel, "Channel", CHANNELS)
+    sender = errors.text(request, MessageRequestSpec.from_, "From")
     if sender and channel == Channel.SMS and not _SMS_SENDER.fullmatch(sender):
         errors.add(
             "From", "It must have at most 16 digits, or at most 11 characters of ASCII 32-126."
@@ -249,7 +268,9 @@ def _check_message(
     _check_content(request, channel, has_media, errors)
     if errors or channel is None or sender is None:
         return None
-    return ValidMessage(channel, sender, recipients, request.get("toList") is not None)
+    return ValidMessage(
+        channel, sender, recipients, request.get(MessageRequestSpec.to_list) is not None
+    )
 
 
 def _reason_against_number(value: str) -> str | None:
@@ -285,13 +306,13 @@ def _check_recipient(value: str, parameter: str, errors: _Errors) -> None:
 
 
 def _check_recipients(request: dict[str, JSON], errors: _Errors) -> list[str]:
-    to, to_list = request.get("to"), request.get("toList")
+    to, to_list = request.get(MessageRequestSpec.to), request.get(MessageRequestSpec.to_list)
     if to is not None and to_list is not None:
         errors.add("To", "To and ToList exclude each other.")  # documented
     elif to is None and to_list is None:
         errors.add("To", "To or ToList is required.")  # inferred
     elif to is not None:
-        if to := errors.text(request, "to", "To"):
+        if to := errors.text(request, MessageRequestSpec.to, "To"):
             _check_recipient(to, "To", errors)
             return [to]
     elif not isinstance(to_list, list):
@@ -306,8 +327,8 @@ def _check_recipients(request: dict[str, JSON], errors: _Errors) -> list[str]:
                 errors.add(where, "It must be an object.")
                 continue
             # At least one more kind of address is documented; its name and fields are not known.
-            errors.choice(item, "type", f"{where}.Type", RECIPIENT_TYPES)
-            if address := errors.text(item, "address", f"{where}.Address"):
+            errors.choice(item, ToAddressNumberSpec.type_, f"{where}.Type", RECIPIENT_TYPES)
+            if address := errors.text(item, ToAddressNumberSpec.address, f"{where}.Address"):
                 _check_recipient(address, f"{where}.Address", errors)
                 recipients.append(address)
         return recipients
@@ -320,34 +341,40 @@ def _check_content(
     has_media: Callable[[str], bool],
     errors: _Errors,
 ) -> None:
-    content = request.get("content")
+    content = request.get(MessageRequestSpec.content)
     if not isinstance(content, dict):
         errors.add("Content", "It is required." if content is None else "It must be an object.")
         return
-    kind = errors.choice(content, "type", "Content.Type", CONTENT_TYPES)
-    if kind == "Text":
+    kind = errors.choice(content, TextContentSpec.type_, "Content.Type", CONTENT_TYPES)
+    if kind == _TEXT:
         page_limit = _check_page_limit(content, errors)
-        if text := errors.text(content, "text", "Content.Text"):
+        if text := errors.text(content, TextContentSpec.text, "Content.Text"):
             _check_length(text, channel, page_limit, errors)
     elif kind is not None:
         if channel == Channel.SMS:
             errors.add("Content.Type", "An SMS is a text.")  # inferred
-        elif channel == Channel.WHATSAPP and kind == "Sticker":
-            errors.add("Content.Type", "Sticker is not supported on WhatsApp.")  # documented
-        media_id = errors.text(content, "mediaId", "Content.MediaId")
+        elif channel is not None and kind in CHANNEL_RULES[Channel(channel)].refused_content:
+            errors.add("Content.Type", f"{kind} is not supported on {channel}.")  # documented
+        media_id = errors.text(content, ImageContentSpec.media_id, "Content.MediaId")
         if media_id is not None and not has_media(media_id):
             errors.add("Content.MediaId", "No file has this id.")  # inferred
 
 
 def _check_page_limit(content: dict[str, JSON], errors: _Errors) -> int:
-    options = content.get("options", {})
+    options = content.get(TextContentSpec.options, {})
     if not isinstance(options, dict):
         errors.add("Content.Options", "It must be an object.")
         return SMS_PAGE_LIMIT
-    limit = options.get("pageLimit", SMS_PAGE_LIMIT)
-    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= SMS_PAGE_LIMIT:
+    least = TextOptionsSpec.page_limit_minimum
+    limit = options.get(TextOptionsSpec.page_limit, SMS_PAGE_LIMIT)
+    if (
+        not isinstance(limit, int)
+        or isinstance(limit, bool)
+        or not least <= limit <= SMS_PAGE_LIMIT
+    ):
         errors.add(
-            "Content.Options.PageLimit", f"It must be a whole number from 1 to {SMS_PAGE_LIMIT}."
+            "Content.Options.PageLimit",
+            f"It must be a whole number from {least} to {SMS_PAGE_LIMIT}.",
         )
         return SMS_PAGE_LIMIT
     return limit
@@ -368,17 +395,19 @@ def _check_length(text: str, channel: str | None, page_limit: int, errors: _Erro
 
 
 def _check_notification(request: dict[str, JSON], errors: _Errors) -> NotificationSettings:
-    if "notification" not in request:
+    if MessageRequestSpec.notification not in request:
         return NotificationSettings()
-    notification = request["notification"]
+    notification = request[MessageRequestSpec.notification]
     if not isinstance(notification, dict):
         errors.add("Notification", "It must be an object.")
         return NotificationSettings()
-    event: str | None = "All"  # inferred
-    if "forEvent" in notification:
-        event = errors.choice(notification, "forEvent", "Notification.ForEvent", EVENTS)
-    items = notification.get("addresses", [])
-    if not isinstance(items, list) or (not items and "addresses" in notification):
+    event: str | None = NotificationEvent.ALL.value  # inferred
+    if NotificationSpec.for_event in notification:
+        event = errors.choice(
+            notification, NotificationSpec.for_event, "Notification.ForEvent", EVENTS
+        )
+    items = notification.get(NotificationSpec.addresses, [])
+    if not isinstance(items, list) or (not items and NotificationSpec.addresses in notification):
         errors.add("Notification.Addresses", "It must be an array that is not empty.")
         return NotificationSettings()
     addresses: list[Address] = []
@@ -387,8 +416,8 @@ def _check_notification(request: dict[str, JSON], errors: _Errors) -> Notificati
         if not isinstance(item, dict):
             errors.add(where, "It must be an object.")
             continue
-        kind = errors.choice(item, "type", f"{where}.Type", ADDRESS_TYPES)
-        address = errors.text(item, "address", f"{where}.Address")
+        kind = errors.choice(item, NotificationAddressSpec.type_, f"{where}.Type", ADDRESS_TYPES)
+        address = errors.text(item, NotificationAddressSpec.address, f"{where}.Address")
         if kind and address:
             addresses.append((kind, address))
             if reason := _reason_against_address(kind, address):
@@ -398,16 +427,16 @@ def _check_notification(request: dict[str, JSON], errors: _Errors) -> Notificati
             "Notification.Addresses",
             f"Together they must have less than {ADDRESSES_LENGTH} characters.",
         )
-    return NotificationSettings(tuple(addresses), event or "All")
+    return NotificationSettings(tuple(addresses), event or NotificationEvent.ALL.value)
 
 
 def _reason_against_address(kind: str, address: str) -> str | None:
     """Return what is wrong with the address of a notification (all inferred)."""
-    if kind == "Email":
+    if kind == NotificationAddressType.EMAIL:
         return (
             None if re.fullmatch(r"[^@\s]+@[^@\s]+", address) else "It must be an e-mail address."
         )
-    if kind == "Sms":
+    if kind == NotificationAddressType.SMS:
         reason = _reason_against_number(address)
         return f"It must be a number: {reason}." if reason else None
     try:

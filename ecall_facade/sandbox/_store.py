@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeAlias, Type
 
 import attrs
 
+from ecall_client.models import DeliveryState, NotificationEvent
+from ecall_client.tables import MessageRequestSpec, TextContentSpec
 from ecall_facade._json import JSON, normalize_names
 from ecall_facade.numbers import mask
 from ecall_facade.sandbox._recorded import KEPT, KEPT_BYTES, RecordedRequest
@@ -36,9 +38,7 @@ if TYPE_CHECKING:
     from ecall_facade.sandbox._clock import Now
 
 T = TypeVar("T")
-State: TypeAlias = Literal[
-    "Pending", "Scheduled", "Sent", "Delivered", "Undelivered", "Failed", "Unknown"
-]
+State: TypeAlias = DeliveryState
 Address: TypeAlias = tuple[str, str]  # its type, itself
 
 KEPT_FOR = timedelta(days=7)
@@ -52,7 +52,7 @@ class NotificationSettings(NamedTuple):
     """The addresses of a message's `notification`, and the event that filters the reports to them."""
 
     addresses: tuple[Address, ...] = ()
-    event: str = "All"
+    event: str = NotificationEvent.ALL.value
 
 
 class Step(NamedTuple):
@@ -181,14 +181,15 @@ class Message:
     @property
     def text(self) -> str | None:
         """The text, or None if it has none."""
-        text = self.content.get("text")
+        text = self.content.get(TextContentSpec.text)
         return text if isinstance(text, str) else None
 
 
 @lru_cache(64)
 def _content(body: bytes) -> dict[str, JSON]:
     """Return the content in a request. It is cached, as all messages of a broadcast have the same body."""
-    return cast("dict[str, dict[str, JSON]]", normalize_names(json.loads(body)))["content"]
+    message = cast("dict[str, dict[str, JSON]]", normalize_names(json.loads(body)))
+    return message[MessageRequestSpec.content]
 
 
 class _Bounded(OrderedDict[str, T]):

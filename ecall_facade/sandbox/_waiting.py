@@ -6,10 +6,11 @@ import math
 import re
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
+from ecall_client.tables import TextContentSpec
 from ecall_facade.numbers import RawAddress, mask, mask_numbers_in, normalize
 from ecall_facade.sandbox._recorded import RecordedRequest, with_plus
 from ecall_facade.sandbox._rules import CHANNELS
@@ -59,7 +60,7 @@ class Expectation:
             None if to is None else with_plus(normalize(to)),
             text,
             None if channel is None else _choice("channel", channel, CHANNELS),
-            None if state is None else _choice("state", state, get_args(State)),
+            None if state is None else _choice("state", state, [*State]),
         )
 
     def misses(self, message: Message) -> Iterator[str]:
@@ -155,7 +156,7 @@ def _line(message: Message, expected: Expectation | None) -> str:
 
 def _refused_line(refused: Mapping[str, object]) -> str:
     content = cast("dict[str, object]", refused["content"])
-    status, text, others = refused["status"], content.get("text"), refused["others"]
+    status, text, others = refused["status"], content.get(TextContentSpec.text), refused["others"]
     reason = mask_numbers_in(str(refused["reason"]))
     to = (
         f"{mask(str(refused['number']))}{f' and {others} more' if others else ''}"

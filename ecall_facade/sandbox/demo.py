@@ -15,6 +15,8 @@ from importlib import resources
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from ecall_client.models import Channel, NotificationEvent
+from ecall_client.tables import StatusNotificationSpec
 from ecall_facade import (
     DeliveryState,
     ECall,
@@ -174,7 +176,7 @@ class _Demo:
         self.title("Send one text by SMS, and ask for a report")
         text = "Your table is ready at 19:00. See you!"
         sent = self._ecall.sms.send(
-            ANNA, text, notify=Notify(self._reports.url, for_event="FinalOnly")
+            ANNA, text, notify=Notify(self._reports.url, for_event=NotificationEvent.FINAL_ONLY)
         )
         self.accepted(sent, f"Anna    {ANNA}", f"“{text}”")
         self.row("", f"{measure(text).units} characters, which fit into {sent.pages} SMS")
@@ -274,12 +276,16 @@ class _Demo:
     def receive_report(self, sent: SentMessage) -> None:
         self.title("Receive the delivery report that step 2 asked for")
         report = self._reports.next()
-        _check(report.get("messageId") == sent.message_id, "the report is about another message")
-        _check(report.get("state") == "Delivered", "the report says something else")
+        _check(
+            report.get(StatusNotificationSpec.message_id) == sent.message_id,
+            "the report is about another message",
+        )
+        state = DeliveryState(str(report.get(StatusNotificationSpec.state)))
+        _check(state is DeliveryState.DELIVERED, "the report says something else")
         self.row("eCall's stand-in called", self._reports.url)
         self.row(
             "and reported",
-            f"message {_short(sent.message_id)}, {report['to']}, {report['state'].lower()}",
+            f"message {_short(sent.message_id)}, {report[StatusNotificationSpec.to]}, {state.lower()}",
         )
 
     def download(self, media: Media) -> None:
@@ -324,7 +330,11 @@ class _Demo:
 
 
 _NAMES = {"+41791234567": "Anna", "+41787654321": "Beat", "+41765432109": "Carla"}
-_CHANNELS = {"Sms": "SMS", "Whatsapp": "WhatsApp", "Rcs": "RCS"}
+_CHANNELS: dict[str, str] = {
+    Channel.SMS: "SMS",
+    Channel.WHATSAPP: "WhatsApp",
+    Channel.RCS: "RCS",
+}
 
 
 def _check(is_so: bool, problem: str) -> None:
