@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _CHANNELS = {"sms": "Sms", "whatsapp": "Whatsapp", "rcs": "Rcs"}
 _BATCH = 2000
 _LONGEST_REFERENCE = 1000
+_encode = json.JSONEncoder(default=repr).encode
 
 
 class Digest:
@@ -45,8 +46,7 @@ class Digest:
         if isinstance(to, RawAddress):
             to, is_raw = to.value, True
         parts = [to, is_raw, message.text, message.channel, message.sender, message.reference]
-        self._hash.update(json.dumps(parts, default=repr).encode())
-        self._hash.update(b"\n")
+        self._hash.update(f"{_encode(parts)}\n".encode())
         self.count += 1
 
     def hexdigest(self) -> str:
