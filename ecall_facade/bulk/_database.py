@@ -52,6 +52,7 @@ class Database:
         else:
             self.locks = AdvisoryLocks()
             self._now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)"
+        self._statements: dict[str, TextClause] = {}
         self._owner = os.getpid()
         self._engine = self._make_engine()
         try:
@@ -107,10 +108,13 @@ class Database:
 
         {now} is the database's clock, in seconds since 1970; no other one decides anything.
         """
-        statement = statement.replace("{now}", self._now)
-        if self.is_sqlite:  # a transaction that writes has the whole database
-            return text(_FOR_UPDATE.sub("", statement))
-        return text(_FOR_UPDATE.sub(r"FOR UPDATE\1", statement))
+        found = self._statements.get(statement)
+        if found is None:
+            words = statement.replace("{now}", self._now)
+            # On SQLite, a transaction that writes has the whole database.
+            lock = "" if self.is_sqlite else r"FOR UPDATE\1"
+            found = self._statements[statement] = text(_FOR_UPDATE.sub(lock, words))
+        return found
 
     def connect(self) -> Connection:
         """Return a connection that belongs to no pool, so that closing it ends its locks."""

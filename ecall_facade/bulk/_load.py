@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _CHANNELS: dict[str, str] = {name: channel.value for channel, name in SENDER_NAMES.items()}
 _BATCH = 2000
 _LONGEST_REFERENCE = 1000
+_encode = json.JSONEncoder(default=repr).encode
 
 
 class Digest:
@@ -46,8 +47,7 @@ class Digest:
         if isinstance(to, RawAddress):
             to, is_raw = to.value, True
         parts = [to, is_raw, message.text, message.channel, message.sender, message.reference]
-        self._hash.update(json.dumps(parts, default=repr).encode())
-        self._hash.update(b"\n")
+        self._hash.update(f"{_encode(parts)}\n".encode())
         self.count += 1
 
     def hexdigest(self) -> str:

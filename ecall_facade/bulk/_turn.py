@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
-from sqlalchemy import text
 
 from ecall_facade.bulk._outcome import SENDER_GONE
 
@@ -209,7 +208,8 @@ class ClaimProtocol:
         # The service answers again. What is answered during a pause was posted before it.
         if job.pauses and any(r.was_posted for r in results):
             connection.execute(
-                text("UPDATE ecall_job SET pauses = 0 WHERE id = :job"), {"job": self.job_id}
+                self.database.sql("UPDATE ecall_job SET pauses = 0 WHERE id = :job"),
+                {"job": self.job_id},
             )
             limit = room.limit
         elif job.pauses:  # one row finds out whether the pause is over
@@ -319,7 +319,7 @@ class ClaimProtocol:
             return Turn(is_exhausted=True)
         next_slot = first + len(rows) / rate
         connection.execute(
-            text("UPDATE ecall_ledger SET next_slot = :next, slot_seconds = :seconds"),
+            self.database.sql("UPDATE ecall_ledger SET next_slot = :next, slot_seconds = :seconds"),
             {"next": next_slot, "seconds": 1 / rate},
         )
         timed = [
@@ -347,7 +347,7 @@ class ClaimProtocol:
         if asked:
             seconds = max(left, *asked, self.backoff.first / 2)
         connection.execute(
-            text(
+            self.database.sql(
                 "UPDATE ecall_job SET pauses = :pauses, paused_until = :until,"
                 " pause_seconds = :seconds WHERE id = :job"
             ),
@@ -377,21 +377,23 @@ class ClaimProtocol:
             return max(left, 0.0)
         # The clock of the database was set back: the pause begins again.
         connection.execute(
-            text("UPDATE ecall_job SET paused_until = :until WHERE id = :job"),
+            self.database.sql("UPDATE ecall_job SET paused_until = :until WHERE id = :job"),
             {"until": now + longest, "job": self.job_id},
         )
         return longest
 
     def _stop(self, connection: Connection, reason: str) -> None:
         connection.execute(
-            text("UPDATE ecall_job SET stopped = :reason WHERE id = :job AND stopped IS NULL"),
+            self.database.sql(
+                "UPDATE ecall_job SET stopped = :reason WHERE id = :job AND stopped IS NULL"
+            ),
             {"reason": reason, "job": self.job_id},
         )
 
     def allow(self, connection: Connection) -> None:
         """Let a job go on that was stopped, as a person has asked for it."""
         connection.execute(
-            text("UPDATE ecall_job SET stopped = NULL, pauses = 0 WHERE id = :job"),
+            self.database.sql("UPDATE ecall_job SET stopped = NULL, pauses = 0 WHERE id = :job"),
             {"job": self.job_id},
         )
 
@@ -402,12 +404,12 @@ def bury(connection: Connection, database: Database, run_id: int) -> int:
     The run is locked first, so that it can take no row between the two steps.
     """
     gone = connection.execute(
-        text("UPDATE ecall_run SET is_gone = true WHERE id = :run AND NOT is_gone"),
+        database.sql("UPDATE ecall_run SET is_gone = true WHERE id = :run AND NOT is_gone"),
         {"run": run_id},
     )
     if not gone.rowcount:
         return 0
-    connection.execute(text("DELETE FROM ecall_event WHERE run_id = :run"), {"run": run_id})
+    connection.execute(database.sql("DELETE FROM ecall_event WHERE run_id = :run"), {"run": run_id})
     rows = connection.execute(
         database.sql(
             "UPDATE ecall_message SET state = 'unknown', recorded_at = {now},"
