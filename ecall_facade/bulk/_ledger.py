@@ -224,7 +224,7 @@ class Ledger:
         """Remove numbers and texts of finished jobs; states, counts and ids stay.
 
         A job is finished if none of its messages is pending, sending or unknown.
-        Keys of callbacks that are as old are removed, too.
+        Keys of callbacks, and reports about messages of others, are removed if they are as old.
 
         Args:
             older_than: How long ago the last message of a job was recorded, at least.
@@ -257,6 +257,15 @@ class Ledger:
                 self._database.sql(
                     "DELETE FROM ecall_event WHERE run_id IS NULL"
                     " AND recorded_at <= {now} - :seconds"
+                ),
+                {"seconds": seconds},
+            )
+            # Reports about messages that are not of this ledger, such as one-time codes.
+            connection.execute(
+                self._database.sql(
+                    "DELETE FROM ecall_delivery WHERE recorded_at <= {now} - :seconds"
+                    " AND message_id NOT IN (SELECT message_id FROM ecall_message"
+                    " WHERE message_id IS NOT NULL)"
                 ),
                 {"seconds": seconds},
             )

@@ -311,7 +311,7 @@ class SendingLoop:
                     return  # it may have been what fills the disk
             self._stopping.set()  # no use in taking more
             self._ended_by = error
-        is_pointless = not error.is_temporary and not self._unrecorded
+        is_pointless = self._stopping.is_set() and not self._unrecorded
         if (lost_for > patience or is_pointless) and not self._under_way:
             count = sum(1 for result in self._unrecorded if result.was_posted)
             raise _final_error(error, count)

@@ -109,6 +109,7 @@ def register(
         reject_on_worker_lost=True,
         ignore_result=True,
         max_retries=None,
+        shared=False,  # with this app only: another one may have another ledger
     )
     return cast("ChunkTask", make_task(send_chunk))
 
