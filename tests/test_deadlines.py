@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import socket
 import subprocess
@@ -64,6 +65,13 @@ DRIPS = {
 
 # anyio may lose a connection that is cancelled while it is made, and leave it to the collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _sockets_are_collected() -> Iterator[None]:
+    """Here, and not in another test."""
+    yield
+    gc.collect()
 
 
 @contextlib.contextmanager

@@ -171,7 +171,7 @@ class TestWaitFor:
             ({"text": 481516}, "text must be a str"),
             ({"text": re.compile(b"code")}, "text must be a str"),
             ({"channel": "Fax"}, "one of Rcs, Sms, Whatsapp"),
-            ({"state": "Arrived"}, "one of Pending, .*Delivered"),
+            ({"state": "Arrived"}, "one of Delivered, .*Pending"),
             ({"to": NUMBER, "timeout": -1}, "timeout"),
             ({"to": NUMBER, "timeout": math.nan}, "timeout"),
             ({"to": NUMBER, "timeout": math.inf}, "timeout"),

@@ -33,7 +33,21 @@ if TYPE_CHECKING:
 
     from _clients import OpenClient
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals"),
+    # An exception that is raised into a thread may come up in the function that measures coverage.
+    pytest.mark.again,
+    # What is interrupted while it connects leaves its socket to the collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _sockets_are_collected() -> Iterator[None]:
+    """Here, and not in another test."""
+    yield
+    gc.collect()
+
 
 PENDING = reply(200, {"messageId": "m-1", "state": "Pending"})
 BIG = 30_000_000
