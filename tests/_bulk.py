@@ -31,8 +31,16 @@ CREDENTIALS = {"ECALL_USERNAME": "tester", "ECALL_PASSWORD": "secret", "ECALL_SE
 SENDER = """
 import sys
 from ecall_facade import ECall
-from ecall_facade.bulk import Ledger
+from ecall_facade.bulk import Ledger, _sending
 
+
+class Run(_sending.Run):
+    def __init__(self, database):
+        super().__init__(database)
+        print(self.id, flush=True)
+
+
+_sending.Run = Run  # so that the test knows whom it kills
 ledger, job, concurrency = sys.argv[1:4]
 with ECall() as ecall, Ledger(ledger) as ledger:
     print(ledger.job(job).send(ecall, concurrency=int(concurrency)))
@@ -50,16 +58,19 @@ class CountingService:
     """A service that takes every message, and knows how often it got each.
 
     Args:
-        latency: Seconds before each response.
+        latency: Seconds before each response; with `spread`, up to so many more, by chance.
         drops: Share of the requests after which the connection is cut instead of a response; half
             of these messages count as received, as no client can tell the two apart.
     """
 
-    def __init__(self, latency: float = 0.03, drops: float = 0.0, seed: int = 1) -> None:
+    def __init__(
+        self, latency: float = 0.03, drops: float = 0.0, *, spread: float = 0.0, seed: int = 1
+    ) -> None:
         self.received: Counter[str] = Counter()
         self.dropped = 0
         self.requests = 0
-        self._latency = latency
+        self.latency = latency
+        self.spread = spread
         self._drops = drops
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -96,7 +107,8 @@ class CountingService:
             is_received = not is_dropped or self._random.random() < 0.5
             self.dropped += is_dropped
             self.received[text] += is_received
-        time.sleep(self._latency)
+            seconds = self.latency + self.spread * self._random.random()
+        time.sleep(seconds)
         if is_dropped:
             raise Hangup
         exchange.send(reply(200, {"messageId": f"id-{text.split()[-1]}"}))
@@ -104,7 +116,23 @@ class CountingService:
 
 def newest_claim(job: Job) -> int:
     """Return the newest run that has rows under way; 0 for none."""
-    return max((row.run_id or 0 for row in job.rows("sending")), default=0)
+    return max(runs_under_way(job), default=0)
+
+
+def runs_under_way(job: Job) -> set[int]:
+    """Return the runs that have rows under way."""
+    return {row.run_id for row in job.rows("sending") if row.run_id is not None}
+
+
+class Sender:
+    """A program that sends a job."""
+
+    def __init__(self, url: str, job: str, environment: dict[str, str]) -> None:
+        self.process = start_sender(url, job, 20, environment)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.process.communicate()
+        self.run_id = int(line)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> bool:
@@ -120,7 +148,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> bool:
 def start_sender(
     url: str, job: str, concurrency: int, environment: dict[str, str]
 ) -> subprocess.Popen[str]:
-    """Start a program that sends a job."""
+    """Start a program that sends a job; its first line is the number of its run."""
     return subprocess.Popen(
         [sys.executable, "-c", SENDER, url, job, str(concurrency)],
         env=environment,

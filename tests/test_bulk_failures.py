@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 from _bulk import (
     CountingService,
+    Sender,
     check_nothing_lost,
     finish,
     kill,
     messages,
-    newest_claim,
     postgresql,
+    runs_under_way,
     start_sender,
     wait_until,
     with_shifted_clock,
@@ -63,28 +64,27 @@ def kill_after_claims(
     Returns how many of the killed ones had rows under way.
     """
     chance = random.Random(seed)
-    running = [start_sender(url, job.name, 20, one) for one in environments]
-    newest = [0]
+    running = [Sender(url, job.name, one) for one in environments]
+    killed: set[int] = set()
     hits = 0
 
-    def is_claimed() -> bool:
-        return newest_claim(job) > newest[0] or not job.counts()["pending"]
+    def living_with_rows() -> list[int]:
+        runs = runs_under_way(job) - killed
+        return [number for number, sender in enumerate(running) if sender.run_id in runs]
 
     try:
         for _ in range(kills):
-            assert wait_until(is_claimed)
-            newest[0] = max(newest[0], newest_claim(job))
+            assert wait_until(lambda: living_with_rows() or not job.counts()["pending"])
             time.sleep(chance.uniform(0, 0.08))
-            chosen = chance.randrange(len(running))
-            under_way = job.counts()["sending"]
-            kill(running[chosen])
-            hits += under_way > 0
-            running[chosen] = start_sender(url, job.name, 20, environments[chosen])
+            chosen = chance.choice(living_with_rows() or [0])
+            kill(running[chosen].process)
+            killed.add(running[chosen].run_id)
+            hits += running[chosen].run_id in runs_under_way(job)
+            running[chosen] = Sender(url, job.name, environments[chosen])
     finally:
-        for process in running:
-            process.wait(120)
-    for process in running:
-        finish(process)
+        service.spread = 0  # for the rest
+        outputs = [finish(sender.process) for sender in running]
+    assert all("SendReport" in output for output in outputs)
     finish(start_sender(url, job.name, 20, service.environment))
     return hits
 
@@ -97,15 +97,16 @@ def test_senders_that_are_killed_send_nothing_twice(tmp_path: Path, drops: float
         environments = [service.environment]
         hits = kill_after_claims(job, url, service, KILLS, environments, seed=1)
         of_dead = check_nothing_lost(job, service, 20, kills=KILLS)
-    assert hits == KILLS
-    assert len(of_dead) >= KILLS * 3 // 4  # where all was answered and recorded, none is unknown
+    # A few end between the recording of their last rows and the taking of others.
+    assert len(of_dead) >= KILLS * 3 // 4
+    assert hits >= KILLS * 3 // 4
 
 
 @pytest.mark.parametrize("clocks", [(0, 0, 0), (0, 3600, -3600)], ids=["", "clocks an hour off"])
 def test_several_senders_that_are_killed_send_nothing_twice(
     ledger_url: str, clocks: tuple[int, ...], tmp_path: Path
 ) -> None:
-    with CountingService(drops=0.01) as service, Ledger(ledger_url) as ledger:
+    with CountingService(0, drops=0.01, spread=3) as service, Ledger(ledger_url) as ledger:
         job = ledger.job("a", messages(2 * ROWS))
         environments: list[dict[str, str]] = []
         for clock in clocks:
@@ -114,7 +115,8 @@ def test_several_senders_that_are_killed_send_nothing_twice(
             one = service.environment
             environments.append(with_shifted_clock(one, clock, folder) if clock else one)
         hits = kill_after_claims(job, ledger_url, service, KILLS, environments, seed=2)
-        check_nothing_lost(job, service, 20, kills=KILLS)
+        of_dead = check_nothing_lost(job, service, 20, kills=KILLS)
+    assert len(of_dead) >= KILLS // 2
     assert hits >= KILLS // 2
 
 

@@ -232,7 +232,7 @@ class SendingLoop:
                 else turn.claimed
             )
         if self._database.is_sqlite and waited > _CROWDED:
-            time.sleep(_POLITE)
+            self._stopping.wait(_POLITE)
         return turn
 
     def _count(self, results: Sequence[Result], turn: Turn) -> None:
