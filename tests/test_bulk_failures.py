@@ -74,7 +74,7 @@ def kill_after_claims(
 
     try:
         for _ in range(kills):
-            assert wait_until(lambda: living_with_rows() or not job.counts()["pending"])
+            assert wait_until(lambda: bool(living_with_rows()) or not job.counts()["pending"])
             time.sleep(chance.uniform(0, 0.08))
             chosen = chance.choice(living_with_rows() or [0])
             kill(running[chosen].process)
