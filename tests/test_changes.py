@@ -860,9 +860,9 @@ class TestRuns:
         commit(tmp_path, "v1.0.0")
         assert run(tmp_path) == (0, "Against v1.0.0: no breaking changes\n")
         package = tmp_path / "ecall_facade"
-        replace(package / "__init__.py", '"ListEntry", "ListStatus"', '"ListStatus"')
-        replace(package / "_base.py", "    def with_options(", "    def without_options(")
-        for twin in ("_sync.py", "_async.py"):
+        replace(package / "__init__.py", '    "ListEntry",\n', "")
+        replace(package / "_sync/_client.py", "    def with_options(", "    def without_options(")
+        for twin in ("_sync/_channels.py", "_async/_channels.py"):
             text = (package / twin).read_text(encoding="utf-8")
             (package / twin).write_text(
                 text.replace("page_limit", "limit_of_pages"), encoding="utf-8"
@@ -877,7 +877,7 @@ class TestRuns:
         places = {(one["place"], one["what"]) for one in json.loads(output)["breaking"]}
         assert {
             ("ecall_facade.ListEntry", "the public name was removed"),
-            ("ClientBase.with_options", "public object was removed"),
+            ("ECall.with_options", "public object was removed"),
             ("Sms.send(page_limit)", "parameter was removed"),
             ("AsyncSms.broadcast(page_limit)", "parameter was removed"),
             ("NotFound", "it is no longer a APIError"),

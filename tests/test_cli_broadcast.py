@@ -113,7 +113,7 @@ def test_short_codes_are_sent_as_they_are(sandbox: Sandbox, tmp_path: Path) -> N
         (["--to-file", "list", "--text", TEXT], "\n\n", "list has no recipients"),
         (["--to-file", "none", "--text", TEXT], "", "none cannot be read"),
         (["-", "--text", TEXT], "", "only the text comes from stdin"),
-        ([FIRST, "--text", TEXT, "--text-file", "list"], "x", "two texts"),
+        ([FIRST, "--text", TEXT, "--text-file", "list"], "x", "not both"),
         ([FIRST, "--text", TEXT, "--channel", "rcs", "--page-limit", "1"], "", "--page-limit is for SMS"),
     ],
 )  # fmt: skip

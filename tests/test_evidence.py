@@ -59,6 +59,7 @@ def conditions(schema: str) -> list[str]:
         *both,
         f"{SCHEMAS}/{schema}/if/properties/channel",
         f"{SCHEMAS}/{schema}/else/if/properties/channel",
+        f"{SCHEMAS}/{schema}/else/else/if/properties/channel",
     ]
 
 

@@ -460,7 +460,15 @@ def run(
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
     others = [
         f"-pno:{name}"
-        for name in ("cacheprovider", "hypothesispytest", "schemathesis", "anyio", "recording")
+        for name in (
+            "cacheprovider",
+            "hypothesispytest",
+            "schemathesis",
+            "anyio",
+            "recording",
+            "pytest_httpx",
+            "respx",
+        )
     ]
     clean = {
         name: value
