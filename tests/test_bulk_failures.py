@@ -255,7 +255,7 @@ def test_a_job_that_does_not_fit_on_the_disk_is_not_stored_at_all(tmp_path: Path
 
 
 @ROOT
-@pytest.mark.parametrize("leave", [0])
+@pytest.mark.parametrize("leave", [0, 9000, 60_000])
 def test_a_full_disk_ends_the_sending_and_the_same_goes_on_when_it_was_freed(
     tmp_path: Path, leave: int
 ) -> None:
@@ -272,13 +272,20 @@ def test_a_full_disk_ends_the_sending_and_the_same_goes_on_when_it_was_freed(
             if service.requests > 50 and not ballast:
                 ballast.append(fill(disk, leave))
 
-        with pytest.raises(LedgerError, match="full") as caught:
+        error: LedgerError | None = None
+        try:
             job.send(ecall, concurrency=10, on_progress=fill_up)
-        sent = service.requests
-        assert caught.value.unrecorded <= 10
-        with pytest.raises(LedgerError, match="full"):
-            job.send(ecall, concurrency=10)
-        assert service.requests == sent  # nothing is sent that cannot be recorded
+        except LedgerError as caught:
+            error = caught
+        # What is left may be enough: SQLite writes over the log that is there.
+        assert error is not None or leave
+        if error is not None:
+            assert "full" in str(error)
+            assert error.unrecorded <= 10
+            sent = service.requests
+            with pytest.raises(LedgerError, match="full"):
+                job.send(ecall, concurrency=10)
+            assert service.requests == sent  # nothing is sent that cannot be recorded
         ballast[0].unlink()
         job.send(ecall, concurrency=10)
         counts = job.counts()
