@@ -153,6 +153,41 @@ def test_urls_that_were_named_are_called(command: Command, monkeypatch: pytest.M
         assert command("sandbox", "--port", "0", "--open", *arguments).code == 0
 
 
+def test_callback_retry_repeats_a_callback_that_was_not_answered_with_200(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Server(reply(500), reply(200)) as server:
+        visit = Visit(capsys, SOMEBODY)
+
+        def send() -> None:
+            visit()
+            assert server.has_seen(3)  # Sent, Sent once more, Delivered
+
+        end_sandbox_after(monkeypatch, send)
+        retries = ["--callback-retry", "0", "--callback-retry", "0"]
+        arguments = ["--port", "0", "--callback-url", server.url, *retries]
+        assert command("sandbox", *arguments) == (0, "", "")
+    states = sorted(json.loads(request.body)["state"] for request in server.requests)
+    assert states == ["Delivered", "Sent", "Sent"]
+
+
+def test_allowed_host_lets_a_reverse_proxy_pass_its_name_on(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    statuses: dict[str, int] = {}
+
+    def ask() -> None:
+        url = json.loads(capsys.readouterr().out)["url"]
+        for name in ("one.example.ch", "two.example.ch", "other.example.ch"):
+            response = httpx.get(url, headers={"Host": name}, trust_env=False)
+            statuses[name] = response.status_code
+
+    end_sandbox_after(monkeypatch, ask)
+    names = ["--allowed-host", "one.example.ch", "--allowed-host", "two.example.ch"]
+    assert command("sandbox", "--port", "0", "--json", *names).code == 0
+    assert statuses == {"one.example.ch": 200, "two.example.ch": 200, "other.example.ch": 403}
+
+
 def test_without_a_browser_it_says_where_the_inbox_is(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +223,9 @@ def test_it_warns_where_others_can_reach_it(
         (["--callback-url", "http://[::1"], "Invalid IPv6 URL"),
         (["--inbound-url", "ftp://localhost/"], "http"),
         (["--inbound-url", "http://localhost:80000/"], "port"),
+        (["--callback-retry", "-1"], "callback_retries must be a list of seconds"),
+        (["--callback-retry", "soon"], "callback-retry"),
+        (["--allowed-host", "https://one.example.ch"], "allowed_hosts must contain host names"),
         (["--credentials", "missing.toml"], "missing.toml cannot be read"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -37,7 +37,8 @@ Examples:
   ecall sandbox --open
   ecall sandbox --port 0 --json
   ecall sandbox --inbound-url http://localhost:8000/ecall
-  ecall sandbox --callback-url http://localhost:8000/ecall/reports --port 0
+  ecall sandbox --callback-url http://localhost:8000/ecall/reports --callback-retry 60 --callback-retry 600
+  ecall sandbox --allowed-host sandbox.example.ch
 """,
 )
 
@@ -60,6 +61,17 @@ def run_sandbox(
     inbound_url: Annotated[
         str | None, Parameter(help="URL that is called for every reply from the inbox.")
     ] = None,
+    callback_retry: Annotated[
+        tuple[float, ...],
+        Parameter(
+            help="Seconds before a call that was not answered with 200 is repeated; "
+            "once for each further attempt. By default it is not repeated."
+        ),
+    ] = (),
+    allowed_host: Annotated[
+        tuple[str, ...],
+        Parameter(help="Name of a reverse proxy in front of the sandbox; can be repeated."),
+    ] = (),
     credentials: Annotated[
         Path | None,
         Parameter(help="TOML file with the username and password to accept.", validator=not_stdin),
@@ -70,10 +82,24 @@ def run_sandbox(
 ) -> Exit:
     """Run a simulated eCall on this machine, to build and test against."""
     exact = _exact_credentials(credentials)
-    with (
-        _signals() as stopping,
-        running(_make(host, port, callback_url, inbound_url, exact)) as sandbox,
-    ):
+    make = _sandbox_class(accepts_any=exact is None)
+    username, password = exact or ("sandbox", "sandbox")
+    try:
+        hosts = {urlsplit(url).hostname for url in (callback_url, inbound_url) if url is not None}
+        sandbox = make(
+            username=username,
+            password=password,
+            host=host,
+            port=port,
+            callback_url=callback_url,
+            inbound_url=inbound_url,
+            callback_hosts={name for name in hosts if name},  # naming a URL permits the call
+            callback_retries=callback_retry,
+            allowed_hosts=allowed_host,
+        )
+    except ValueError as error:
+        raise usage(str(error)) from None
+    with _signals() as stopping, running(sandbox):
         if json:
             write_json({"url": sandbox.url, "any_credentials": exact is None, "simulated": True})
         else:
@@ -101,35 +127,16 @@ def _exact_credentials(file: Path | None) -> tuple[str, str] | None:
     return username, password
 
 
-def _make(
-    host: str,
-    port: int,
-    callback_url: str | None,
-    inbound_url: str | None,
-    exact: tuple[str, str] | None,
-) -> Sandbox:
+def _sandbox_class(*, accepts_any: bool) -> type[Sandbox]:
     load_sandbox()  # or say what it needs
     from ecall_facade.sandbox import Sandbox
 
-    class Lenient(Sandbox):
+    class LenientSandbox(Sandbox):
         """Accepts any credentials, for people who try it out; in tests they are always checked."""
 
         _checks_credentials = False
 
-    username, password = exact or ("sandbox", "sandbox")
-    try:
-        hosts = {urlsplit(url).hostname for url in (callback_url, inbound_url) if url is not None}
-        return (Sandbox if exact else Lenient)(
-            username=username,
-            password=password,
-            host=host,
-            port=port,
-            callback_url=callback_url,
-            inbound_url=inbound_url,
-            callback_hosts={name for name in hosts if name},  # whoever named them wants them called
-        )
-    except ValueError as error:
-        raise usage(str(error)) from None
+    return LenientSandbox if accepts_any else Sandbox
 
 
 @contextmanager

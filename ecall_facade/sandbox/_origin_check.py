@@ -31,7 +31,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _FOREIGN_NAME = (
     "The sandbox answers only to names of this machine, such as 127.0.0.1 and localhost. "
-    "Behind a reverse proxy, name the host: Sandbox(allowed_hosts=[…])"
+    "To reach it under another name, through a reverse proxy, allow that name: Sandbox(allowed_hosts=[…]), or "
+    "ecall sandbox --allowed-host NAME"
 )
 _FOREIGN_SITE = (
     "Another web site sent this request. Only the sandbox's own page and programs may write. "
