@@ -286,7 +286,7 @@ def infobip_sync(url: str) -> Client:
 
 
 def plivo_sync(url: str) -> Client:
-    """The constant `PLIVO_API_BASE_URI` of `plivo.rest.client`, which it reads anew for each call."""
+    """The constant `PLIVO_API_BASE_URI` of `plivo.rest.client`, which it reads again for each call."""
     import plivo
 
     plivo.rest.client.PLIVO_API_BASE_URI = f"{url}/v1/Account"

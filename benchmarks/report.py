@@ -1,9 +1,8 @@
-"""Makes the page and the pictures of the benchmark from its numbers; measures nothing and imports nothing of ours."""
+"""Write the page of the benchmark from its numbers. It measures nothing and needs the standard library only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from typing import Any, NamedTuple
 
 Data = dict[str, Any]
@@ -60,7 +59,7 @@ LEVELS = (1, 10, 50, 100)
 SECTIONS = [
     Section(
         "CPU per send",
-        "CPU time of the whole process, with all its threads, for one send; waiting costs nothing here.",
+        "CPU time of the whole process, all its threads included, for one send; waiting is free here.",
         [
             Column("cpu/sync/1/0", "sync, 1 at a time", "µs", 1e6),
             Column("cpu/async/1/0", "async, 1 at a time", "µs", 1e6),
@@ -70,13 +69,14 @@ SECTIONS = [
     ),
     Section(
         "Sync sends, no latency",
-        "So many threads share one client. The interpreter runs one of them at a time: more threads give no more.",
+        "So many threads share one client.\n"
+        "The interpreter runs one of them at a time, so more threads do not send more.",
         rates("sync", 0, LEVELS),
         "sync",
     ),
     Section(
         "Sync sends, 50 ms of latency",
-        "The server answers after 50 ms; n at a time can give n · 20 sends/s at best.",
+        "The server answers after 50 ms, so n at a time can reach n · 20 sends/s at best.",
         rates("sync", 50, LEVELS),
         "sync-latency",
     ),
@@ -88,15 +88,16 @@ SECTIONS = [
     ),
     Section(
         "Async sends, 50 ms of latency",
-        "As above; n at a time can give n · 20 sends/s at best.",
+        "As above: n at a time can reach n · 20 sends/s at best.",
         rates("async", 50, (1, 10, 30, 50, 100)),
         "async-latency",
     ),
     Section(
         "To begin with",
-        "CPU time of a fresh process for import and one client, all of it compiled before; "
-        "memory of the process after 100 sends; packages that an installation brings, with the library itself, "
-        "and the size of their files without compiled ones.",
+        "*Import and client* is the CPU time of a fresh process for the import and one client, compiled beforehand.\n"
+        "*Memory* is that of the process after 100 sends.\n"
+        "*Packages* counts what an installation brings, the library itself included, and *on disk* is the size of "
+        "their files without compiled ones.",
         [
             Column("import", "import and client", "ms", 1e3),
             Column("memory", "memory", "MB", 1e-6, 1),
@@ -107,16 +108,17 @@ SECTIONS = [
     ),
     Section(
         "100 MB up and down, sync",
-        "From a file and into one, each in a fresh process; memory is what the peak is above what was in use before. "
-        "The peers have no pair of calls like that.",
+        "From a file and into one, each in a fresh process.\n"
+        "*Memory* is how far the peak is above what was in use before.\n"
+        "The peers have no such pair of calls.",
         media("sync"),
     ),
     Section("100 MB up and down, async", "The same with async code.", media("async")),
     Section(
         "Flat",
-        "Many sends one after the other by one client, in turns with the other rows: CPU per send at the first and at "
-        "the last of them (medians of a tenth each), and how much memory has grown between. Then 24 threads that share "
-        "one client: whether all sends went well (0) or not (1).",
+        "Many sends in a row by one client, in turns with the other rows: CPU per send in the first and in the last "
+        "tenth of them, and how much memory grew in between.\n"
+        "Then 24 threads share one client: 0 if all sends succeeded, 1 if not.",
         [
             Column("flat/first", "first tenth", "µs", 1e6),
             Column("flat/last", "last tenth", "µs", 1e6),
@@ -127,7 +129,8 @@ SECTIONS = [
     Section(
         "Webhooks",
         "`Receiver.receive` beside plain parsing of the same callback, and `WebhookApp` beside a bare starlette "
-        "endpoint under uvicorn; the libraries above take no callbacks of eCall.",
+        "endpoint under uvicorn.\n"
+        "The libraries above take no callbacks from eCall.",
         [
             Column("webhooks/cpu", "one callback", "µs", 1e6, 1),
             Column("webhooks/rate", "requests of 16 connections", "/s", more_is_better=True),
@@ -158,7 +161,7 @@ def label(row: str) -> str:
 
 
 def median(data: Data, key: str, row: str) -> float | None:
-    """Give the median that was measured, or None where there is none."""
+    """Return the median that was measured, or None if there is none."""
     values = data["results"].get(key, {}).get(row)
     return values[1] if isinstance(values, list) else None
 
@@ -365,39 +368,44 @@ def rows_text(data: Data) -> str:
 def markdown(data: Data) -> str:
     machine, method = data["machine"], data["method"]
     quick = (
-        "**A quick run with few rounds, for a first impression only.** " if method["quick"] else ""
+        "**A quick run with few rounds, for a first impression only.**\n" if method["quick"] else ""
     )
     intro = f"""# Benchmarks
 
-<!-- Written by benchmarks/run from docs/benchmarks.json; not to be edited. -->
+<!-- Written by benchmarks/run from docs/benchmarks.json; do not edit. -->
 
-What one send costs: this library, what it stands on, and what other services offer for Python, all in one run.
+What one send costs with this library, with what it stands on, and with the libraries of other services, all in one run.
 
 ```sh
 benchmarks/run
 ```
 
-measures again and writes this page; `--quick` takes a minute. It asserts nothing: times on somebody else's machine are
-theirs.
+measures again and writes this page; `--quick` takes a minute.
+It asserts nothing: times on another machine differ.
 
 {quick}Measured on {data["date"]} with Python {machine["python"]} on {machine["system"]}, {machine["cores"]} cores.
 
 ## How it was measured
 
-- Each row is a process in an environment of its own and does real sends through its library's public calls, with
-  default settings, to a server on loopback that answers in the shape of its own service. Before anything counts, it has
-  to give the id of that answer. Every send has another recipient, so that no cache helps.
-- The rows take turns in each of {method["rounds"]} rounds, in an order that rotates, for about {method["seconds"]:g} s
-  each; a round before them does not count, and neither do the first lap of each measurement, in which connections are
-  opened, and the last, in which some have nothing left to do.
-- A cell is the **median** (lowest to highest) of the rounds · its ratio to plain `httpx.Client` or `AsyncClient` with
-  Basic auth, which is the unit.
-- Where libraries differ: requests and what is made of it keep 10 connections, httpx 20, so that more threads than that
-  open new ones again and again. That is what their defaults give. Peers with "async" in no table have none.
+- Each row is a process in its own environment.
+  It sends through its library's public calls, with default settings.
+  A server on loopback answers each library in the shape of that library's own service.
+  A row takes part only if its first call returns the id that the server sent.
+  Every message has another recipient, so that no cache helps.
+- The rows take turns in each of {method["rounds"]} rounds, in a rotating order, for about {method["seconds"]:g} s each.
+  A warm-up round is not counted.
+  In each measurement, the first lap is left out because it opens connections.
+  The last lap is left out because some threads are already done.
+- A cell is the **median** (lowest to highest) of the rounds · its ratio to plain httpx.
+  Plain httpx is `httpx.Client` or `AsyncClient` with Basic auth.
+- Connection pools differ: requests and libraries built on it keep 10 connections, httpx 20.
+  With more threads than that they open new connections again and again; this is what their defaults do.
+  A peer that is missing from the tables with "async" has no async client.
 
-What to keep in mind: loopback has no TLS and no distance, the server is written in Python and shares the machine, and
-so does whatever else ran there. `httpx.Client` prepares TLS when it is made; this library at the first call of an https
-address, so that *import and client* has that only in the row of httpx and what is made of it.
+Keep in mind that loopback has no TLS and no distance.
+The server is written in Python and shares the machine with whatever else runs there.
+`httpx.Client` prepares TLS when it is created, this library at the first call of an https address.
+*Import and client* therefore includes that only for httpx and what is built on it.
 
 {rows_text(data)}
 
@@ -409,62 +417,26 @@ Medians of this run.
 
 ## Where a peer is ahead
 
-By more than {SAME:.0%} in the median, in whatever both have.
+By more than {SAME:.0%} in the median, wherever both have a number.
 
 {behind_text(data)}"""
     sections = filter(None, (section_text(data, section) for section in SECTIONS))
     return "\n\n".join([intro, *sections]) + "\n"
 
 
-# The pictures
-
-STYLE = """
-text { font: 13px sans-serif; fill: #24292f; } .title { font-weight: bold; } .faint { fill: #57606a; }
-rect { fill: #8c959f; } .ours { fill: #0969da; } line { stroke: #24292f; }
-@media (prefers-color-scheme: dark) {
-text { fill: #e6edf3; } .faint { fill: #9198a1; } rect { fill: #656c76; } .ours { fill: #4493f8; }
-line { stroke: #e6edf3; } }
-"""
-WIDTH, NAMES, PANEL_BARS, LINE = 760, 150, 460, 20
+# The pictures, which pictures.py draws
 
 
 def picture_name(section: Section) -> str:
     return f"benchmarks-{section.picture}.svg"
 
 
-def picture(data: Data, section: Section) -> str:
-    """Draw bars for each column: medians, with a line from the lowest to the highest."""
-    parts: list[str] = []
-    y = 10
-    for column in section.columns:
-        found = data["results"].get(column.key, {})
-        values = {row: found[row] for row in data["rows"] if isinstance(found.get(row), list)}
-        if not values:
-            continue
-        y += LINE
-        better = "more is better" if column.more_is_better else "less is better"
-        parts.append(
-            f'<text class="title" x="10" y="{y}">{escape(f"{heading(column)} ({better})")}</text>'
-        )
-        longest = max(high for _, _, high in values.values()) or 1
-        for row, (low, middle, high) in values.items():
-            y += LINE
-            start, end, width = (PANEL_BARS * value / longest for value in (low, high, middle))
-            kind = ' class="ours"' if row in OURS else ""
-            parts += [
-                f'<text x="{NAMES - 8}" y="{y}" text-anchor="end">{escape(label(row))}</text>',
-                f'<rect{kind} x="{NAMES}" y="{y - 12}" width="{width:.1f}" height="14"/>',
-                f'<line x1="{NAMES + start:.1f}" x2="{NAMES + end:.1f}" y1="{y - 5}" y2="{y - 5}"/>',
-                f'<text class="faint" x="{NAMES + end + 8:.1f}" y="{y}">{column.number(middle)}</text>',
-            ]
-        y += 10
-    title = f"<title>{escape(section.title)}</title><style>{STYLE}</style>"
-    size = f'width="{WIDTH}" height="{y + 10}" viewBox="0 0 {WIDTH} {y + 10}"'
-    body = "\n".join(parts)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" role="img" {size}>{title}\n{body}\n</svg>\n'
+def picture_title(column: Column) -> str:
+    better = "more is better" if column.more_is_better else "less is better"
+    return f"{heading(column)} ({better})"
 
 
-def pages(data: Data) -> dict[str, str]:
-    """Give all files below docs that are made of the numbers."""
-    pictures = {f"pictures/{picture_name(of)}": picture(data, of) for of in SECTIONS if of.picture}
-    return {"benchmarks.md": markdown(data), **pictures}
+def medians(data: Data, column: Column) -> dict[str, list[float]]:
+    """Return the lowest, median and highest value of each row that was measured, in the order of the rows."""
+    found = data["results"].get(column.key, {})
+    return {row: found[row] for row in data["rows"] if isinstance(found.get(row), list)}

@@ -44,7 +44,7 @@ def serve() -> None:
 
 
 def memory() -> int:
-    """Give the memory of this process in bytes: the present one, or where that is not to be had its highest."""
+    """Return the memory of this process in bytes, or its peak where the present value is not available."""
     with contextlib.suppress(OSError):
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
     highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -187,7 +187,7 @@ def starting() -> list[float]:
 
 
 def fresh() -> float:
-    """Give the seconds until a fresh process has a sandbox that runs."""
+    """Return the seconds until a fresh process has a sandbox that runs."""
     code = "from ecall_facade.sandbox import Sandbox\nwith Sandbox(): pass"
     begun = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)

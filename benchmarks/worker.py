@@ -20,7 +20,7 @@ def make_async(url: str) -> clients.Client:
 
 
 def runner() -> "asyncio.Runner":
-    """Give the one event loop; made late, as most rows need none."""
+    """Return the only event loop, made when it is first needed, as most rows need none."""
     global RUNNER
     if RUNNER is None:
         import asyncio
@@ -59,7 +59,7 @@ STATUS = Path("/proc/self/status")
 
 
 def recipients(count: int) -> Iterator[str]:
-    """Give numbers that never came before, so that no cache helps."""
+    """Return numbers that were not used before, so that no cache helps."""
     return iter([f"+4179{next(NUMBERS) % 10_000_000:07d}" for _ in range(count)])
 
 
@@ -127,7 +127,7 @@ async def send_async(send: Any, concurrency: int, count: int) -> dict[str, float
 
 
 def memory(name: str) -> int:
-    """Give the memory in use ("VmRSS") or its peak ("VmHWM"), in bytes; only the highest where Linux is not."""
+    """Return the memory in use ("VmRSS") or its peak ("VmHWM") in bytes; outside Linux always the peak."""
     with contextlib.suppress(OSError):
         return 1024 * int(re.findall(rf"{name}:\s*(\d+) kB", STATUS.read_text())[0])
     import resource
@@ -139,7 +139,7 @@ def memory(name: str) -> int:
 def move(kind: str, way: str, path: str) -> dict[str, float]:
     """Upload or download a file; tell what it took and how much more memory was in use at the peak than before."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew, at what is in use
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak to what is in use
     before, begun = memory("VmRSS"), times()
     job = getattr(client(kind, 0), way)(Path(path))
     if kind == "async":
