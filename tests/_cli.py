@@ -8,7 +8,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ecall_facade._settings import SENDER_VARIABLES
-from ecall_facade.cli import _app, _sandbox, _signals
+from ecall_facade.cli import _app, _signals
 from ecall_facade.sandbox import Sandbox
 
 NUMBER = "+41 79 123 45 67"
@@ -97,23 +98,26 @@ def point_to(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
         monkeypatch.setenv(variable, credentials["sender"][channel])
 
 
-class Stop:
-    """Stands for the wish to end, which comes once `then` has been called."""
+class StopAfter(threading.Event):
+    """An event that is set after `action` was called, which happens when somebody waits for it."""
 
-    def __init__(self, then: Any) -> None:
-        self._then = then
+    def __init__(self, action: Callable[[], object]) -> None:
+        super().__init__()
+        self._action = action
 
-    def wait(self, seconds: float) -> bool:
-        self._then()
+    def wait(self, timeout: float | None = None) -> bool:
+        self._action()
+        self.set()
         return True
 
 
-def end_sandbox_after(monkeypatch: pytest.MonkeyPatch, then: Any = lambda: None) -> None:
-    """Let `ecall sandbox` and `ecall listen` end after `then` was called, while they run."""
+def stop_after(
+    monkeypatch: pytest.MonkeyPatch, action: Callable[[], object] = lambda: None
+) -> None:
+    """Make `ecall sandbox` and `ecall listen` call `action` once they run, and then stop."""
 
     @contextmanager
-    def signals() -> Iterator[Stop]:
-        yield Stop(then)
+    def stop_signals() -> Iterator[threading.Event]:
+        yield StopAfter(action)
 
-    monkeypatch.setattr(_sandbox, "_signals", signals)
-    monkeypatch.setattr(_signals, "stop_signals", signals)
+    monkeypatch.setattr(_signals, "stop_signals", stop_signals)

@@ -15,7 +15,7 @@ from _servers import Server, drop, reply
 
 import ecall_facade.cli
 from ecall_facade.cli import _app, _measure, _output
-from ecall_facade.cli._output import Exit, Failure, failure_of
+from ecall_facade.cli._failures import Exit, Failure, to_failure
 from ecall_facade.sandbox import Sandbox
 
 pytestmark = pytest.mark.once
@@ -51,7 +51,10 @@ class TestHelp:
         loaded = set(result.stdout.split())
         assert not {"httpx", "anyio", "markdown_it", "pygments", "phonenumbers", "uvicorn"} & loaded
         ours = {name for name in loaded if name.startswith(("ecall_facade.", "ecall_client"))}
-        private = {f"ecall_facade.cli.{name}" for name in ("_app", "_output", "_text")}
+        private = {
+            f"ecall_facade.cli.{name}"
+            for name in ("_app", "_failures", "_output", "_terminal", "_text")
+        }
         assert ours == {"ecall_facade._version", "ecall_facade.cli"} | private
 
     def test_without_arguments_it_helps(self, command: Command) -> None:
@@ -270,7 +273,7 @@ class TestErrors:
         monkeypatch.setattr("ecall_facade.sandbox.demo.run", no_room)
         said = command("demo")
         assert (said.code, said.err) == (Exit.FAILED, "ecall: No space left on device: file\n")
-        assert failure_of(OSError("words only")).message == "words only"  # type: ignore[union-attr]
+        assert to_failure(OSError("words only")).message == "words only"  # type: ignore[union-attr]
 
     def test_what_nobody_foresaw_is_shown_in_full(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
@@ -311,8 +314,8 @@ class TestOutput:
             assert "No space left on device" in said.err
 
     def test_nothing_steers_the_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
-        _output.say(("a\x1b[31mb", ("\rc\n", "red")))
-        _output.remark("d\x1b]0;e\x07")
+        _output.write_line(("a\x1b[31mb", ("\rc\n", "red")))
+        _output.write_note("d\x1b]0;e\x07")
         assert capsys.readouterr() == ("a [31mb c \n", "d ]0;e \n")
 
     def test_colours_are_for_terminals(
@@ -323,10 +326,10 @@ class TestOutput:
             monkeypatch.delenv(name, raising=False)
         line = ("it is ", ("Delivered", "green"), " " * 100, "end")
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-        _output.say(line)
+        _output.write_line(line)
         assert "\x1b[32mDelivered\x1b[0m" in capsys.readouterr().out
         monkeypatch.setenv("NO_COLOR", "1")
-        _output.say(line)
+        _output.write_line(line)
         assert capsys.readouterr().out.split("\n") == [f"it is Delivered{' ' * 100}end", ""]
 
     def test_signs_that_a_terminal_does_not_have_are_no_failure(
@@ -346,9 +349,9 @@ class TestOutput:
         assert json.loads(out) == {"state": "Grüezi"}
 
     def test_a_failure_is_one_line(self) -> None:
-        failure = Failure(Exit.FAILED, "Kind", "one\ntwo\0", more={"status_code": 500})
+        failure = Failure(Exit.FAILED, "Kind", "one\ntwo\0", details={"status_code": 500})
         assert failure.message == "one two"
-        assert failure.facts["status_code"] == 500
+        assert failure.data["status_code"] == 500
 
 
 class TestSandboxOfItsOwn:

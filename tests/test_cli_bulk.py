@@ -312,7 +312,7 @@ class TestBeforeAnythingIsSent:
 
     def test_a_file_that_changes_after_the_question_is_refused(self, tmp_path: Path) -> None:
         from ecall_facade.cli._bulk_file import survey_file, unchanged
-        from ecall_facade.cli._output import Failure
+        from ecall_facade.cli._failures import Failure
 
         path = write_people(tmp_path, 10)
         messages = read_messages(path, text=TEXT)

@@ -12,7 +12,7 @@ import pytest
 from _cli import NOTICE, NUMBER, TEXT, Command, point_to
 
 from ecall_facade import DeliveryState, ECall
-from ecall_facade.cli._output import Exit
+from ecall_facade.cli._failures import Exit
 from ecall_facade.sandbox import Sandbox
 
 pytestmark = pytest.mark.once

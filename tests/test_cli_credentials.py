@@ -14,7 +14,7 @@ from _cli import NUMBER, TEXT, Command
 
 from ecall_facade import ECall
 from ecall_facade.cli._credentials import find_settings
-from ecall_facade.cli._output import Exit, Failure
+from ecall_facade.cli._failures import Exit, Failure
 from ecall_facade.sandbox import Sandbox
 
 pytestmark = pytest.mark.once
@@ -62,7 +62,7 @@ class TestPlaces:
         monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
         with pytest.raises(Failure, match="No credentials: set ECALL_USERNAME") as caught:
             find_settings(None)
-        assert (caught.value.code, caught.value.facts["type"]) == (Exit.USAGE, "MissingCredentials")
+        assert (caught.value.code, caught.value.data["type"]) == (Exit.USAGE, "MissingCredentials")
         write(
             tmp_path / ".config" / "ecall" / "credentials.toml", 'username = "home"\npassword = "p"'
         )

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _cli import NUMBER, TEXT, Command, end_sandbox_after, point_to
+from _cli import NUMBER, TEXT, Command, point_to, stop_after
 
 from ecall_facade import ECall
 from ecall_facade.bulk import Ledger, read_messages
 from ecall_facade.cli import _app, _bulk
-from ecall_facade.cli._output import Exit
+from ecall_facade.cli._failures import Exit
 from ecall_facade.sandbox import Sandbox
 
 pytestmark = pytest.mark.once
@@ -49,7 +49,7 @@ def equipped(monkeypatch: pytest.MonkeyPatch, command: Command) -> Iterator[Comm
     monkeypatch.setattr(
         "ecall_facade.cli._watch.time.sleep", lambda _: None
     )  # what is waited for is there at once
-    end_sandbox_after(monkeypatch)
+    stop_after(monkeypatch)
     with Sandbox(sent_after=0, delivered_after=0) as sandbox:
         point_to(monkeypatch, sandbox)
         with ECall(**sandbox.credentials) as ecall:

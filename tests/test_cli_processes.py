@@ -20,7 +20,7 @@ from _cli import NUMBER, TEXT
 from _servers import Server, hang
 
 from ecall_facade import ECall
-from ecall_facade.cli._output import Exit
+from ecall_facade.cli._failures import Exit
 from ecall_facade.sandbox import Sandbox
 
 pytestmark = [

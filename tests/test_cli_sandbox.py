@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from _cli import NUMBER, TEXT, Command, end_sandbox_after
+from _cli import NUMBER, TEXT, Command, stop_after
 from _servers import Server, reply
 
 from ecall_facade import AuthenticationError, ECall
-from ecall_facade.cli._output import Exit
+from ecall_facade.cli._failures import Exit
 
 pytestmark = pytest.mark.once
 
@@ -63,7 +63,7 @@ def test_what_it_says_can_be_copied(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     visit = Visit(capsys, SOMEBODY, ANNA)
-    end_sandbox_after(monkeypatch, visit)
+    stop_after(monkeypatch, visit)
     assert command("sandbox", "--port", "0") == (0, "", "")
     assert visit.results == ["accepted", "accepted"]
     assert "<html" in visit.page.lower()
@@ -86,7 +86,7 @@ def test_json(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     visit = Visit(capsys, SOMEBODY)
-    end_sandbox_after(monkeypatch, visit)
+    stop_after(monkeypatch, visit)
     assert command("sandbox", "--port", "0", "--json") == (0, "", "")
     ready = json.loads(visit.said)
     assert ready.pop("url").startswith("http://127.0.0.1:")
@@ -111,7 +111,7 @@ def test_exact_credentials_are_checked_and_never_shown(
         for name, value in BY_ENVIRONMENT.items():
             monkeypatch.setenv(name, value)
     visit = Visit(capsys, SOMEBODY, ANNA)
-    end_sandbox_after(monkeypatch, visit)
+    stop_after(monkeypatch, visit)
     assert command("sandbox", "--port", "0", *arguments).code == 0
     assert visit.results == ["refused", "accepted"]
     assert ('"any_credentials": false' if as_json else "the given credentials only") in visit.said
@@ -123,7 +123,7 @@ def test_credentials_of_the_service_are_not_its_own(
 ) -> None:
     for name in ("USERNAME", "PASSWORD", "CREDENTIALS"):
         monkeypatch.setenv(f"ECALL_{name}", "of-the-service")
-    end_sandbox_after(monkeypatch)
+    stop_after(monkeypatch)
     said = command("sandbox", "--port", "0")
     assert "any credentials" in said.out
     assert "of-the-service" not in said.out
@@ -148,7 +148,7 @@ def test_urls_that_were_named_are_called(command: Command, monkeypatch: pytest.M
 
         opened: list[str] = []
         monkeypatch.setattr("webbrowser.open", browse)
-        end_sandbox_after(monkeypatch, send)
+        stop_after(monkeypatch, send)
         arguments = ["--callback-url", server.url, "--inbound-url", "https://portal.example.ch/in"]
         assert command("sandbox", "--port", "0", "--open", *arguments).code == 0
 
@@ -163,7 +163,7 @@ def test_callback_retry_repeats_a_callback_that_was_not_answered_with_200(
             visit()
             assert server.has_seen(3)  # Sent, Sent once more, Delivered
 
-        end_sandbox_after(monkeypatch, send)
+        stop_after(monkeypatch, send)
         retries = ["--callback-retry", "0", "--callback-retry", "0"]
         arguments = ["--port", "0", "--callback-url", server.url, *retries]
         assert command("sandbox", *arguments) == (0, "", "")
@@ -182,7 +182,7 @@ def test_allowed_host_lets_a_reverse_proxy_pass_its_name_on(
             response = httpx.get(url, headers={"Host": name}, trust_env=False)
             statuses[name] = response.status_code
 
-    end_sandbox_after(monkeypatch, ask)
+    stop_after(monkeypatch, ask)
     names = ["--allowed-host", "one.example.ch", "--allowed-host", "two.example.ch"]
     assert command("sandbox", "--port", "0", "--json", *names).code == 0
     assert statuses == {"one.example.ch": 200, "two.example.ch": 200, "other.example.ch": 403}
@@ -192,7 +192,7 @@ def test_without_a_browser_it_says_where_the_inbox_is(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webbrowser.open", lambda _: False)
-    end_sandbox_after(monkeypatch)
+    stop_after(monkeypatch)
     said = command("sandbox", "--port", "0", "--open")
     assert said.code == 0
     assert re.fullmatch(
@@ -203,7 +203,7 @@ def test_without_a_browser_it_says_where_the_inbox_is(
 def test_it_warns_where_others_can_reach_it(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    end_sandbox_after(monkeypatch)
+    stop_after(monkeypatch)
     said = command("sandbox", "--port", "0", "--host", "0.0.0.0")
     assert said.code == 0
     assert said.err.startswith("WARNING: The sandbox listens on 0.0.0.0: other machines can ")

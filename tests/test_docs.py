@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from _cli import Command, end_sandbox_after
+from _cli import Command, stop_after
 
 from ecall_facade import ECall, ECallError, MessageStatus, errors
 from ecall_facade._settings import SENDER_VARIABLES
@@ -264,7 +264,7 @@ class TestShell:
     ) -> None:
         opened: list[str] = []
         monkeypatch.setattr("webbrowser.open", opened.append)
-        end_sandbox_after(monkeypatch)
+        stop_after(monkeypatch)
         command = Command(capsys, monkeypatch, tmp_path)
         for line in block.text.splitlines():
             assert command.line(line).code == 0

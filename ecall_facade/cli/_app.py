@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, cast
 from cyclopts import App, CycloptsError, Parameter
 
 from ecall_facade._version import __version__
-from ecall_facade.cli._output import Exit, Failure, failure_of, limit_width, report
+from ecall_facade.cli._failures import Exit, Failure, to_failure
+from ecall_facade.cli._output import write_failure
+from ecall_facade.cli._terminal import limit_width
 from ecall_facade.cli._text import STDIN
 
 if TYPE_CHECKING:
@@ -86,9 +88,9 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         failure = Failure(Exit.USAGE, "UsageError", f"{error} (--help shows how)")
     except Exception as error:
-        if (known := failure_of(error)) is None:
+        if (known := to_failure(error)) is None:
             raise
         failure = known
     else:
         return code or Exit.DONE
-    return report(failure, as_json="--json" in options)
+    return write_failure(failure, as_json="--json" in options)

@@ -10,7 +10,8 @@ from cyclopts import App, Parameter
 
 from ecall_facade import ECallError
 from ecall_facade._settings import ChannelName
-from ecall_facade.cli._output import Exit, Failure, Output, failure_of, usage
+from ecall_facade.cli._failures import Exit, Failure, to_failure, usage_error
+from ecall_facade.cli._output import Output
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 from ecall_facade.cli._text import STDIN, TextFile, not_stdin, read_text
 from ecall_facade.errors import InvalidNumber
@@ -70,9 +71,9 @@ def broadcast(
 ) -> Exit:
     """Send one text to many recipients."""
     if channel != "sms" and page_limit is not None:
-        raise usage("--page-limit is for SMS")
+        raise usage_error("--page-limit is for SMS")
     if STDIN in to:
-        raise usage(
+        raise usage_error(
             "Recipients are arguments or come from --to-file; only the text comes from stdin"
         )
     recipients = _check(
@@ -89,7 +90,7 @@ def broadcast(
             message = "Interrupted while it was being sent; it may have gone out: do not repeat it blindly"
             raise Failure(Exit.UNKNOWN, "Interrupted", message, may_have_been_sent=True) from None
         except ECallError as error:
-            raise failure_of(error, is_send=True) or error from None
+            raise to_failure(error, is_send=True) or error from None
         try:
             Output(options.json).show(_to_json(sent, channel, options), _format(sent))
         except OSError as error:
@@ -112,7 +113,7 @@ def _read_recipients(file: Path | None) -> list[tuple[str | RawAddress, int | No
     try:
         return [(row.to, row.line) for row in read_messages(file, text="-")]
     except InvalidMessages as error:
-        raise usage(str(error)) from None
+        raise usage_error(str(error)) from None
 
 
 def _read_plain_list(file: Path) -> list[tuple[str | RawAddress, int | None]] | None:
@@ -120,14 +121,14 @@ def _read_plain_list(file: Path) -> list[tuple[str | RawAddress, int | None]] | 
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise usage(f"{file.name or file} cannot be read: {error.strerror}") from None
+        raise usage_error(f"{file.name or file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         return None
     filled: list[tuple[str | RawAddress, int | None]] = [
         (line.strip().strip("\"'"), number) for number, line in enumerate(lines, 1) if line.strip()
     ]
     if not filled:
-        raise usage(f"{file.name} has no recipients")
+        raise usage_error(f"{file.name} has no recipients")
     first = next(line.strip() for line in lines if line.strip())
     return filled if _NUMBER.fullmatch(first) else None
 
@@ -141,7 +142,7 @@ def _check(
 ) -> list[str | RawAddress]:
     """Check all recipients, and name each bad one with its line."""
     if not given:
-        raise usage("There are no recipients: give them as arguments, or with --to-file")
+        raise usage_error("There are no recipients: give them as arguments, or with --to-file")
     problems: list[str] = []
     recipients: list[str | RawAddress] = []
     for position, (number, line) in enumerate(given, 1):

@@ -18,7 +18,8 @@ from ecall_facade.cli._bulk_file import (
     survey_file,
 )
 from ecall_facade.cli._bulk_ledger import AsJson, count
-from ecall_facade.cli._output import Exit, remark, say, write_json
+from ecall_facade.cli._failures import Exit
+from ecall_facade.cli._output import write_json, write_line, write_note
 
 if TYPE_CHECKING:
     from ecall_facade._json import JSON
@@ -73,29 +74,29 @@ def _to_json(source: str, survey: Survey) -> dict[str, JSON]:
 
 def _print(source: str, survey: Survey) -> None:
     for line in problem_lines(survey.problems):
-        say(line)
+        write_line(line)
     for words in survey.remarks:
-        remark(words)
+        write_note(words)
     if survey.problems:
-        say(
+        write_line(
             (
                 (f"{source}: {count(len(survey.problems), 'problem')}", "bold red"),
                 f" in {count(survey.rows, 'row')}. It cannot be sent until they are corrected",
             )
         )
         return
-    say(
+    write_line(
         (
             (f"{source}: {count(survey.messages, 'message')}", "bold green"),
             f" to {count(survey.recipients, 'recipient')}, no problems",
         )
     )
     for line in survey.lines():
-        say(f"  {line}")
-    say("Examples:")
+        write_line(f"  {line}")
+    write_line("Examples:")
     for example in survey.examples:
-        say(_format_example(example))
-    say("Nothing was sent")
+        write_line(_format_example(example))
+    write_line("Nothing was sent")
 
 
 def _format_example(example: Example) -> Line:

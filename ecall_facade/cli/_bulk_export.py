@@ -15,7 +15,8 @@ from ecall_facade.cli._bulk_ledger import (
     count,
     open_ledger,
 )
-from ecall_facade.cli._output import Exit, Output, usage
+from ecall_facade.cli._failures import Exit, usage_error
+from ecall_facade.cli._output import Output
 from ecall_facade.cli._text import not_stdin
 
 app = App(
@@ -44,11 +45,11 @@ def export(
 ) -> Exit:
     """Write all messages with their states to a CSV file, without the texts."""
     if file.is_dir():
-        raise usage(f"{file.name or file} is a folder: name the file in it")
+        raise usage_error(f"{file.name or file} is a folder: name the file in it")
     if file.exists() and not force:
-        raise usage(f"{file.name} is there already: --force replaces it")
+        raise usage_error(f"{file.name} is there already: --force replaces it")
     if not file.parent.is_dir():
-        raise usage(f"There is no folder {file.parent}")
+        raise usage_error(f"There is no folder {file.parent}")
     with open_ledger(ledger) as opened:
         chosen = choose_job(opened, job)
         rows = chosen.export(file)

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from ecall_facade._settings import ChannelName
 from ecall_facade.cli._bulk_ledger import check_extra, count
-from ecall_facade.cli._output import Exit, Failure, usage
+from ecall_facade.cli._failures import Exit, Failure, usage_error
 from ecall_facade.cli._text import TextFile, not_stdin, read_text
 from ecall_facade.numbers import check_region, mask, mask_numbers_in
 
@@ -88,7 +88,7 @@ def open_file(file: Path, options: FileOptions) -> Messages:
             delimiter=options.delimiter,
         )
     except InvalidMessages as error:
-        raise usage(_to_options(str(error))) from None
+        raise usage_error(_to_options(str(error))) from None
 
 
 def _read_columns(given: list[str]) -> dict[str, str]:
@@ -96,9 +96,9 @@ def _read_columns(given: list[str]) -> dict[str, str]:
     for pair in given:
         name, sign, column = pair.partition("=")
         if not sign or not name.strip() or not column.strip():
-            raise usage("--column names a field and a column of the file, as in to=Mobile")
+            raise usage_error("--column names a field and a column of the file, as in to=Mobile")
         if name.strip() in columns:
-            raise usage(f"--column names {name.strip()} twice")
+            raise usage_error(f"--column names {name.strip()} twice")
         columns[name.strip()] = column.strip()
     return columns
 
@@ -265,7 +265,7 @@ def unchanged(messages: Iterable[Message], survey: Survey) -> Iterator[Message]:
             digest.add(message)
             yield message
     if digest.hexdigest() != survey.digest:
-        raise usage("The file was changed meanwhile: nothing was stored or sent, start again")
+        raise usage_error("The file was changed meanwhile: nothing was stored or sent, start again")
 
 
 @contextmanager
@@ -315,5 +315,5 @@ def refuse_problems(survey: Survey, tell: Callable[[str], object]) -> None:
         Exit.USAGE,
         "InvalidMessages",
         f"{count(len(lines), 'problem')}{rest}. Nothing was sent: correct the file and start again",
-        more={"problems": problems_to_json(survey.problems)},
+        details={"problems": problems_to_json(survey.problems)},
     )

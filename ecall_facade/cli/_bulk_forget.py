@@ -9,7 +9,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ecall_facade.cli._bulk_ledger import AsJson, LedgerUrl, count, open_ledger
-from ecall_facade.cli._output import Exit, remark, say, usage, write_json
+from ecall_facade.cli._failures import Exit, usage_error
+from ecall_facade.cli._output import write_json, write_line, write_note
 
 _AGE = re.compile(r"(\d{1,5})\s*(h|d|w)", re.IGNORECASE)
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
@@ -43,9 +44,9 @@ def forget(
         write_json({"forgotten": list(forgotten.jobs), "unfinished": list(forgotten.unfinished)})
         return Exit.DONE
     names = f": {', '.join(forgotten.jobs)}" if forgotten.jobs else ""
-    say(f"Removed numbers and texts of {count(len(forgotten.jobs), 'job')}{names}")
+    write_line(f"Removed numbers and texts of {count(len(forgotten.jobs), 'job')}{names}")
     if forgotten.unfinished:
-        remark(
+        write_note(
             "Kept, as some of their messages are pending or unknown:"
             f" {', '.join(forgotten.unfinished)}"
         )
@@ -55,7 +56,7 @@ def forget(
 def _read_age(given: str) -> timedelta:
     found = _AGE.fullmatch(given.strip())
     if found is None:
-        raise usage(
+        raise usage_error(
             "--older-than is a whole number of hours, days or weeks, such as 12h, 30d or 4w"
         )
     return timedelta(**{_UNITS[found[2].lower()]: int(found[1])})

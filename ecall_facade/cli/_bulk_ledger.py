@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Parameter
 
-from ecall_facade.cli._output import usage
+from ecall_facade.cli._failures import usage_error
 from ecall_facade.cli._text import STDIN
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def check_extra() -> None:
         for package in ("sqlalchemy", "filelock", "python_calamine"):
             import_module(package)
     except ModuleNotFoundError as error:
-        raise usage(
+        raise usage_error(
             f'bulk needs more packages: pip install "ecall-facade[cli,bulk]" ({error.name} is missing)'
         ) from None
 
@@ -64,9 +64,9 @@ def open_ledger(url: str, *, may_be_new: bool = False) -> Generator[Ledger, None
     from ecall_facade.bulk import Ledger
 
     if url == STDIN:
-        raise usage("--ledger must be a file or a URL, as only a text can come from stdin")
+        raise usage_error("--ledger must be a file or a URL, as only a text can come from stdin")
     if not may_be_new and is_missing(url):
-        raise usage(
+        raise usage_error(
             f"There is no ledger {describe_ledger(url)}: check --ledger and the current folder"
         )
     with Ledger(url) as ledger:
@@ -109,15 +109,15 @@ def choose_job(ledger: Ledger, name: str | None) -> Job:
     names = ", ".join(repr(job.name) for job in jobs[:10])
     more = f" and {len(jobs) - 10} more" if len(jobs) > 10 else ""
     if not jobs:
-        raise usage("The ledger has no jobs: `ecall bulk send` makes them")
+        raise usage_error("The ledger has no jobs: `ecall bulk send` makes them")
     if name is None:
         if len(jobs) > 1:
-            raise usage(f"The ledger has several jobs, name one with --job: {names}{more}")
+            raise usage_error(f"The ledger has several jobs, name one with --job: {names}{more}")
         return jobs[0]
     for job in jobs:
         if job.name == name:
             return job
-    raise usage(f"The ledger has no job {name!r}; it has {names}{more}")
+    raise usage_error(f"The ledger has no job {name!r}; it has {names}{more}")
 
 
 def row_number(row: Row) -> int:

@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from ecall_facade.cli._output import remark
+from ecall_facade.cli._output import write_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -77,7 +77,7 @@ class _Pauses:
     def show(self, progress: SendProgress) -> None:
         is_paused = progress.paused_for > _LEAST_PAUSE
         if is_paused and not self._is_paused:
-            remark(f"The job pauses for {progress.paused_for:.0f} s, then goes on by itself")
+            write_note(f"The job pauses for {progress.paused_for:.0f} s, then goes on by itself")
         self._is_paused = is_paused
 
 

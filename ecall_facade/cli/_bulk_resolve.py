@@ -19,7 +19,8 @@ from ecall_facade.cli._bulk_ledger import (
     open_ledger,
     row_number,
 )
-from ecall_facade.cli._output import Exit, Failure, Output, usage
+from ecall_facade.cli._failures import Exit, Failure, usage_error
+from ecall_facade.cli._output import Output
 
 if TYPE_CHECKING:
     from ecall_facade._json import JSON
@@ -67,9 +68,9 @@ def resolve(
 ) -> Exit:
     """Decide about messages whose outcome is unknown, or that were rejected."""
     if all_ == bool(row):
-        raise usage("Say which messages are meant: --all, or one --row for each")
+        raise usage_error("Say which messages are meant: --all, or one --row for each")
     if state == to:
-        raise usage(f"They are {state} already")
+        raise usage_error(f"They are {state} already")
     with open_ledger(ledger) as opened:
         opened.recover()
         chosen = choose_job(opened, job)
@@ -94,7 +95,7 @@ def _positions(job: Job, rows: list[int], state: Doubtful) -> list[int]:
     wanted = set(rows)
     found = {row_number(row): row.position for row in job.rows(state) if row_number(row) in wanted}
     if missing := sorted(wanted - found.keys()):
-        raise usage(
+        raise usage_error(
             f"Not {state}, or not there: row {', '.join(map(str, missing))}. Nothing was changed;"
             f" `ecall bulk show --state {state}` lists them"
         )
@@ -106,7 +107,7 @@ def _ask(number: int, state: Doubtful, *, is_sure: bool) -> None:
         return
     risk = ", and some may get it twice" if state == "unknown" else ""
     if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
-        raise usage(
+        raise usage_error(
             f"Nothing was changed: pass --yes, as this is not a terminal, to have"
             f" {count(number, 'message')} sent again{risk}"
         )

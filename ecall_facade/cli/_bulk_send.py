@@ -34,16 +34,8 @@ from ecall_facade.cli._bulk_ledger import (
     open_ledger,
 )
 from ecall_facade.cli._bulk_progress import sending_progress
-from ecall_facade.cli._output import (
-    Exit,
-    Failure,
-    failure_of,
-    remark,
-    report,
-    say,
-    usage,
-    write_json,
-)
+from ecall_facade.cli._failures import Exit, Failure, to_failure, usage_error
+from ecall_facade.cli._output import write_failure, write_json, write_line, write_note
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 
 if TYPE_CHECKING:
@@ -131,9 +123,9 @@ def send(
     messages = open_file(file, file_options)
     name = (job if job is not None else file.name) + (_SIMULATED if options.sandbox else "")
     url = ledger if ledger is not None else str(file.with_name(f"{file.name}.ledger.db"))
-    tell: Callable[[str], object] = remark if options.json else say
+    tell: Callable[[str], object] = write_note if options.json else write_line
     if not file.is_file():
-        raise usage(f"{file.name} is not there, or not a file")
+        raise usage_error(f"{file.name} is not there, or not a file")
     region = file_options.region
     with open_client(options, region) as ecall:
         plan, survey = _make_plan(url, name, messages, region, ecall)
@@ -157,8 +149,8 @@ def _make_plan(
                 return _plan_rest(ledger, url, name, messages, region, ecall), None
     survey = survey_file(messages, region)
     for words in survey.remarks:
-        remark(words)
-    refuse_problems(survey, remark)
+        write_note(words)
+    refuse_problems(survey, write_note)
     _check_senders(ecall, survey.without_sender)
     messages_to = f"{count(survey.messages, 'message')} to"
     lines = [
@@ -201,7 +193,7 @@ def _same_job(ledger: Ledger, name: str, messages: Messages, region: str) -> Job
     except InvalidMessages:
         raise
     except UsageError as error:
-        raise usage(
+        raise usage_error(
             f"{error}: with --job NAME. To go on with the old one, run the line that began it, with"
             " the file and the options as they were"
         ) from None
@@ -220,7 +212,7 @@ def _ask(pending: int, *, is_sure: bool) -> None:
     if is_sure:
         return
     if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
-        raise usage(
+        raise usage_error(
             f"Nothing was sent: pass --yes to send {count(pending, 'message')} without being asked,"
             " as this is not a terminal"
         )
@@ -245,8 +237,8 @@ def _run(
             stopped, texted = _send(job, ecall, concurrency, rate)
         counts = job.counts()
     except LedgerError as error:
-        failure = failure_of(error) or Failure(Exit.FAILED, "LedgerError", str(error))
-        failure.facts["may_have_been_sent"] = True
+        failure = to_failure(error) or Failure(Exit.FAILED, "LedgerError", str(error))
+        failure.data["may_have_been_sent"] = True
         raise failure from None
     except _StopSending:
         counts = job.counts()
@@ -265,7 +257,7 @@ def _send(job: Job, ecall: ECall, concurrency: int, rate: float | None) -> tuple
         def on_progress(progress: SendProgress) -> None:
             show(progress)
             if stopping.is_set():
-                remark("Stopping: messages under way are finished and recorded first")
+                write_note("Stopping: messages under way are finished and recorded first")
                 raise _StopSending
 
         while True:
@@ -292,7 +284,7 @@ def _warnings_as_remarks() -> Generator[None, None, None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            remark(record.getMessage())
+            write_note(record.getMessage())
 
     logger = logging.getLogger("ecall_facade.bulk")
     handler = Handler(logging.WARNING)
@@ -349,12 +341,12 @@ def _tell(
             "stopped": stopped,
             "simulated": options.sandbox,
         }
-        write_json({**facts, "error": failure.facts} if failure else facts)
+        write_json({**facts, "error": failure.data} if failure else facts)
         return code
     if failure is None:
-        say(f"{job.name}: {format_counts(counts)}")
+        write_line(f"{job.name}: {format_counts(counts)}")
     else:
-        report(failure, as_json=False)
+        write_failure(failure, as_json=False)
     remarks: dict[State, str] = {
         "unknown": "may have arrived, and are not sent again",
         "rejected": "were refused by the service",
@@ -362,5 +354,5 @@ def _tell(
     for state, words in remarks.items():
         if counts[state]:
             look = command_line("show", plan.ledger, job.name, "--state", state)
-            remark(f"{counts[state]:,} {words}; look at them with: {look}")
+            write_note(f"{counts[state]:,} {words}; look at them with: {look}")
     return code

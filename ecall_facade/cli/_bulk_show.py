@@ -17,7 +17,8 @@ from ecall_facade.cli._bulk_ledger import (
     open_ledger,
     row_number,
 )
-from ecall_facade.cli._output import Exit, say, write_json
+from ecall_facade.cli._failures import Exit
+from ecall_facade.cli._output import write_json, write_line
 from ecall_facade.numbers import mask, mask_numbers_in
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def show(
             write_json(only if isinstance(only, dict) else {"jobs": shown})
             return Exit.DONE
         if not jobs:
-            say("The ledger has no jobs")
+            write_line("The ledger has no jobs")
         for each in jobs:
             _print(each, state)
     return Exit.DONE
@@ -104,15 +105,15 @@ def _row_to_json(row: Row) -> dict[str, JSON]:
 
 
 def _print(job: Job, states: list[StateName] | None) -> None:
-    say(((job.name, "bold"), f": {count(len(job), 'message')}"))
+    write_line(((job.name, "bold"), f": {count(len(job), 'message')}"))
     for state, number in job.counts().items():
         if number:
-            say((f"  {number:>9,}  ", (state, STATE_STYLES[state])))
+            write_line((f"  {number:>9,}  ", (state, STATE_STYLES[state])))
     deliveries = {name or "not known yet": number for name, number in job.deliveries().items()}
     if deliveries.keys() - {"not known yet"}:
-        say("  of the accepted ones:")
+        write_line("  of the accepted ones:")
         for name, number in sorted(deliveries.items()):
-            say(f"  {number:>9,}  {name}")
+            write_line(f"  {number:>9,}  {name}")
     if not states:
         return
     for row in job.rows(states):
@@ -124,7 +125,7 @@ def _print(job: Job, states: list[StateName] | None) -> None:
             str(row.delivery) if row.delivery else "",
             mask_numbers_in(row.reason) if row.reason else "",
         ]
-        say(
+        write_line(
             (
                 "  ".join(word for word in words[:3] if word),
                 "  ",

@@ -16,7 +16,8 @@ from ecall_facade.cli._bulk_ledger import (
     open_ledger,
 )
 from ecall_facade.cli._bulk_progress import tracking_progress
-from ecall_facade.cli._output import Exit, Output, usage
+from ecall_facade.cli._failures import Exit, usage_error
+from ecall_facade.cli._output import Output
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def track(
 ) -> Exit:
     """Ask for the delivery states of what was accepted."""
     if options.sandbox:
-        raise usage(
+        raise usage_error(
             "An embedded sandbox ends with its command, and knows nothing of an earlier one: start"
             " `ecall sandbox`, set ECALL_BASE_URL to it, and leave --sandbox away"
         )

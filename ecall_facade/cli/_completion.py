@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from ecall_facade.cli._output import Exit
+from ecall_facade.cli._failures import Exit
 
 app = App(
     name="completion",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from ecall_facade._settings import CHANNELS, SENDER_VARIABLES
-from ecall_facade.cli._output import Exit, Failure, usage
+from ecall_facade.cli._failures import Exit, Failure, usage_error
 
 if TYPE_CHECKING:
     from ecall_facade._settings import ChannelName
@@ -71,18 +71,18 @@ def read_file(path: Path) -> Settings:
     try:
         data = tomllib.loads(_read_own(path).decode())
     except UnicodeDecodeError:
-        raise usage(f"{path} is not UTF-8") from None
+        raise usage_error(f"{path} is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"at (?:line \d+, column \d+|end of document)", str(error))
-        raise usage(f"{path} is not TOML{f' ({place[0]})' if place else ''}") from None
+        raise usage_error(f"{path} is not TOML{f' ({place[0]})' if place else ''}") from None
     if unknown := sorted(data.keys() - set(_KEYS)):
-        raise usage(
+        raise usage_error(
             f"{path} has unknown keys: {', '.join(unknown)}; it may have {', '.join(_KEYS)}"
         )
     if bad := [key for key in _KEYS if key != "sender" and not isinstance(data.get(key, ""), str)]:
-        raise usage(f"{path}: {' and '.join(bad)} must be in quotes")
+        raise usage_error(f"{path}: {' and '.join(bad)} must be in quotes")
     if missing := [key for key in ("username", "password") if not data.get(key)]:
-        raise usage(f"{path} has no {' and no '.join(missing)}")
+        raise usage_error(f"{path} has no {' and no '.join(missing)}")
     if "sender" in data:
         data["sender"] = _read_senders(path, data["sender"])
     return cast("Settings", data)
@@ -93,7 +93,7 @@ def _read_senders(path: Path, given: object) -> dict[str, str]:
     if not senders.keys() <= set(CHANNELS) or not all(
         isinstance(value, str) for value in senders.values()
     ):
-        raise usage(
+        raise usage_error(
             f"{path}: sender is a text (for SMS), or a table with a text for {', '.join(CHANNELS)}"
         )
     return cast("dict[str, str]", senders)
@@ -107,12 +107,12 @@ def _read_own(path: Path) -> bytes:
     try:
         with open(path, "rb", opener=_open_at_once) as file:  # Path.open has no opener
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise usage(f"{path} is not a regular file")
+                raise usage_error(f"{path} is not a regular file")
             if sys.platform != "win32":
                 _check_rights(path, file.fileno())
             return file.read()
     except OSError as error:
-        raise usage(f"{path} cannot be read: {error.strerror}") from None
+        raise usage_error(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _check_rights(path: Path, descriptor: int) -> None:
@@ -141,7 +141,7 @@ def _check_rights(path: Path, descriptor: int) -> None:
         advice = f"chmod 600 {path}"
     else:
         advice = f"ask its owner for chmod 440 {path}"
-    raise usage(f"{path} can be used by others: {advice}")
+    raise usage_error(f"{path} can be used by others: {advice}")
 
 
 def _is_read_only(descriptor: int) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from cyclopts import App, Parameter
 
-from ecall_facade.cli._output import Exit, write_json
+from ecall_facade.cli._failures import Exit
+from ecall_facade.cli._output import write_json
 from ecall_facade.cli._session import load_sandbox
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from ecall_client.tables import OPERATIONS
 from ecall_facade import APIError, AuthenticationError, ECall, ECallError, PermissionDenied
 from ecall_facade._settings import Account
 from ecall_facade.cli._credentials import Settings, find_settings
-from ecall_facade.cli._output import Exit, Failure, say, usage, write_json
+from ecall_facade.cli._failures import Exit, Failure, usage_error
+from ecall_facade.cli._output import write_json, write_line
 from ecall_facade.cli._session import load_sandbox, running
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def examine(
 ) -> Exit:
     """Find out what is wrong with a setup. Sends nothing."""
     if sandbox and credentials is not None:
-        raise usage("--sandbox has its own credentials: leave out --credentials")
+        raise usage_error("--sandbox has its own credentials: leave out --credentials")
     report = Report()
     with _settings(report, credentials, sandbox=sandbox) as (settings, has_credentials):
         _check_service(report, settings, has_credentials=has_credentials)
@@ -410,15 +411,17 @@ def _show(report: Report) -> None:
         return first, second, third, row[3]
 
     first, second, third, last = pad(heads)
-    say((((f"{first}{second}{third}{last}"), "bold"),))
+    write_line((((f"{first}{second}{third}{last}"), "bold"),))
     for row in rows:
         first, second, third, last = pad(row)
-        say((first, second, (third, _STYLES.get(row[2], "")), last))
-    say("")
+        write_line((first, second, (third, _STYLES.get(row[2], "")), last))
+    write_line("")
     if report.is_sandbox:
-        say((("SIMULATION", "bold yellow"), ": a sandbox answered; it says nothing about eCall."))
+        write_line(
+            (("SIMULATION", "bold yellow"), ": a sandbox answered; it says nothing about eCall.")
+        )
     count = report.problems
-    say(
+    write_line(
         "No problem was found."
         if not count
         else f"{count} problem{'s' if count > 1 else ''} found."

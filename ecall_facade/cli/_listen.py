@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from ecall_facade.cli import _signals
-from ecall_facade.cli._output import Exit, Output, remark, say, usage, write_json
+from ecall_facade.cli._failures import Exit, usage_error
+from ecall_facade.cli._output import Output, write_json, write_line, write_note
 from ecall_facade.errors import InvalidConfiguration
 from ecall_facade.numbers import mask
 from ecall_facade.webhooks import (
@@ -105,9 +106,9 @@ def listen(
 ) -> Exit:
     """Receive delivery reports and replies, and print them."""
     if arguments and program is None:
-        raise usage("Arguments are for the program that --exec names, and there is none")
+        raise usage_error("Arguments are for the program that --exec names, and there is none")
     if not 0 < exec_timeout < 1e9:
-        raise usage("--exec-timeout must be a positive number of seconds")
+        raise usage_error("--exec-timeout must be a positive number of seconds")
     command = None if program is None else [_find_program(program), *arguments]
     receiver = _make_receiver(source, trusted_proxy, any_source=any_source)
     with (
@@ -120,9 +121,8 @@ def listen(
             if json:
                 write_json({"type": "listening", "url": url})
             else:
-                say(f"Listening at {url} until Ctrl-C")
-            while not stopping.wait(0.5):  # without a timeout, Windows would not notice Ctrl-C
-                pass
+                write_line(f"Listening at {url} until Ctrl-C")
+            _signals.wait_for_stop(stopping)
         if handler.failure is not None:
             raise handler.failure
     return Exit.DONE
@@ -142,7 +142,7 @@ def _open_ledger(url: str | None) -> Generator[Ledger | None, None, None]:
 def _find_program(name: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise usage(f"--exec: there is no program {name!r} that can be run")
+        raise usage_error(f"--exec: there is no program {name!r} that can be run")
     return path
 
 
@@ -152,11 +152,11 @@ def _make_receiver(
     path_secret = os.environ.get(PATH_SECRET) or None
     name, colon, password = os.environ.get(BASIC_AUTH, "").partition(":")
     if (name or colon) and not (name and password):
-        raise usage(f"{BASIC_AUTH} must be a name, a colon and a password")
+        raise usage_error(f"{BASIC_AUTH} must be a name, a colon and a password")
     if any_source and source:
-        raise usage("Pass --source or --any-source, not both")
+        raise usage_error("Pass --source or --any-source, not both")
     if any_source and path_secret is None and not name:
-        raise usage(f"--any-source needs a secret: set {PATH_SECRET} or {BASIC_AUTH}")
+        raise usage_error(f"--any-source needs a secret: set {PATH_SECRET} or {BASIC_AUTH}")
     try:
         return Receiver(
             sources=None if any_source else source or DOCUMENTED_SOURCES,
@@ -165,7 +165,7 @@ def _make_receiver(
             basic_auth=(name, password) if name else None,
         )
     except InvalidConfiguration as error:
-        raise usage(str(error)) from None
+        raise usage_error(str(error)) from None
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def _refusals_on_stderr() -> Generator[None, None, None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            remark(record.getMessage())
+            write_note(record.getMessage())
 
     logger = logging.getLogger("ecall_facade.webhooks")
     handler = Handler(logging.INFO)
@@ -241,7 +241,7 @@ class _Handler:
             if done.returncode == 0:
                 return
             problem = f"ended with exit code {done.returncode}"
-        remark(f"The program {problem}, for {key}")
+        write_note(f"The program {problem}, for {key}")
         raise _ProgramFailedError(problem)
 
 
@@ -259,7 +259,7 @@ def _serve(
 
         from ecall_facade.webhooks import WebhookApp
     except ImportError as error:
-        raise usage(
+        raise usage_error(
             f'listen needs starlette and uvicorn: pip install "ecall-facade[cli]" ({error.name})'
         ) from None
     listener = _bind(host, port)
@@ -295,7 +295,7 @@ def _bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=128)
     except (OSError, OverflowError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no such address or port"
-        raise usage(f"Cannot listen on {host}:{port}: {reason}") from None
+        raise usage_error(f"Cannot listen on {host}:{port}: {reason}") from None
 
 
 def to_json(event: AnyEvent) -> dict[str, JSON]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from ecall_facade.cli._output import Exit, Output
+from ecall_facade.cli._failures import Exit
+from ecall_facade.cli._output import Output
 from ecall_facade.cli._text import NOTES, Text, TextFile, read_text
 from ecall_facade.errors import InvalidText
 from ecall_facade.text import LENGTH_LIMITS, SMS_PAGE_LIMIT, check_text, measure

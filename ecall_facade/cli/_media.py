@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from ecall_facade.cli._output import Exit, Output, usage
+from ecall_facade.cli._failures import Exit, usage_error
+from ecall_facade.cli._output import Output
 from ecall_facade.cli._progress import progress
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 from ecall_facade.cli._text import not_stdin
@@ -69,9 +70,9 @@ def download(
 ) -> Exit:
     """Download a file."""
     if to.is_dir():
-        raise usage(f"--to {to.name or to} is a folder; name a file")
+        raise usage_error(f"--to {to.name or to} is a folder; name a file")
     if to.is_file() and not force:  # a pipe or a device is written to, and stays
-        raise usage(f"{to.name} exists already; --force replaces it")
+        raise usage_error(f"{to.name} exists already; --force replaces it")
     with open_client(options) as ecall, progress(to.name) as on_progress:
         media = ecall.media.download(media_id, to, on_progress=on_progress)
     Output(options.json).show(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import webbrowser
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -14,14 +11,14 @@ from urllib.parse import urlsplit
 from cyclopts import App, Parameter
 
 from ecall_facade._settings import SENDER_VARIABLES
+from ecall_facade.cli import _signals
 from ecall_facade.cli._credentials import read_file
-from ecall_facade.cli._output import Exit, remark, say, usage, write_json
+from ecall_facade.cli._failures import Exit, usage_error
+from ecall_facade.cli._output import write_json, write_line, write_note
 from ecall_facade.cli._session import load_sandbox, running
 from ecall_facade.cli._text import not_stdin
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from ecall_facade.sandbox import Sandbox
 
 app = App(
@@ -98,18 +95,15 @@ def run_sandbox(
             allowed_hosts=allowed_host,
         )
     except ValueError as error:
-        raise usage(str(error)) from None
-    with _signals() as stopping, running(sandbox):
+        raise usage_error(str(error)) from None
+    with _signals.stop_signals() as stopping, running(sandbox):
         if json:
             write_json({"url": sandbox.url, "any_credentials": exact is None, "simulated": True})
         else:
             _introduce(sandbox, exact is None)
         if open_page and not webbrowser.open(f"{sandbox.url}/"):
-            remark(f"No browser could be opened; the inbox is at {sandbox.url}/")
-        while not stopping.wait(
-            0.5
-        ):  # with a timeout, as Windows handles Ctrl-C only between waits
-            pass
+            write_note(f"No browser could be opened; the inbox is at {sandbox.url}/")
+        _signals.wait_for_stop(stopping)
     return Exit.DONE
 
 
@@ -123,7 +117,7 @@ def _exact_credentials(file: Path | None) -> tuple[str, str] | None:
     if not username and not password:
         return None
     if not username or not password:
-        raise usage("Set both ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD, or neither")
+        raise usage_error("Set both ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD, or neither")
     return username, password
 
 
@@ -139,51 +133,33 @@ def _sandbox_class(*, accepts_any: bool) -> type[Sandbox]:
     return LenientSandbox if accepts_any else Sandbox
 
 
-@contextmanager
-def _signals() -> Generator[threading.Event, None, None]:
-    """Set an event on Ctrl-C, SIGTERM and the end of the terminal, instead of ending at once."""
-    stopping = threading.Event()
-
-    def stop(number: int, frame: object) -> None:  # noqa: ARG001
-        stopping.set()
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # not on Windows
-    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:  # which nohup wants
-        numbers.append(hangup)
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _introduce(sandbox: Sandbox, accepts_any: bool) -> None:
     credentials = sandbox.credentials
-    say(
+    write_line(
         (
             "A ",
             ("SIMULATION", "bold yellow"),
             " of eCall, partly on inferred facts. Nobody is texted.",
         )
     )
-    say("")
-    say(f"Inbox     {sandbox.url}/")
-    say("Accepts   any credentials" if accepts_any else "Accepts   the given credentials only")
-    say("")
-    say("In the shell of your program:")
-    say("")
-    say(f"export ECALL_BASE_URL={sandbox.url}")
+    write_line("")
+    write_line(f"Inbox     {sandbox.url}/")
+    write_line(
+        "Accepts   any credentials" if accepts_any else "Accepts   the given credentials only"
+    )
+    write_line("")
+    write_line("In the shell of your program:")
+    write_line("")
+    write_line(f"export ECALL_BASE_URL={sandbox.url}")
     if accepts_any:
-        say(
+        write_line(
             f"export ECALL_USERNAME={credentials['username']} ECALL_PASSWORD={credentials['password']}"
         )
     else:
-        say("export ECALL_USERNAME=… ECALL_PASSWORD=…    # the given ones")
+        write_line("export ECALL_USERNAME=… ECALL_PASSWORD=…    # the given ones")
     senders = (
         f"{SENDER_VARIABLES[name]}={sender}" for name, sender in credentials["sender"].items()
     )
-    say(f"export {' '.join(senders)}")
-    say("")
-    say("Ctrl-C ends it, and what it holds is gone.")
+    write_line(f"export {' '.join(senders)}")
+    write_line("")
+    write_line("Ctrl-C ends it, and what it holds is gone.")

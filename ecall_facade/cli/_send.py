@@ -9,7 +9,8 @@ from cyclopts import App, Parameter
 
 from ecall_facade import ECallError, InvalidNumber
 from ecall_facade._settings import ChannelName
-from ecall_facade.cli._output import Exit, Failure, Output, failure_of, report, usage, write_json
+from ecall_facade.cli._failures import Exit, Failure, to_failure, usage_error
+from ecall_facade.cli._output import Output, write_failure, write_json
 from ecall_facade.cli._progress import progress
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 from ecall_facade.cli._text import NOTES, Text, TextFile, not_stdin, read_text
@@ -75,11 +76,13 @@ def send(
 ) -> Exit:
     """Send one message to one recipient."""
     if wait and not 0 < timeout < 1e9:
-        raise usage("--timeout must be a positive number of seconds")
+        raise usage_error("--timeout must be a positive number of seconds")
     if channel != "sms" and page_limit is not None:
-        raise usage("--page-limit is possible for SMS only")
+        raise usage_error("--page-limit is possible for SMS only")
     if file is not None and (text is not None or text_file is not None or channel == "sms"):
-        raise usage("--file needs --channel whatsapp or rcs, and cannot be combined with a text")
+        raise usage_error(
+            "--file needs --channel whatsapp or rcs, and cannot be combined with a text"
+        )
     words = "" if file is not None else read_text(text, text_file)
     with open_client(options, region) as ecall:
         address = RawAddress(to) if raw else to
@@ -98,7 +101,7 @@ def send(
         except KeyboardInterrupt:
             raise _interrupted() from None
         except ECallError as error:
-            raise failure_of(error, is_send=True) or error from None
+            raise to_failure(error, is_send=True) or error from None
         facts = _to_json(sent, channel, recipient, options)
         try:
             if not wait or not options.json:
@@ -176,9 +179,9 @@ def _follow(
         words = "Interrupted while waiting; the message was accepted"
         failure = Failure(Exit.INTERRUPTED, "Interrupted", words, may_have_been_sent=True)
     except ECallError as error:
-        failure = failure_of(error)
+        failure = to_failure(error)
     if as_json:
-        write_json({**facts, "error": failure.facts} if failure else facts)
+        write_json({**facts, "error": failure.data} if failure else facts)
     elif failure:
-        report(failure, as_json=False)
+        write_failure(failure, as_json=False)
     return failure.code if failure else code

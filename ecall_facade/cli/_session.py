@@ -13,7 +13,8 @@ from cyclopts import Parameter
 from ecall_facade import ECall, NotFound
 from ecall_facade._settings import ApiVersion
 from ecall_facade.cli._credentials import find_settings
-from ecall_facade.cli._output import remark, usage
+from ecall_facade.cli._failures import usage_error
+from ecall_facade.cli._output import write_note
 from ecall_facade.cli._text import not_stdin
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, 
             yield ecall
         return
     if options.credentials is not None:
-        raise usage("--sandbox has credentials of its own; remove --credentials")
+        raise usage_error("--sandbox has credentials of its own; remove --credentials")
     with running(load_sandbox()()) as sandbox:
-        remark("SIMULATION: an embedded sandbox, nobody is texted")
+        write_note("SIMULATION: an embedded sandbox, nobody is texted")
         with ECall(**sandbox.credentials, api_version=options.api_version, region=region) as ecall:
             try:
                 yield ecall
@@ -79,7 +80,7 @@ def load_sandbox() -> type[Sandbox]:
     try:
         from ecall_facade.sandbox import Sandbox
     except ImportError as error:
-        raise usage(str(error)) from None
+        raise usage_error(str(error)) from None
     return Sandbox
 
 
@@ -91,10 +92,10 @@ def running(sandbox: Sandbox) -> Generator[Sandbox, None, None]:
         try:
             sandbox.start()
         except OSError as error:
-            raise usage(error.strerror or str(error)) from None
+            raise usage_error(error.strerror or str(error)) from None
     try:
         for warning in caught:
-            remark(f"WARNING: {warning.message}")
+            write_note(f"WARNING: {warning.message}")
         yield sandbox
     finally:
         sandbox.stop()

@@ -1,4 +1,4 @@
-"""The wish to end, as a terminal or an operator expresses it."""
+"""The signals that ask a command to stop: Ctrl-C, SIGTERM and the end of the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stop_signals() -> Generator[threading.Event, None, None]:
-    """Set an event at Ctrl-C, SIGTERM and the end of the terminal, instead of dying of them."""
+    """Yield an event that such a signal sets, instead of ending the process."""
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:  # noqa: ARG001
@@ -21,7 +21,7 @@ def stop_signals() -> Generator[threading.Event, None, None]:
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # not on Windows
-    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:  # which nohup wants
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:  # nohup ignores it
         numbers.append(hangup)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
@@ -29,3 +29,9 @@ def stop_signals() -> Generator[threading.Event, None, None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def wait_for_stop(stopping: threading.Event) -> None:
+    """Wait until the event is set."""
+    while not stopping.wait(0.5):  # Windows handles Ctrl-C only between waits
+        pass

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from ecall_facade import ECallError
-from ecall_facade.cli._output import Exit, Failure, Output, failure_of, report, usage
+from ecall_facade.cli._failures import Exit, Failure, to_failure, usage_error
+from ecall_facade.cli._output import Output, write_failure
 from ecall_facade.cli._session import DEFAULTS, Options, explain, open_client
 from ecall_facade.cli._watch import exit_code, format_line, to_json, watch
 
@@ -49,7 +50,7 @@ def status(
 ) -> Exit:
     """Show the delivery status of messages."""
     if watch and not 0 < timeout < 1e9:
-        raise usage("--timeout must be a positive number of seconds")
+        raise usage_error("--timeout must be a positive number of seconds")
     out = Output(options.json)
     failed: list[Exit] = []
     try:
@@ -59,8 +60,8 @@ def status(
             ):
                 if isinstance(seen, ECallError):
                     explain(seen, options)
-                    if (failure := failure_of(seen)) is not None:
-                        failed.append(report(failure, as_json=options.json))
+                    if (failure := to_failure(seen)) is not None:
+                        failed.append(write_failure(failure, as_json=options.json))
                 else:
                     out.show({**to_json(seen), "simulated": options.sandbox}, format_line(seen))
                     if watch and exit_code(seen):

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
-from ecall_facade.cli._output import usage
+from ecall_facade.cli._failures import usage_error
 
 STDIN = "\0-"
 """Stands for a bare `-`, which cyclopts takes for an option; no argument of a process can contain a NUL."""
@@ -31,14 +31,14 @@ def not_stdin(_: object, path: Path | None) -> None:
 def read_text(text: str | None, file: Path | None) -> str:
     """Return the text from the one source that was given."""
     if text is not None and file is not None:
-        raise usage("Pass the text as an argument or with --text-file, not both")
+        raise usage_error("Pass the text as an argument or with --text-file, not both")
     if file is not None and str(file) != STDIN:
         return _decode(_read(file), file.name)
     if text is not None and text != STDIN:
         return text
     # At a terminal, wait for input only if it was asked for explicitly.
     if sys.stdin is None or (text is None and file is None and sys.stdin.isatty()):
-        raise usage('No text: pass it as an argument, with --text-file, or on stdin with "-"')
+        raise usage_error('No text: pass it as an argument, with --text-file, or on stdin with "-"')
     return _decode(sys.stdin.buffer.read(), "stdin")
 
 
@@ -46,12 +46,12 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise usage(f"{file.name or file} cannot be read: {error.strerror}") from None
+        raise usage_error(f"{file.name or file} cannot be read: {error.strerror}") from None
 
 
 def _decode(data: bytes, name: str) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise usage(f"{name} is not UTF-8: byte {error.start + 1} cannot be read") from None
+        raise usage_error(f"{name} is not UTF-8: byte {error.start + 1} cannot be read") from None
     return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text

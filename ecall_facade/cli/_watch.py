@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ecall_facade import DeliveryState, ECallError
 from ecall_facade._wait import Wait
-from ecall_facade.cli._output import Exit
+from ecall_facade.cli._failures import Exit
 from ecall_facade.numbers import mask_numbers_in
 
 if TYPE_CHECKING:
