@@ -12,6 +12,28 @@ _BASIC = (
 EXTENDED = re.compile(r"[\f^{}\\\[~\]|€]")
 """The characters of the GSM alphabet that take two units."""
 NOT_GSM = re.compile(rf"[^{re.escape(_BASIC)}\f^{{}}\\\[~\]|€]")
+LOOK_ALIKES = str.maketrans(
+    {
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\ufe58\ufe63\uff0d", "-"),
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2039\u203a`\u00b4", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\t\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007", " "),
+        **dict.fromkeys("\u2008\u2009\u200a\u202f\u205f\u3000", " "),
+        **dict.fromkeys("\x0b\x85\u2028\u2029", "\n"),
+        # Invisible ones that come along when text is copied. Joiners and marks of direction stay:
+        # they change how some scripts and emoji look.
+        **dict.fromkeys("\u00ad\u200b\u2060\ufeff", ""),
+        "\u2022": "*",
+        "\u2024": ".",
+        "\u2025": "..",
+        "\u2026": "...",
+        "\u2044": "/",
+        "\u2215": "/",
+    }
+)
+"""Typographic signs outside the GSM alphabet, and what typewriters wrote for them."""
+DECOMPOSED = re.compile("[A-Za-z][\u0300-\u036f]")
+"""A letter with its accent as a character of its own, as macOS writes file names."""
 UNPAIRED_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # White space, control characters, what Unicode calls default-ignorable (joiners, marks of direction,

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import unicodedata
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from ecall_client.models.channel import Channel
 from ecall_client.tables import CHANNEL_RULES, TextOptionsSpec
-from ecall_facade._characters import EXTENDED, INVISIBLE_TEXT, NOT_GSM, UNPAIRED_SURROGATE
+from ecall_facade._characters import (
+    DECOMPOSED,
+    EXTENDED,
+    INVISIBLE_TEXT,
+    LOOK_ALIKES,
+    NOT_GSM,
+    UNPAIRED_SURROGATE,
+)
 from ecall_facade.errors import InvalidText
+
+if TYPE_CHECKING:
+    import re
 
 __all__ = [
     "LENGTH_LIMITS",
@@ -18,6 +29,7 @@ __all__ = [
     "Measurement",
     "check_text",
     "measure",
+    "to_gsm",
 ]
 
 SMS_PAGE_LIMIT = TextOptionsSpec.page_limit_maximum
@@ -37,14 +49,21 @@ Encoding = Literal["GSM-7", "UCS-2"]
 class Measurement:
     r"""The size of a text as an SMS.
 
-    `units` are septets in GSM-7, where `€ [ ] { } ~ \ ^ |` and form feed take two, and UTF-16 code units in UCS-2,
-    where most emoji take two. `units_left` is what still fits before another page is needed.
+    Attributes:
+        encoding: "GSM-7", or "UCS-2" if one character or more is not in the GSM alphabet.
+        units: Septets in GSM-7, where `€ [ ] { } ~ \ ^ |` and form feed take two; UTF-16 code units
+            in UCS-2, where most emoji take two.
+        pages: SMS pages, by which the price usually goes.
+        units_left: Units that still fit before another page is needed.
+        outside_gsm: The characters that keep the text from GSM-7, in order, each once. They are
+            part of the text, so the `repr` does not show them.
     """
 
     encoding: Encoding
     units: int
     pages: int
     units_left: int
+    outside_gsm: tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
 def measure(text: str) -> Measurement:
@@ -54,7 +73,8 @@ def measure(text: str) -> Measurement:
     No character is split over two pages, so that a page may end a unit early (3GPP TS 23.040;
     inferred for eCall). An empty text has no pages. An unpaired surrogate counts as one unit.
     """
-    in_gsm = NOT_GSM.search(text) is None
+    outside_gsm = tuple(dict.fromkeys(NOT_GSM.findall(text)))
+    in_gsm = not outside_gsm
     encoding: Encoding = "GSM-7" if in_gsm else "UCS-2"
     single, several = (160, 153) if in_gsm else (70, 67)
     # An escape with its septet is as wide and as indivisible as a surrogate pair, so UTF-16 packs both encodings alike.
@@ -63,13 +83,33 @@ def measure(text: str) -> Measurement:
     )
     units = len(packed) // 2
     if units <= single:
-        return Measurement(encoding, units, min(units, 1), single - units)
+        return Measurement(encoding, units, min(units, 1), single - units, outside_gsm)
     pages, end = 1, several
     while end < units:
         would_cut_a_pair = packed[2 * end - 1] & 0xFC == 0xD8
         end += several - would_cut_a_pair
         pages += 1
-    return Measurement(encoding, units, pages, end - units)
+    return Measurement(encoding, units, pages, end - units, outside_gsm)
+
+
+def to_gsm(text: str) -> str:
+    """Return a text with typographic characters replaced by those of the GSM alphabet.
+
+    Dashes, quotation marks, ellipses, bullets and special spaces, as word processors insert them,
+    become the characters on a keyboard, and soft hyphens and zero-width spaces are removed.
+    One of them would make the whole text UCS-2, with 70 characters on a page instead of 160.
+    A letter with a separate accent becomes the one character if the GSM alphabet has it.
+    Letters are never replaced by others, so `measure` may still find characters outside GSM-7.
+
+    Args:
+        text: Any text. Nothing calls this by itself: what you send is what you pass to `send`.
+    """
+    return DECOMPOSED.sub(_compose, text).translate(LOOK_ALIKES)
+
+
+def _compose(found: re.Match[str]) -> str:
+    composed = unicodedata.normalize("NFC", found[0])
+    return found[0] if NOT_GSM.search(composed) else composed
 
 
 def check_text(text: object, channel: str, page_limit: int | None = None) -> Measurement | None:

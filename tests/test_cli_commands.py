@@ -391,7 +391,8 @@ class TestMeasure:
             "",
         )
         assert (
-            command("measure", "Grüezi 🎁").out == "UCS-2, 9 units, 1 of 10 pages, 61 units left\n"
+            command("measure", "Grüezi 🎁 \u2013\u00a0\u0301 🎁").out
+            == "UCS-2, 16 units, 1 of 10 pages, 54 units left; outside GSM-7: 🎁 \u2013 U+00A0 U+0301\n"
         )
         assert (
             command("measure", "hi", "--channel", "rcs").out == "2 of 1000 characters, 998 left\n"
@@ -400,8 +401,9 @@ class TestMeasure:
     def test_json(self, command: Command) -> None:
         assert command("measure", "hi", "--json").json == {
             "channel": "sms", "characters": 2, "limit": 10, "limit_unit": "pages", "fits": True, "problem": None,
-            "encoding": "GSM-7", "units": 2, "pages": 1, "units_left": 158,
+            "encoding": "GSM-7", "units": 2, "pages": 1, "units_left": 158, "outside_gsm": [],
         }  # fmt: skip
+        assert command("measure", "ç\u2019ç", "--json").json["outside_gsm"] == ["ç", "\u2019"]
         assert command("measure", "--json", "--channel", "whatsapp", stdin=b"hi\n").json == {
             "channel": "whatsapp", "characters": 2, "limit": 4096, "limit_unit": "characters", "fits": True,
             "problem": None,

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 import smsutil
 from gsm0338 import Codec
@@ -7,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecall_facade.errors import InvalidText
-from ecall_facade.text import LENGTH_LIMITS, SMS_PAGE_LIMIT, Measurement, check_text, measure
+from ecall_facade.text import (
+    LENGTH_LIMITS,
+    SMS_PAGE_LIMIT,
+    Measurement,
+    check_text,
+    measure,
+    to_gsm,
+)
 
 BASIC = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCXYZÄÖÑÜ§¿abcxyzäöñüà"
 EXTENSION = "\f^{}\\[~]|€"
@@ -80,6 +90,33 @@ def test_whole_alphabet_is_gsm(character: str) -> None:
 @pytest.mark.parametrize("character", "çâêîôûëïÀÈÊ\u2019\u2013…„“«»\t\u00a0`\u00b4°²")
 def test_what_is_common_in_switzerland_and_not_gsm(character: str) -> None:
     assert measure(character).encoding == "UCS-2"
+
+
+@pytest.mark.parametrize(
+    ("text", "outside"),
+    [
+        ("Grüezi [€]", ()),
+        ("ça va?", ("ç",)),
+        ("„Ça“ à la façon d'août, bientôt…", ("„", "“", "ç", "û", "ô", "…")),
+        ("😀🇨🇭😀", ("😀", "🇨", "🇭")),
+        ("a" * 200 + "漢" + "b" * 200 + "ê", ("漢", "ê")),
+        (ESC, (ESC,)),
+        ("\ud83d", ("\ud83d",)),
+    ],
+)
+def test_measure_names_each_character_outside_gsm_once_in_order(
+    text: str, outside: tuple[str, ...]
+) -> None:
+    assert measure(text).outside_gsm == outside
+
+
+@given(any_texts)
+@settings(deadline=None)
+def test_a_text_is_gsm_exactly_if_no_character_is_outside_of_it(text: str) -> None:
+    size = measure(text)
+
+    assert (size.encoding == "GSM-7") == (not size.outside_gsm)
+    assert measure("".join(c for c in text if c not in size.outside_gsm)).encoding == "GSM-7"
 
 
 @given(any_texts)
@@ -247,3 +284,72 @@ def test_measurements_compare_and_do_not_change() -> None:
     assert size == Measurement("GSM-7", 5, 1, 155)
     with pytest.raises(AttributeError):
         size.units = 6  # type: ignore[misc]
+
+
+def test_the_repr_of_a_measurement_shows_no_character_of_the_text() -> None:
+    assert "ç" not in repr(measure("ça va?"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("Grüezi [€] £ ¡ § ¿ Ω", "Grüezi [€] £ ¡ § ¿ Ω"),
+        ("8\u201312 Uhr \u2014 morgen \u2212 \u2011", "8-12 Uhr - morgen - -"),
+        ("\u201eTermin\u201c \u00abMontag\u00bb \u201cnow\u201d", '"Termin" "Montag" "now"'),
+        ("l\u2019h\u00f4tel \u2018x\u2019 \u203ay\u2039 5\u2032 3\u2033 `z\u00b4", "l'h\u00f4tel 'x' 'y' 5' 3\" 'z'"),
+        ("079\u00a0123\u202f45\u200967\tx\u3000y", "079 123 45 67 x y"),
+        ("Bis bald\u2026 1\u2025 2\u2024", "Bis bald... 1.. 2."),
+        ("\u2022 Pass\n\u2022 Ticket", "* Pass\n* Ticket"),
+        ("a\u2028b\x0bc\u2029d", "a\nb\nc\nd"),
+        ("Kranken\u00adhaus\u200b\ufeff\u2060", "Krankenhaus"),
+        ("24\u20447", "24/7"),
+        # Letters stay, in GSM-7 or not.
+        *(
+            (name, name)
+            for name in (
+                "François Hoël Ngô",
+                "Łukasz Şă",
+                "\u02bbOkina",  # a letter of Hawaiian, not an apostrophe
+                "col·lecció",
+            )
+        ),
+        # An accent that is a character of its own, as in file names of macOS.
+        ("Zu\u0308rich, Gene\u0300ve, Malmo\u0308, A\u030alesund", "Zürich, Genève, Malmö, Ålesund"),
+        ("Franc\u0327ois", "Franc\u0327ois"),
+        ("x\u0308", "x\u0308"),
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
+    ],
+)  # fmt: skip
+def test_to_gsm_replaces_typography_and_no_letter(text: str, expected: str) -> None:
+    assert to_gsm(text) == expected
+
+
+def test_to_gsm_changes_no_letter_mark_or_digit_of_unicode() -> None:
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        if unicodedata.category(character)[0] in "LMN":
+            assert to_gsm(character) == character, f"U+{code:04X}"
+
+
+def test_what_to_gsm_replaces_is_outside_the_alphabet_and_its_replacement_is_in_it() -> None:
+    codec = Codec()
+    replaced = [
+        character
+        for character in map(chr, range(sys.maxunicode + 1))
+        if to_gsm(character) != character
+    ]
+    assert len(replaced) > 50
+    for character in replaced:
+        with pytest.raises(UnicodeEncodeError):
+            codec.encode(character)
+        assert codec.decode(codec.encode(to_gsm(character))[0])[0] == to_gsm(character)
+
+
+@given(any_texts)
+@settings(deadline=None)
+def test_to_gsm_keeps_what_is_gsm_and_doing_it_twice_changes_nothing(text: str) -> None:
+    once = to_gsm(text)
+
+    assert to_gsm(once) == once
+    assert measure(text).encoding == "UCS-2" or once == text

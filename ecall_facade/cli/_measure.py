@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -14,6 +15,8 @@ from ecall_facade.text import LENGTH_LIMITS, SMS_PAGE_LIMIT, check_text, measure
 
 if TYPE_CHECKING:
     from ecall_facade._json import JSON
+
+_MOST_NAMED = 20
 
 app = App(
     name="measure",
@@ -64,10 +67,11 @@ def measure_text(
             "units": size.units,
             "pages": size.pages,
             "units_left": size.units_left,
+            "outside_gsm": list(size.outside_gsm),
         }
         line = (
             f"{size.encoding}, {size.units} units, {size.pages} of {SMS_PAGE_LIMIT} pages,"
-            f" {size.units_left} units left"
+            f" {size.units_left} units left{_name_outside(size.outside_gsm)}"
         )
     else:
         left = LENGTH_LIMITS[channel.capitalize()] - len(words)
@@ -76,3 +80,17 @@ def measure_text(
         )
     Output(json).show(facts, (line, *((f". {problem}", "red") for problem in [problem] if problem)))
     return Exit.DONE
+
+
+def _name_outside(characters: tuple[str, ...]) -> str:
+    """Return the characters outside GSM-7 in words; those that cannot be seen by their code point."""
+    if not characters:
+        return ""
+    named = [
+        sign
+        if sign.isprintable() and not unicodedata.category(sign).startswith("M")
+        else f"U+{ord(sign):04X}"
+        for sign in characters[:_MOST_NAMED]
+    ]
+    more = f" and {len(characters) - _MOST_NAMED} more" if len(characters) > _MOST_NAMED else ""
+    return f"; outside GSM-7: {' '.join(named)}{more}"
