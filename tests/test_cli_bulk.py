@@ -6,15 +6,12 @@ import contextlib
 import io
 import json
 import os
-import pty
 import re
-import select
 import shlex
 import signal
 import sqlite3
 import stat
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +19,11 @@ from typing import Any
 import httpx
 import pytest
 from _bulk import CREDENTIALS, CountingService, wait_until
-from _processes import ECALL, environment, read_json, running, variables_of
+from _processes import environment, read_json, running, variables_of
 from _processes import run as run_process
 from _servers import Exchange, Server, reply
 from _tables import xlsx
+from _terminals import run_on_terminal
 
 from ecall_facade.bulk import Ledger, read_messages
 from ecall_facade.cli import _app
@@ -435,40 +433,6 @@ def test_a_ledger_that_is_not_there_is_not_made(arguments: tuple[str, ...], tmp_
     assert done.returncode == 2
     assert "There is no ledger typo.db" in done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def run_on_terminal(
-    folder: Path, *arguments: str, answer: str, variables: dict[str, str]
-) -> tuple[int, str]:
-    """Run the command on a terminal, and answer its question."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [*ECALL, *arguments],
-        cwd=folder,
-        env=environment(folder, **variables),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
-    said = b""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if not select.select([master], [], [], 0.2)[0]:
-            continue
-        try:
-            data = os.read(master, 65536)
-        except OSError:  # Linux, when the other end is closed
-            break
-        if not data:
-            break
-        said += data
-        if answer and said.endswith(b"[y/N] "):
-            os.write(master, answer.encode())
-            answer = ""
-    code = process.wait(timeout=30)
-    os.close(master)
-    return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
 
 
 class TestOnATerminal:

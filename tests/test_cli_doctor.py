@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 import trustme
 from _processes import run, variables_of
 from _servers import Answer, Exchange, Server, closed_port, reply
+from _terminals import run_on_terminal
 
 from ecall_facade.sandbox import Sandbox
 
@@ -65,6 +67,36 @@ def test_an_embedded_sandbox_can_be_examined(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", "--sandbox", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["simulated"] is True
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 120, 200])
+def test_every_line_fits_the_terminal_and_no_word_is_lost(columns: int, tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        given = variables_of(sandbox)
+        code, shown = run_on_terminal(tmp_path, "doctor", variables=given, columns=columns)
+        _, checks = examine(tmp_path, **given)
+    assert code == 0
+    assert max(map(len, shown.splitlines())) <= columns
+    # Words are not cut in two where a line has room for them.
+    joined = "".join(shown.split())
+    for subject, (known, found, details) in checks.items():
+        if subject != "connection":  # which says how long it took
+            for part in (subject, known, found, details):
+                words = part.split()
+                assert all(word in joined for word in words), part
+    if columns >= 120:
+        assert shown.startswith("What ")
+    else:
+        assert "\nsender\n  your setup, ok:" in shown
+
+
+def test_a_pipe_gets_one_line_for_each_check(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        done = run(tmp_path, "doctor", COLUMNS="40", **variables_of(sandbox))
+    table, _, _ = done.stdout.partition("\n\n")
+    _, checks = examine(tmp_path, ECALL_BASE_URL="http://127.0.0.1:9")
+    assert len(table.splitlines()) > len(checks)
+    assert re.search(r"^sender +your setup +ok +set for", table, re.MULTILINE)
 
 
 class TestCredentials:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
+import sys
+import textwrap
 import time
 import urllib.request
 import uuid
@@ -26,10 +29,11 @@ from ecall_facade.cli._output import write_json, write_line
 from ecall_facade.cli._session import load_sandbox, running
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from ecall_facade._json import JSON
     from ecall_facade._settings import ApiVersion, VersionIn
+    from ecall_facade.cli._output import Line
 
 Known: TypeAlias = Literal["your setup", "documented", "inferred"]
 Found: TypeAlias = Literal["ok", "problem", "confirmed", "contradicted", "not checked"]
@@ -37,6 +41,8 @@ Found: TypeAlias = Literal["ok", "problem", "confirmed", "contradicted", "not ch
 _CONNECT_TIMEOUT = 5.0  # seconds
 _READ_TIMEOUT = 15.0
 _FEW_DAYS = 14  # of a certificate, which should have been renewed by then
+_NARROWEST_DETAILS = 40
+"""Columns that a table has to leave for the details."""
 _STYLES = {"ok": "green", "confirmed": "green", "problem": "bold red", "contradicted": "bold red"}
 
 app = App(
@@ -400,29 +406,59 @@ def _to_json(report: Report) -> dict[str, JSON]:
 
 
 def _show(report: Report) -> None:
-    heads = ("What", "Known from", "Found", "Details")
-    rows = [(check.subject, check.known, check.found, check.details) for check in report.checks]
-    widths = [max(len(row[column]) for row in (heads, *rows)) + 2 for column in range(3)]
-
-    def pad(row: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
-        first, second, third = (
-            text.ljust(width) for text, width in zip(row[:3], widths, strict=True)
-        )
-        return first, second, third, row[3]
-
-    first, second, third, last = pad(heads)
-    write_line((((f"{first}{second}{third}{last}"), "bold"),))
-    for row in rows:
-        first, second, third, last = pad(row)
-        write_line((first, second, (third, _STYLES.get(row[2], "")), last))
+    width = _terminal_width()
+    for line in _lay_out(report.checks, width):
+        write_line(line)
     write_line("")
     if report.is_sandbox:
-        write_line(
-            (("SIMULATION", "bold yellow"), ": a sandbox answered; it says nothing about eCall.")
-        )
+        for words in _wrap("SIMULATION: a sandbox answered; it says nothing about eCall.", width):
+            write_line(((words, "bold yellow"),))
     count = report.problems
-    write_line(
-        "No problem was found."
-        if not count
-        else f"{count} problem{'s' if count > 1 else ''} found."
+    summary = (
+        f"{count} problem{'s' if count > 1 else ''} found." if count else "No problem was found."
     )
+    for words in _wrap(summary, width):
+        write_line(words)
+
+
+def _terminal_width() -> int | None:
+    """Return the columns of the terminal, or None for a file or a pipe, whose lines are not wrapped."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _lay_out(checks: list[Check], width: int | None) -> Iterator[Line]:
+    """Yield the lines of a table, or where it would be too wide, a paragraph for each check."""
+    heads = ("What", "Known from", "Found", "Details")
+    rows = [(check.subject, check.known, check.found, check.details) for check in checks]
+    widths = [max(len(row[column]) for row in (heads, *rows)) + 2 for column in range(3)]
+    begin = sum(widths)
+    if width is not None and width < begin + _NARROWEST_DETAILS:
+        for check in checks:
+            yield from _lay_out_paragraph(check, width)
+        return
+
+    def pad(row: tuple[str, str, str, str]) -> list[str]:
+        return [text.ljust(width) for text, width in zip(row[:3], widths, strict=True)]
+
+    yield ((f"{''.join(pad(heads))}{heads[3]}", "bold"),)
+    for row in rows:
+        first, second, third = pad(row)
+        details, *more = _wrap(row[3], None if width is None else width - begin)
+        yield (first, second, (third, _STYLES.get(row[2], "")), details)
+        for line in more:
+            yield f"{'':{begin}}{line}"
+
+
+def _lay_out_paragraph(check: Check, width: int) -> Iterator[Line]:
+    for line in _wrap(check.subject, width):
+        yield ((line, "bold"),)
+    verdict = f"{check.known}, {check.found}: "
+    first, *more = _wrap(f"{verdict}{check.details}", width - 2)
+    before, found, after = first.partition(check.found)
+    yield (f"  {before}", (found, _STYLES.get(check.found, "")), after)
+    for line in more:
+        yield f"  {line}"
+
+
+def _wrap(text: str, width: int | None) -> list[str]:
+    return [text] if width is None else textwrap.wrap(text, max(width, 1)) or [""]
