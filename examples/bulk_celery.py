@@ -1,6 +1,6 @@
 """Send a list on many machines with Celery; docs/bulk.md says what to know about it.
 
-Workers, on each machine, in this folder (ECALL_USERNAME, ECALL_PASSWORD and ECALL_SENDER set, too):
+Workers, on each machine, in this folder (ECALL_USERNAME, ECALL_PASSWORD and ECALL_SENDER set as well):
 
     ECALL_LEDGER=postgresql+psycopg://… CELERY_BROKER=redis://… celery -A bulk_celery worker -c 4
 
@@ -9,15 +9,13 @@ The list, on any machine; again and again, if a broker may have lost something:
     ECALL_LEDGER=… CELERY_BROKER=… python bulk_celery.py people.csv
 """
 
-import csv
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from celery import Celery
 
-from ecall_facade.bulk import Ledger, Message
+from ecall_facade.bulk import Ledger, read_messages
 from ecall_facade.bulk.celery import register
 
 LEDGER = os.environ["ECALL_LEDGER"]
@@ -27,17 +25,10 @@ app.conf.broker_connection_retry_on_startup = True
 send_chunk = register(app, LEDGER, concurrency=10)
 
 
-def read(path: Path) -> Iterator[Message]:
-    """Yield the messages of a CSV file with the columns `to` and `text`."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for line, row in enumerate(csv.DictReader(file), 2):
-            yield Message(row["to"], row["text"], line=line, source=path.name)
-
-
 def main() -> None:
     path = Path(sys.argv[1])
     with Ledger(LEDGER) as ledger:
-        job = ledger.job(path.name, read(path), chunk_size=100)
+        job = ledger.job(path.name, read_messages(path), chunk_size=100)
         print(f"{job.enqueue(send_chunk)} chunks are queued; {job.counts()}")
 
 

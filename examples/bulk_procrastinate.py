@@ -4,7 +4,7 @@ Once: make the tables of the queue (BULK_DATABASE is as in psql: host=… dbname
 
     procrastinate --app bulk_procrastinate.app schema --apply
 
-Workers, on each machine, in this folder (ECALL_USERNAME, ECALL_PASSWORD and ECALL_SENDER set, too):
+Workers, on each machine, in this folder (ECALL_USERNAME, ECALL_PASSWORD and ECALL_SENDER set as well):
 
     procrastinate --app bulk_procrastinate.app worker --concurrency 4
 
@@ -13,17 +13,15 @@ The list, on any machine; again and again, if workers may have been lost:
     python bulk_procrastinate.py people.csv
 """
 
-import csv
 import os
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from procrastinate import App, PsycopgConnector, RetryStrategy
 
 from ecall_facade import ECall
-from ecall_facade.bulk import Ledger, LedgerError, Message
+from ecall_facade.bulk import Ledger, LedgerError, read_messages
 
 app = App(connector=PsycopgConnector(conninfo=os.environ["BULK_DATABASE"]))
 
@@ -46,16 +44,9 @@ def send_chunk(job_id: int, chunk: int) -> None:
         later.defer(job_id=job_id, chunk=chunk)
 
 
-def read(path: Path) -> Iterator[Message]:
-    """Yield the messages of a CSV file with the columns `to` and `text`."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for line, row in enumerate(csv.DictReader(file), 2):
-            yield Message(row["to"], row["text"], line=line, source=path.name)
-
-
 def main() -> None:
     path = Path(sys.argv[1])
-    job = ledger().job(path.name, read(path), chunk_size=100)
+    job = ledger().job(path.name, read_messages(path), chunk_size=100)
     with app.open():
         chunks = job.enqueue(lambda job_id, chunk: send_chunk.defer(job_id=job_id, chunk=chunk))
     print(f"{chunks} chunks are queued; {job.counts()}")
