@@ -31,7 +31,7 @@ __all__ = [
 class RawAddress:
     """A recipient that is sent as it is, such as a short code or a pager's address.
 
-    Args:
+    Attributes:
         value: 1 to 64 printable characters (64 is this library's limit).
 
     Raises:

@@ -1,4 +1,4 @@
-"""Send a list on many machines with Celery; docs/bulk.md says what to know about it.
+"""Send a list on many machines with Celery; docs/reference/bulk.md says what to know about it.
 
 Workers, on each machine, in this folder (ECALL_USERNAME, ECALL_PASSWORD and ECALL_SENDER set as well):
 

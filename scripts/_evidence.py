@@ -190,7 +190,7 @@ class Page:
         )
         self._add(
             "How well each fact about the service is known, and from where. `scripts/regenerate` makes this page from",
-            "[the description of the service](../spec/ecall.yaml) alone; correct a fact there, and run it again.",
+            "the description of the service, `spec/ecall.yaml`, alone; correct a fact there, and run it again.",
             "",
             *[f"- **{level}**: {meaning}" for level, meaning in LEVELS.items()],
         )

@@ -602,7 +602,7 @@ def test_a_remark_about_the_encoding_is_said_once_and_is_no_error(tmp_path: Path
 
 
 def test_the_guide_shows_what_the_commands_print(sandbox: Sandbox, tmp_path: Path) -> None:
-    guide = Path(__file__).parents[1] / "docs" / "bulk-guide.md"
+    guide = Path(__file__).parents[1] / "docs" / "guides" / "reminders.md"
     pages = guide.read_text(encoding="utf-8")
     blocks = re.findall(r"^```(csv|console)\n(.*?)^```", pages, re.MULTILINE | re.DOTALL)
     (table,) = (text for kind, text in blocks if kind == "csv")

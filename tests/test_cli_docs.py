@@ -18,7 +18,7 @@ from ecall_facade.sandbox import Sandbox
 
 pytestmark = pytest.mark.once
 
-PAGE = Path(__file__).parents[1] / "docs" / "command-line.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
 HELPED = [
     [],
     *([name] for name in _app.COMMANDS),

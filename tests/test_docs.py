@@ -36,7 +36,8 @@ from ecall_facade.numbers import normalize
 from ecall_facade.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 SCRIPTS = (
     "benchmarks/run",
     "scripts/demo",
@@ -51,7 +52,8 @@ SCRIPTS = (
     "scripts/terminal_pictures",
 )
 
-COMMAND_LINE = ROOT / "docs" / "command-line.md"
+REMINDERS = DOCS / "guides" / "reminders.md"
+COMMAND_LINE = DOCS / "reference" / "command-line.md"
 
 pytestmark = pytest.mark.slow  # once is enough: what it runs is tested on each Python by itself
 
@@ -64,7 +66,16 @@ class Block(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.page.name}:{self.line}"
+        return f"{name_of(self.page)}:{self.line}"
+
+    @property
+    def is_included(self) -> bool:
+        """Whether the block is a file of the project, which has tests of its own."""
+        return self.text.startswith("--8<-- ")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix() if page.is_relative_to(ROOT) else page.name
 
 
 def read_blocks(page: Path) -> list[Block]:
@@ -83,7 +94,7 @@ def read_blocks(page: Path) -> list[Block]:
                 begin, language = opened
                 found.append(Block(page, begin, language, "\n".join(lines[begin - 1 : number - 1])))
                 opened = None
-        elif opened is None:
+        elif opened is None and not is_inside_directive(lines[: number - 1]):
             assert not line.startswith(("    ", "\t")), (
                 f"{page.name}:{number}: code without a fence would not be run"
             )
@@ -91,7 +102,14 @@ def read_blocks(page: Path) -> list[Block]:
     return found
 
 
-BLOCKS = [block for page in PAGES for block in read_blocks(page)]
+def is_inside_directive(before: list[str]) -> bool:
+    """Whether a line belongs to a `::: name` of the API reference, or to a note that `!!!` begins."""
+    while before and (before[-1].startswith("    ") or not before[-1]):
+        before = before[:-1]
+    return bool(before) and before[-1].startswith(("::: ", "!!! "))
+
+
+BLOCKS = [block for page in PAGES for block in read_blocks(page) if not block.is_included]
 
 
 def prose(page: Path) -> str:
@@ -110,12 +128,12 @@ def each(found: list[Block]) -> pytest.MarkDecorator:
 
 def each_page(wanted: Callable[[Path], bool] = lambda _: True) -> pytest.MarkDecorator:
     found = [page for page in PAGES if wanted(page)]
-    return pytest.mark.parametrize("page", found, ids=[page.name for page in found])
+    return pytest.mark.parametrize("page", found, ids=[name_of(page) for page in found])
 
 
 def table(page: str, heading: str) -> list[list[str]]:
     """Give the rows of the table below a heading of a page, without its head."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    text = (DOCS / page).read_text(encoding="utf-8")
     part = re.split(rf"^#+ {re.escape(heading)}$", text, flags=re.MULTILINE)[1]
     lines = re.split(r"^#", part, flags=re.MULTILINE)[0].splitlines()
     rows = [
@@ -129,8 +147,8 @@ def table(page: str, heading: str) -> list[list[str]]:
 
 def test_there_are_pages_and_no_block_of_an_unknown_kind() -> None:
     assert len(PAGES) > 5
-    # Those of docs/bulk-guide.md, "console" and "csv", are run by tests/test_cli_bulk.py.
-    kinds = {block.language for block in BLOCKS if block.page.name != "bulk-guide.md"}
+    # Those of docs/guides/reminders.md, "console" and "csv", are run by tests/test_cli_bulk.py.
+    kinds = {block.language for block in BLOCKS if block.page != REMINDERS}
     assert kinds == {"python", "sh", "text"}
 
 
@@ -213,7 +231,7 @@ def run_block(block: Block, namespace: dict[str, Any], folder: Path) -> None:
         )
         pattern = ".*".join(re.escape(part) for part in claims[line].split("…"))
         assert re.fullmatch(pattern, actual), (
-            f"{block.page.name}:{block.line + line - 1} is {actual}"
+            f"{name_of(block.page)}:{block.line + line - 1} is {actual}"
         )
         reached.add(line)
 
@@ -240,7 +258,7 @@ def run_by_pytest(block: Block, folder: Path) -> None:
 class TestShell:
     """Commands are run, but for scripts that other tests run; `scripts/test` would run itself.
 
-    Those of docs/command-line.md are run by tests/test_cli_docs.py.
+    Those of docs/reference/command-line.md are run by tests/test_cli_docs.py.
     """
 
     def commands(self, block: Block) -> list[list[str]]:
@@ -417,8 +435,9 @@ def tree_of(cls: type[ECallError], depth: int = 0) -> Iterator[tuple[int, str]]:
 
 
 class TestNames:
-    @each_page()
+    @each_page(lambda page: page.parent == ROOT)
     def test_links_lead_somewhere(self, page: Path) -> None:
+        """Those of the other pages are checked as the site is built: tests/test_site.py."""
         for text, target in re.findall(r"\[([^\]]+)\]\(([^)\s]+)\)", prose(page)):
             if target.startswith("https://"):
                 continue
@@ -445,12 +464,9 @@ class TestNames:
                     ROOT / name,
                     ROOT / "ecall_facade" / name,
                     ROOT / "ecall_facade" / "sandbox" / name,
+                    ROOT / "examples" / name,
                 ]
                 assert any(place.exists() for place in places), f"{page.name}: {name}"
-
-    def test_every_page_is_linked_from_the_readme(self) -> None:
-        readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        assert [page.name for page in PAGES[1:] if f"(docs/{page.name})" not in readme] == []
 
 
 def slug(heading: str) -> str:
@@ -468,7 +484,7 @@ class TestTables:
                 lambda: ecall.media.upload(b"data", content_type="image/png"),
                 lambda: ecall.messages.status(message_id),
             ]
-            rows = table("errors-and-retries.md", "Which status becomes what")
+            rows = table("reference/errors.md", "Which status becomes what")
             for statuses, name, *answers in rows:
                 for status in numbers(statuses):
                     for job, answer in zip(jobs, answers, strict=True):
@@ -493,7 +509,7 @@ class TestTables:
             "500, 502, 504": [(500, both), (502, both), (504, both)],
             "408": [(408, both)],
         }
-        rows = {row[0]: row[1:] for row in table("errors-and-retries.md", "What is repeated")}
+        rows = {row[0]: row[1:] for row in table("reference/errors.md", "What is repeated")}
         assert {
             name for name in rows if re.match(r"\d", name)
         } == planned.keys()  # the others: test_sockets_sends.py
@@ -518,11 +534,11 @@ class TestTables:
                             ], (name, claim)
 
     def test_numbers_are_sent_as_the_table_says(self) -> None:
-        for written, sent in table("numbers-and-texts.md", "Recipients"):
+        for written, sent in table("reference/numbers-and-texts.md", "Recipients"):
             assert normalize(written.strip("`")) == sent.split("`")[1]
 
     def test_numbers_are_refused_for_the_reasons_in_the_table(self) -> None:
-        for written, reason in table("numbers-and-texts.md", "What is refused"):
+        for written, reason in table("reference/numbers-and-texts.md", "What is refused"):
             with pytest.raises(errors.InvalidNumber) as caught:
                 normalize(written.strip("`"))
             assert caught.value.problems[0].reason == reason
@@ -534,7 +550,7 @@ class TestTables:
             requests.append(request)
             return httpx.Response(200, json={"messageId": "m-1"})
 
-        for settings, request, *_ in table("versions-and-timestamps.md", "The two versions"):
+        for settings, request, *_ in table("guides/versions.md", "The two versions"):
             given = dict(re.findall(r'(\w+)="(\w+)"', settings))
             with ECall(
                 "user", "password", sender="ACME", transport=httpx.MockTransport(answer), **given
@@ -549,7 +565,7 @@ class TestTables:
             assert stated == parts
 
     def test_times_are_read_as_the_table_says(self) -> None:
-        for given, expected, *_ in table("versions-and-timestamps.md", "Which times are read"):
+        for given, expected, *_ in table("guides/versions.md", "Which times are read"):
             time = read_timestamp(given.strip("`"))
             assert (f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else "None") == expected.strip("`"), (
                 given
@@ -557,7 +573,7 @@ class TestTables:
 
     def test_states_have_the_numbers_and_words_of_the_table(self) -> None:
         with Sandbox() as sandbox, ECall(**sandbox.credentials) as ecall:
-            for number, state, is_final in table("errors-and-retries.md", "States"):
+            for number, state, is_final in table("reference/errors.md", "States"):
                 sandbox.fail_next(200, body=f'{{"state": {number}}}')
                 status: MessageStatus = ecall.messages.status("m-1")
                 assert (str(status.state), "yes" if status.is_final else "no") == (state, is_final)

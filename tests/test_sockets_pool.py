@@ -220,7 +220,10 @@ def test_an_idle_connection_is_not_used_for_long(open_client: OpenClient) -> Non
 
 @pytest.mark.parametrize("is_late", [True, False])
 def test_an_answer_that_nobody_asked_for(open_client: OpenClient, is_late: bool) -> None:
-    """It is not taken for that of the next message; docs/transports.md tells where httpx's transports cannot see it."""
+    """It is not taken for that of the next message.
+
+    docs/reference/transports.md says where httpx's transports cannot see it.
+    """
     came_late = threading.Event()
 
     def twice(exchange: Exchange) -> None:

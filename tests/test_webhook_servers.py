@@ -26,7 +26,7 @@ pytestmark = [
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SOURCE, STRANGER = DOCUMENTED_SOURCES[0], "198.51.100.66"
 FORM = "application/x-www-form-urlencoded"
-# For Django under ASGI, and for Gunicorn with Uvicorn's worker, as docs/webhooks.md shows it.
+# For Django under ASGI, and for Gunicorn with Uvicorn's worker, as docs/reference/webhooks.md shows it.
 ASGI_MODULE = """
 import webhooks_django
 from django.core.asgi import get_asgi_application
