@@ -1,0 +1,1 @@
+"""An app that sends texts, and stores their delivery reports and the replies."""
