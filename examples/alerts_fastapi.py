@@ -34,7 +34,7 @@ from pydantic import BaseModel, Field
 
 from ecall_facade import ECall, ECallError
 from ecall_facade.bulk import Ledger
-from ecall_facade.text import measure
+from ecall_facade.text import measure, to_gsm
 from ecall_facade.webhooks import InProgress, handle_once
 
 ON_CALL = os.environ["ALERT_TO"].split(",")
@@ -103,7 +103,7 @@ def receive(report: Report) -> PlainTextResponse:
 
 def write_text(alerts: list[Alert], more: int = 0) -> str:
     """Return one text about all alerts, those that fire first; what does not fit is counted."""
-    lines = [alert.line for alert in sorted(alerts, key=lambda alert: alert.status)]
+    lines = [to_gsm(alert.line) for alert in sorted(alerts, key=lambda alert: alert.status)]
     for shown in range(len(lines), 0, -1):
         rest = len(lines) - shown + more
         text = "\n".join([*lines[:shown], *([f"and {rest} more"] if rest else [])])
