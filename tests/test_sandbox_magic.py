@@ -357,7 +357,9 @@ def test_the_delays_of_magic_recipients_are_documented() -> None:
 
 
 def test_the_table_of_magic_recipients_in_the_docs_is_complete() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "reference" / "sandbox.md").read_text("utf-8")
+    text = (Path(__file__).parents[1] / "docs" / "reference" / "magic-recipients.md").read_text(
+        "utf-8"
+    )
     rows = re.findall(r"^\| *`?(\+41 79 000 \d\d \d\d)`? *\| *(.*?) *\|$", text, re.MULTILINE)
     assert [
         (recipient.replace(" ", ""), outcome) for recipient, outcome in rows

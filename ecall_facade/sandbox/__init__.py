@@ -21,7 +21,7 @@ clients: v1 accepts the channel `sms` in lower case, and a refused recipient or 
   URL are sent as Basic credentials.
 
 Credit, approval of senders, rate limits and routing are not simulated. A test plays them with `fail_next` or with a
-magic recipient, a number that stands for a fault (docs/reference/sandbox.md lists them all).
+magic recipient, a number that stands for a fault (docs/reference/magic-recipients.md lists them all).
 """
 
 from __future__ import annotations
