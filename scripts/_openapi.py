@@ -194,12 +194,29 @@ def _media_type_refusals(spec: Node, operation: Operation) -> Iterator[str]:
         else:
             yield f"{operation}: the request body has {_refused(name, _REQUEST_TYPES)}"
     for status, answer in operation.node.get("responses", {}).items():
-        for name in resolve(spec, answer).get("content") or {}:
+        for name, media in (resolve(spec, answer).get("content") or {}).items():
             kind = _essence(name)
             if "*" in kind or not (
                 kind in _RESPONSE_TYPES or kind.endswith("+json") or kind.startswith("text/")
             ):
                 yield f"{operation}: response {status} has {_refused(name, _RESPONSE_TYPES)}"
+            elif str(status).startswith("2") and _has_no_type(spec, (media or {}).get("schema")):
+                yield (
+                    f"{operation}: response {status} has a schema for {name} that says nothing, which the generator"
+                    " types as Any; describe the response, or remove its content"
+                )
+
+
+def _has_no_type(spec: Node, schema: Any) -> bool:
+    """Return whether the generated code would have the type Any for a schema."""
+    schema = resolve(spec, schema)
+    if schema.get("type") == "array":
+        return _has_no_type(spec, schema.get("items"))
+    if any(schema.get(key) for key in ("type", "enum", "properties")) or "const" in schema:
+        return False
+    alternatives = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
+    parts = [*alternatives, *schema.get("allOf", [])]
+    return not parts or any(_has_no_type(spec, part) for part in alternatives)
 
 
 def _essence(media_type: object) -> str:

@@ -418,6 +418,16 @@ class TestRefusals:
              " or application/octet-stream or multipart/form-data or application/x-www-form-urlencoded")),
             ([(f"{UPLOAD}/requestBody/content", {"application/json": {}})],
              "POST /api/media: the request body has no schema for application/json; add one"),
+            ([(f"{UPLOAD}/responses/2XX/content/application~1json/schema", {})],
+             ("POST /api/media: response 2XX has a schema for application/json that says nothing, which the generator"
+              " types as Any; describe the response, or remove its content")),
+            ([("#/components/schemas/MediaUploadResult", {"description": "Not known."})],
+             ("POST /api/media: response 2XX has a schema for application/json that says nothing, which the generator"
+              " types as Any; describe the response, or remove its content")),
+            ([(f"{UPLOAD}/responses/2XX/content/application~1json/schema",
+               {"type": "array", "items": {"oneOf": [{"type": "string"}, True]}})],
+             ("POST /api/media: response 2XX has a schema for application/json that says nothing, which the generator"
+              " types as Any; describe the response, or remove its content")),
             ([(f"{STATUS}/get/parameters", [])],
              "GET /api/message/{messageId}: no path parameter messageId; add it to the parameters"),
             ([("#/paths/~1api~1media", {"$ref": "#/components/pathItems/Media"}),
