@@ -1,4 +1,4 @@
-"""Files on their way from the service: written so that no half a file is left behind."""
+"""Download targets, written so that a broken download leaves no half a file behind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+import weakref
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias, cast
@@ -24,7 +25,7 @@ Target: TypeAlias = str | os.PathLike[str] | BinaryIO
 
 
 class Writer(Protocol):
-    """What takes the chunks of a download."""
+    """An object that the chunks of a download are written to."""
 
     def write(self, data: bytes, /) -> object:
         """Write all of the data."""
@@ -36,12 +37,12 @@ def write(writer: Writer, chunk: bytes) -> None:
 
 
 async def write_in_thread(writer: Writer, chunk: bytes) -> None:
-    """Write a chunk without holding up the event loop."""
+    """Write a chunk without blocking the event loop."""
     await in_thread(partial(write, writer, chunk))
 
 
 class _Output(Writer, Protocol):
-    """A path that is being written: `close` without `complete` leaves what was there before."""
+    """A target that is being written: `close` without `complete` leaves what was there before."""
 
     def complete(self) -> None: ...
 
@@ -52,30 +53,16 @@ class _Output(Writer, Protocol):
 def writing(target: Target) -> Generator[Writer, None, None]:
     """Open the target of a download.
 
-    What a path names is written completely or not at all: the download goes to a file beside it,
-    which takes its place at the end. Links stay links, and a file that was there keeps its mode.
-    Where the place cannot be taken, or something would be lost by it (the owner of the file, its
-    other names, its access list), the file that is there gets the content at the end.
-    A pipe or a device is written as the download comes, and so is an open file.
+    A path is written completely or not at all: the download goes to a file beside it, which replaces
+    it at the end. Links stay links, and an existing file keeps its mode.
+    If the file cannot be replaced, or would lose something by it (its owner, its other names, its
+    access list), the content is copied into it at the end.
+    A pipe, a device and an open file are written while the download arrives.
 
     Raises:
         InvalidMedia: The target cannot be written.
     """
-    if not isinstance(target, (str, os.PathLike)):
-        try:
-            target.write(b"")
-        except (AttributeError, OSError, TypeError, ValueError):
-            raise InvalidMedia(
-                "A target is a path, or a file opened for writing with mode 'wb'"
-            ) from None
-        yield _OpenFile(target)
-        return
-    path = Path(target)
-    try:
-        output = _open(path)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise InvalidMedia(f"{path.name!r} cannot be written: {reason}") from None
+    output = _open(target)
     try:
         yield output
         output.complete()
@@ -83,7 +70,38 @@ def writing(target: Target) -> Generator[Writer, None, None]:
         output.close()
 
 
-def _open(path: Path) -> _Output:
+@asynccontextmanager
+async def writing_in_thread(target: Target) -> AsyncGenerator[Writer, None]:
+    """Open the target of a download as `writing` does, without blocking the event loop."""
+    import anyio  # late: a sync program does not need it
+
+    output = await in_thread(partial(_open, target))
+    try:
+        yield output
+        await in_thread(output.complete)
+    finally:
+        with anyio.CancelScope(shield=True):  # a cancelled download is closed as well
+            await in_thread(output.close)
+
+
+def _open(target: Target) -> _Output:
+    if not isinstance(target, (str, os.PathLike)):
+        try:
+            target.write(b"")
+        except (AttributeError, OSError, TypeError, ValueError):
+            raise InvalidMedia(
+                "A target is a path, or a file opened for writing with mode 'wb'"
+            ) from None
+        return _OpenFile(target)
+    path = Path(target)
+    try:
+        return _open_path(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise InvalidMedia(f"{path.name!r} cannot be written: {reason}") from None
+
+
+def _open_path(path: Path) -> _Output:
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -103,7 +121,7 @@ def _open(path: Path) -> _Output:
 
 
 class _OpenFile:
-    """An open file, of which one `write` may take less than it is given."""
+    """An open file of the caller's, whose `write` may take less than it is given."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -127,6 +145,12 @@ class _OpenFile:
             raise OSError(errno.EIO, "The target took nothing of the data")
         return taken
 
+    def complete(self) -> None:
+        """Leave the file to its owner, who may write more to it."""
+
+    def close(self) -> None:
+        """Leave the file open."""
+
 
 class _Replacement:
     """A new file, or one that takes the place of another when it is complete."""
@@ -137,7 +161,10 @@ class _Replacement:
         # Not of the target's name, which may be as long as a name can be.
         self._part = place.with_name(f".{secrets.token_hex(4)}.part")
         opener = None if found is None else _open_private
-        self._file = open(self._part, "xb", opener=opener)  # noqa: SIM115
+        self._file = open(self._part, "xb", opener=opener)  # noqa: SIM115  # `close` closes it
+        # A task that is cancelled while a thread opens the target never sees this object.
+        self._remove = weakref.finalize(self, self._part.unlink, missing_ok=True)
+        self._remove.atexit = False  # a child process must not remove the file of its parent
         try:
             if found is not None:
                 _give_to_owner_of(found, self._file.fileno())
@@ -165,7 +192,7 @@ class _Replacement:
         try:
             self._file.close()
         finally:
-            self._part.unlink(missing_ok=True)
+            self._remove()
 
 
 class _Copy:
@@ -174,9 +201,9 @@ class _Copy:
     def __init__(self, path: Path, folder: Path) -> None:
         self._path = path
         try:
-            self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+            self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # `close` closes it
         except OSError:
-            self._spool = tempfile.TemporaryFile()  # noqa: SIM115
+            self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # `close` closes it
 
     def write(self, data: bytes, /) -> None:
         self._spool.write(data)
@@ -190,7 +217,7 @@ class _Copy:
 
 
 class _PipeOrDevice:
-    """What has no content that could be replaced; opened late, as a pipe waits for a reader."""
+    """A file without content that could be replaced; opened late, as a pipe waits for a reader."""
 
     def __init__(self, path: Path) -> None:
         if not os.access(path, os.W_OK):
@@ -203,8 +230,10 @@ class _PipeOrDevice:
 
     def _opened(self) -> BinaryIO:
         if self._file is None:
-            opened = open(self._path, "wb", buffering=0, opener=_open_existing)  # noqa: SIM115
-            self._file = cast("BinaryIO", opened)
+            self._file = cast(
+                "BinaryIO",
+                open(self._path, "wb", buffering=0, opener=_open_existing),  # noqa: SIM115  # see `close`
+            )
         return self._file
 
     def complete(self) -> None:
@@ -234,7 +263,7 @@ def _without_links(path: Path) -> Path:
 
 
 def _is_same_file(place: Path, found: os.stat_result) -> bool:
-    """Return whether the links were followed rightly: what `/dev/fd` names has no such path."""
+    """Return whether a path without links leads to the same file; that of `/dev/fd/…` may not."""
     try:
         return os.path.samestat(place.stat(), found)
     except OSError:

@@ -1,4 +1,4 @@
-"""Blocking calls of an async client: files are read and written in a thread."""
+"""Blocking calls of an async client, such as reading and writing files, in a thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[[], T]) -> T:
-    """Call a function that blocks, such as one that reads a disk, without holding up the event loop."""
+    """Return the result of a function that may block, without blocking the event loop."""
     from anyio.to_thread import run_sync  # late, as a sync program does not need it
 
     return await run_sync(function)

@@ -1,4 +1,4 @@
-"""Files on their way to the service: read in chunks from wherever they are."""
+"""Uploads: files, bytes and streams, read in chunks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
@@ -26,7 +27,7 @@ _NOT_READABLE = "A file is a path, bytes, or an open binary file that can be rea
 
 
 class Upload:
-    """A file to upload: opened late, and where possible read again from its start for a second try.
+    """A file to upload; opened late, and read again from its start for a retry if that is possible.
 
     `size` is None for a stream whose length cannot be known; `done` is the number of bytes sent.
     """
@@ -122,6 +123,22 @@ class Upload:
         return InvalidMedia(
             "The file is empty" if self.name is None else f"The file {self.name!r} is empty"
         )
+
+
+def open_upload(source: Source, content_type: str | None, on_progress: Progress | None) -> Upload:
+    """Return the upload of a file.
+
+    Raises:
+        InvalidMedia: The file cannot be read, or is empty.
+    """
+    return Upload(source, content_type, on_progress)
+
+
+async def open_upload_in_thread(
+    source: Source, content_type: str | None, on_progress: Progress | None
+) -> Upload:
+    """Return the upload of a file, without blocking the event loop."""
+    return await in_thread(partial(open_upload, source, content_type, on_progress))
 
 
 class Chunks:

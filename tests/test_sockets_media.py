@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import io
@@ -13,11 +14,13 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
+import anyio
 import pytest
-from _clients import NUMBER, TEXT
+from _clients import NUMBER, PASSWORD, TEXT, USERNAME
 from _servers import (
     REQUEST_ID,
     Answer,
@@ -33,6 +36,7 @@ from _servers import (
 )
 
 from ecall_facade import (
+    AsyncECall,
     ECallError,
     InvalidMedia,
     NotFound,
@@ -103,6 +107,104 @@ def test_an_upload_is_sent_as_it_is(open_client: OpenClient, tmp_path: Path, kin
         assert (media.media_id, media.size, media.request_id) == ("f-1", len(DATA), REQUEST_ID)
     steps = [*range(CHUNK, len(DATA), CHUNK), len(DATA)]
     assert progress == [(step, total) for step in steps]
+
+
+class SlowFile(io.BytesIO):
+    """A file on a slow disk: `read` and `write` wait until the event loop has done something else."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        super().__init__(data)
+        self.may_go_on = threading.Event()
+
+    def _wait(self) -> None:
+        if not self.may_go_on.wait(timeout=10):
+            raise AssertionError("the event loop was blocked")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._wait()
+        return super().read(size)
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        self._wait()
+        return super().write(data)
+
+
+def test_opening_a_slow_file_does_not_block_the_event_loop() -> None:
+    uploaded, downloaded = SlowFile(DATA), SlowFile()
+
+    async def work_meanwhile() -> None:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=server.url) as ecall:
+            for file, call in (
+                (uploaded, ecall.media.upload(uploaded)),
+                (downloaded, ecall.media.download("f-1", to=downloaded)),
+            ):
+                task = asyncio.create_task(call)
+                await asyncio.sleep(0.05)
+                file.may_go_on.set()
+                await task
+
+    with Server(sent(), reply(200, DATA)) as server:
+        asyncio.run(work_meanwhile())
+        assert server.requests[0].body == DATA
+    assert downloaded.getvalue() == DATA
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_completing_a_download_does_not_block_the_event_loop(tmp_path: Path) -> None:
+    """An empty file into a pipe: only its end opens the pipe, which waits for a reader."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    has_answered, loop_went_on, is_done = threading.Event(), threading.Event(), threading.Event()
+
+    def read() -> bool:
+        """Open the pipe once the event loop went on, or after some seconds; return which of them."""
+        went_on = loop_went_on.wait(timeout=5)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        is_done.wait(timeout=10)
+        os.close(descriptor)
+        return went_on
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send(reply(200, b""))
+        has_answered.set()
+
+    async def download() -> None:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=server.url) as ecall:
+            task = asyncio.create_task(ecall.media.download("f-1", to=path))
+            await asyncio.to_thread(has_answered.wait, 10)
+            await asyncio.sleep(0.1)
+            loop_went_on.set()
+            assert (await task).size == 0
+
+    with Server(answer) as server, ThreadPoolExecutor() as threads:
+        reader = threads.submit(read)
+        try:
+            asyncio.run(download())
+        finally:
+            is_done.set()
+        assert reader.result(timeout=10), "the event loop was blocked"
+
+
+@pytest.mark.parametrize("cancel", ["a task", "a scope"])
+def test_a_cancelled_download_leaves_nothing_behind(tmp_path: Path, cancel: str) -> None:
+    half = reply(200, DATA[:CHUNK], Content_Length=str(len(DATA)))
+
+    async def download() -> None:
+        async with AsyncECall(USERNAME, PASSWORD, base_url=server.url) as ecall:
+            await ecall.media.download("f-1", to=tmp_path / "new.png")
+
+    async def cancel_midway() -> None:
+        with anyio.CancelScope() as scope:
+            task = asyncio.current_task() if cancel == "a scope" else None
+            running = asyncio.create_task(download()) if task is None else None
+            asyncio.get_running_loop().call_later(0.3, running.cancel if running else scope.cancel)
+            with contextlib.suppress(asyncio.CancelledError):
+                await (running or download())
+
+    with Server(then(half, lambda exchange: exchange.wait_for_end())) as server:
+        asyncio.run(cancel_midway())
+        assert len(server.requests) == 1
+    assert names_in(tmp_path) == []
 
 
 def write_slowly(pipe: BinaryIO) -> None:

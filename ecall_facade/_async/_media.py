@@ -10,11 +10,11 @@ import httpx
 from ecall_client.operations import OperationResponse
 from ecall_facade._async._session import AsyncSession
 from ecall_facade._call import request_id_of
-from ecall_facade._downloads import Target, write_in_thread, writing
+from ecall_facade._downloads import Target, write_in_thread, writing_in_thread
 from ecall_facade._error_factory import interrupted_download
 from ecall_facade._files import download_call, upload_call
 from ecall_facade._transports.trust import Trust
-from ecall_facade._uploads import AsyncChunks, Progress, Source, Upload
+from ecall_facade._uploads import AsyncChunks, Progress, Source, open_upload_in_thread
 from ecall_facade.results import Media
 
 
@@ -77,7 +77,7 @@ class AsyncMediaFiles:
             InvalidMedia: The file cannot be read; raised before anything is sent.
             ECallError: As `sms.send` raises; an upload texts nobody, so `may_have_been_sent` is False.
         """
-        upload = Upload(source, content_type, on_progress)
+        upload = await open_upload_in_thread(source, content_type, on_progress)
         return await self._session.run(upload_call(upload, AsyncChunks(upload)))
 
     @asynccontextmanager
@@ -115,11 +115,10 @@ class AsyncMediaFiles:
             ECallError: As `stream` raises.
         """
         done = 0
-        with writing(to) as file:
-            async with self.stream(media_id) as chunks:
-                async for chunk in chunks:
-                    await write_in_thread(file, chunk)
-                    done += len(chunk)
-                    if on_progress is not None:
-                        on_progress(done, chunks.size)
+        async with writing_in_thread(to) as file, self.stream(media_id) as chunks:
+            async for chunk in chunks:
+                await write_in_thread(file, chunk)
+                done += len(chunk)
+                if on_progress is not None:
+                    on_progress(done, chunks.size)
         return Media(media_id, chunks.content_type, done, request_id=chunks.request_id)

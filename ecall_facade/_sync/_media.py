@@ -16,7 +16,7 @@ from ecall_facade._error_factory import interrupted_download
 from ecall_facade._files import download_call, upload_call
 from ecall_facade._sync._session import Session
 from ecall_facade._transports.trust import Trust
-from ecall_facade._uploads import Chunks, Progress, Source, Upload
+from ecall_facade._uploads import Chunks, Progress, Source, open_upload
 from ecall_facade.results import Media
 
 
@@ -79,7 +79,7 @@ class MediaFiles:
             InvalidMedia: The file cannot be read; raised before anything is sent.
             ECallError: As `sms.send` raises; an upload texts nobody, so `may_have_been_sent` is False.
         """
-        upload = Upload(source, content_type, on_progress)
+        upload = open_upload(source, content_type, on_progress)
         return self._session.run(upload_call(upload, Chunks(upload)))
 
     @contextmanager
@@ -115,11 +115,10 @@ class MediaFiles:
             ECallError: As `stream` raises.
         """
         done = 0
-        with writing(to) as file:
-            with self.stream(media_id) as chunks:
-                for chunk in chunks:
-                    write(file, chunk)
-                    done += len(chunk)
-                    if on_progress is not None:
-                        on_progress(done, chunks.size)
+        with writing(to) as file, self.stream(media_id) as chunks:
+            for chunk in chunks:
+                write(file, chunk)
+                done += len(chunk)
+                if on_progress is not None:
+                    on_progress(done, chunks.size)
         return Media(media_id, chunks.content_type, done, request_id=chunks.request_id)
