@@ -64,11 +64,11 @@ if TYPE_CHECKING:
     from ecall_facade.numbers import RawAddress
     from ecall_facade.results import (
         ErrorDetail,
+        FailureReason,
         ListEntry,
         ListStatus,
         Media,
         MessageStatus,
-        Problem,
         RawResponse,
         SentBroadcast,
         SentList,
@@ -80,7 +80,7 @@ __all__ = [  # noqa: RUF022  # by topic
     "AsyncECall",
     "ECall",
     "__version__",
-    # what messages are made of
+    # messages
     "AudioContent",
     "Channel",
     "DocumentContent",
@@ -99,11 +99,11 @@ __all__ = [  # noqa: RUF022  # by topic
     # results
     "DeliveryState",
     "ErrorDetail",
+    "FailureReason",
     "ListEntry",
     "ListStatus",
     "Media",
     "MessageStatus",
-    "Problem",
     "RawResponse",
     "SentBroadcast",
     "SentList",

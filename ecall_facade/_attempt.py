@@ -1,4 +1,4 @@
-"""What came of one try of a request."""
+"""The outcome of one try of a request."""
 
 from __future__ import annotations
 
@@ -49,4 +49,4 @@ class Failed:
 
 
 Attempt: TypeAlias = Received | Failed
-"""What came of one try."""
+"""The outcome of one try."""

@@ -1,4 +1,4 @@
-"""A call as data: what it does, its request, how its response is read. The clients perform it."""
+"""Calls as data: effect, request, and how to read the response. The clients perform them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REQUEST_ID = "x-f24-request-id"
 
 
 class Effect(Enum):
-    """What a call does, which decides what may be repeated and what an error means."""
+    """The effect of a call; it decides what may be repeated, and what an error means."""
 
     SEND_ONE = auto()
     SEND_MANY = auto()

@@ -1,4 +1,4 @@
-"""The clock that deadlines, retries and connection pools go by; the only place that waits."""
+"""The clock of deadlines, retries and connection pools, and the only module that sleeps."""
 
 from __future__ import annotations
 

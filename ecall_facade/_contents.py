@@ -1,4 +1,4 @@
-"""What messages say: which contents a channel carries, and how long a text may be."""
+"""Message contents: which of them a channel carries, and how long a text may be."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ WhatsappContent: TypeAlias = Union[
 ]
 RcsContent: TypeAlias = Union[WhatsappContent, "models.StickerContent"]
 Content: TypeAlias = RcsContent
-"""What any channel carries."""
+"""Contents that at least one channel carries."""
 
 FileContent: TypeAlias = Union[
     "models.ImageContent", "models.DocumentContent", "models.AudioContent", "models.VideoContent"
 ]
 ContentModel: TypeAlias = Union["models.TextContent", FileContent, "models.StickerContent"]
-"""Contents as the generated code has them."""
+"""The classes of contents in the generated code."""
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}( *;([ -~]*[!-~])?)?")
@@ -115,7 +115,7 @@ def file_content(upload: Upload, media_id: str = "not uploaded yet") -> FileCont
 
 
 def check_media_type(value: object) -> None:
-    """Refuse what cannot be the media type of a file; it is a header of the upload.
+    """Raise if a value cannot be a media type, which is sent as a header.
 
     Raises:
         InvalidMedia: It is not a string such as "image/jpeg".
@@ -125,7 +125,7 @@ def check_media_type(value: object) -> None:
 
 
 def check_id(value: object, name: str) -> None:
-    """Refuse what cannot be an id of the service.
+    """Raise if a value cannot be an id of the service.
 
     Raises:
         UsageError: It is empty, or not a string.

@@ -1,4 +1,4 @@
-"""Make the error of the tree that says what happened, from a response or from an error of the transport."""
+"""Make errors from responses, and from exceptions of the transport."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def error_from_attempt(
     Args:
         call: What was asked for.
         request: The HTTP request that was tried.
-        attempt: What came of it.
+        attempt: The outcome of the try.
     """
     response, effect = attempt.data, call.effect
     if isinstance(attempt, Received):
@@ -86,7 +86,7 @@ def error_from_attempt(
 
 
 def caused_by(cause: Exception, error: E) -> E:
-    """Return the error with its cause, but without the frames of it, which hold request headers."""
+    """Return the error with its cause, but without the cause's frames, which have request headers."""
     cause.__cause__ = cause.__context__ = None
     error.__cause__ = cause.with_traceback(None)
     return error
@@ -171,7 +171,7 @@ def _hints(
 
 
 def describe(error: Exception) -> str:
-    """Return what a transport says, in short.
+    """Return the description of a transport's exception, in short.
 
     The words of an unknown exception might quote a header or the body, so only its class is named.
     """

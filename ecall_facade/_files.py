@@ -1,4 +1,4 @@
-"""Media: how uploads and downloads are asked for and read."""
+"""Media: the calls that upload and download files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check JSON that callers give."""
+"""Check JSON that callers pass."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ecall_facade.errors import UsageError
 
 
 def check_json(value: object, name: str) -> None:
-    """Refuse what cannot be written as JSON.
+    """Raise if a value cannot be written as JSON.
 
     Args:
-        value: What is to be written.
-        name: Of the argument; `extra` must be a dict.
+        value: The value of the argument.
+        name: The name of the argument; `extra` must be a dict.
 
     Raises:
         UsageError: It cannot be written.

@@ -1,4 +1,4 @@
-"""Sending: how calls that send are made of what callers give, and how their responses are read."""
+"""Sending: make calls of the arguments of `send`, `broadcast` and `send_list`, and read their responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ecall_client.operations import OperationResponse
 from ecall_client.tables import MessageListResultSpec
 from ecall_client.types import UNSET
 from ecall_facade._call import Call, Effect, request_id_of
-from ecall_facade._contents import check_content
+from ecall_facade._contents import ContentModel, check_content
 from ecall_facade._error_factory import unreadable
 from ecall_facade._json import as_iterable
 from ecall_facade._lists import listed_items
@@ -22,7 +22,7 @@ from ecall_facade._notify import Notifiable, notification
 from ecall_facade._parsing import read_error, read_id, read_time
 from ecall_facade._request_parts import Extra, add_extra, private_words
 from ecall_facade._sent_ids import ids_of_many, ids_of_one, match
-from ecall_facade._settings import Options
+from ecall_facade._settings import ClientOptions
 from ecall_facade.errors import UsageError
 from ecall_facade.numbers import RawAddress, normalize_all
 from ecall_facade.results import ListEntry, SentBroadcast, SentList, SentMessage
@@ -30,40 +30,42 @@ from ecall_facade.results import ListEntry, SentBroadcast, SentList, SentMessage
 Recipient: TypeAlias = str | RawAddress
 
 
+@attrs.frozen(kw_only=True, repr=False)  # it has message text and numbers
+class MessageArguments:
+    """The arguments of a message beside its recipients, as callers pass them."""
+
+    content: object
+    sender: str | None = None
+    page_limit: int | None = None
+    notify: Notifiable = None
+    extra: Extra | None = None
+
+
 @attrs.frozen(repr=False)
 class Composer:
-    """Makes messages for one channel; all that can be wrong with them is found here.
+    """Makes messages for one channel, and raises `UsageError` for all that is wrong with them.
 
     Attributes:
         options: Senders and region.
         channel: The channel.
     """
 
-    options: Options
+    options: ClientOptions
     channel: models.Channel
 
-    def send(
-        self,
-        to: Recipient,
-        content: object,
-        *,
-        sender: str | None,
-        notify: Notifiable,
-        extra: Extra | None,
-        page_limit: int | None = None,
-    ) -> Call[SentMessage]:
+    def send(self, to: Recipient, arguments: MessageArguments) -> Call[SentMessage]:
         """Return the call that sends one message to one recipient."""
-        model, pages = check_content(self.channel, content, page_limit)
-        from_ = self.options.sender(self.channel, sender)
+        content, pages = self._content(arguments)
+        sender = self._sender(arguments)
         recipients, _ = normalize_all([to], self.options.region)
         body = models.MessageRequest(
             channel=self.channel,
-            from_=from_,
-            content=model,
+            from_=sender,
+            content=content,
             to=recipients[0],
-            notification=notification(notify, self.options.region),
+            notification=notification(arguments.notify, self.options.region),
         )
-        add_extra(body, extra)
+        add_extra(body, arguments.extra)
 
         def read(response: OperationResponse) -> SentMessage:
             result = send_message.parse_success(response)
@@ -76,32 +78,25 @@ class Composer:
                 content=response.content,
             )
 
-        private = private_words(model, recipients, body.notification, extra)
+        private = private_words(content, recipients, body.notification, arguments.extra)
         request = send_message.build_request(body=body)
         return Call(Effect.SEND_ONE, request, read, private)
 
     def broadcast(
-        self,
-        to: Iterable[Recipient],
-        content: object,
-        *,
-        sender: str | None,
-        notify: Notifiable,
-        extra: Extra | None,
-        page_limit: int | None = None,
+        self, to: Iterable[Recipient], arguments: MessageArguments
     ) -> Call[SentBroadcast]:
         """Return the call that sends one message to many recipients."""
-        model, _ = check_content(self.channel, content, page_limit)
-        from_ = self.options.sender(self.channel, sender)
+        content, _ = self._content(arguments)
+        sender = self._sender(arguments)
         recipients, duplicates = normalize_all(to, self.options.region)
         body = models.MessageRequest(
             channel=self.channel,
-            from_=from_,
-            content=model,
+            from_=sender,
+            content=content,
             to_list=[models.ToAddressNumber(address=recipient) for recipient in recipients],
-            notification=notification(notify, self.options.region),
+            notification=notification(arguments.notify, self.options.region),
         )
-        add_extra(body, extra)
+        add_extra(body, arguments.extra)
 
         def read(response: OperationResponse) -> SentBroadcast:
             result = send_message.parse_success(response)
@@ -116,32 +111,30 @@ class Composer:
                 content=response.content,
             )
 
-        private = private_words(model, recipients, body.notification, extra)
+        private = private_words(content, recipients, body.notification, arguments.extra)
         request = send_message.build_request(body=body)
         return Call(Effect.SEND_MANY, request, read, private)
 
-    def compose(
-        self,
-        to: Recipient,
-        content: object,
-        *,
-        sender: str | None,
-        extra: Extra | None,
-        page_limit: int | None = None,
-    ) -> models.MessageListItem:
-        """Return a message for a list."""
-        model, _ = check_content(self.channel, content, page_limit)
-        from_ = self.options.sender(self.channel, sender)
+    def compose(self, to: Recipient, arguments: MessageArguments) -> models.MessageListItem:
+        """Return a message for a list; `notify` is an argument of the list, and not read here."""
+        content, _ = self._content(arguments)
+        sender = self._sender(arguments)
         recipients, _ = normalize_all([to], self.options.region)
         item = models.MessageListItem(
-            channel=self.channel, from_=from_, content=model, to=recipients[0]
+            channel=self.channel, from_=sender, content=content, to=recipients[0]
         )
-        add_extra(item, extra)
+        add_extra(item, arguments.extra)
         return item
+
+    def _content(self, arguments: MessageArguments) -> tuple[ContentModel, int | None]:
+        return check_content(self.channel, arguments.content, arguments.page_limit)
+
+    def _sender(self, arguments: MessageArguments) -> str:
+        return self.options.sender(self.channel, arguments.sender)
 
 
 def send_list(
-    options: Options, messages: object, notify: Notifiable, extra: Extra | None
+    options: ClientOptions, messages: object, notify: Notifiable, extra: Extra | None
 ) -> Call[SentList]:
     """Return the call that sends many different messages.
 
@@ -182,7 +175,7 @@ def send_list(
             models.MessageListEntry.from_dict(item)
             for _, item in listed_items(response, MessageListResultSpec.messages)
         ]
-        # Matched by their order (inferred). Another number of entries cannot be matched; `raw` has it.
+        # Entries are matched by their order (inferred), so their number must be that of the messages.
         outcomes = found if len(found) == len(items) else [models.MessageListEntry()] * len(items)
         entries = [
             ListEntry(item, read_id(outcome.message_id), read_error(_plain(outcome.error)))

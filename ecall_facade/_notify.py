@@ -1,4 +1,4 @@
-"""Who is notified about the delivery of a message."""
+"""Notifications about the delivery of a message."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ecall_facade.numbers import normalize
 
 @attrs.frozen(init=False)
 class Notify:
-    """Addresses that are notified about the delivery, and of which events.
+    """Addresses that are notified about the delivery of a message, and of which events.
 
     Args:
         addresses: URLs (called by POST: `UrlPost`), e-mail addresses, numbers, or a
             `NotificationAddress` with a type of its own.
-        for_event: `All`, `FinalOnly`, `SuccessOnly` or `ErrorOnly` (observed); by default the service
-            decides.
+        for_event: `All`, `FinalOnly`, `SuccessOnly` or `ErrorOnly` (observed); if it is left out, the
+            service decides.
 
     Raises:
         UsageError: There is no such event.

@@ -11,7 +11,7 @@ from ecall_client.models.delivery_state import DeliveryState
 from ecall_client.tables import ErrorDetailsSpec, ErrorSpec, ParameterErrorSpec
 from ecall_facade._json import JSON, as_dict, as_list, normalize_names
 from ecall_facade._timestamps import read_timestamp
-from ecall_facade.results import ErrorDetail, Problem
+from ecall_facade.results import ErrorDetail, FailureReason
 
 # The send states of the sibling interfaces; that REST uses them is inferred.
 _STATE_NUMBERS = {
@@ -30,7 +30,7 @@ _EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
 
 
 def read_id(value: object) -> str | None:
-    """Return an id as a string; None for .NET's words for none, 0 and the empty Guid."""
+    """Return an id as a string; None if there is none, which .NET writes as 0 or the empty Guid."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         return None
     text = str(value or "")
@@ -68,14 +68,18 @@ def read_time(named: object, others: Mapping[str, object]) -> datetime | None:
     return times[0] if len(times) == 1 else None
 
 
-def read_error(value: object) -> Problem | None:
-    """Return the error of one message, from the service's error shape, bare words or a number."""
+def read_error(value: object) -> FailureReason | None:
+    """Return why a message failed, or None if it did not.
+
+    Args:
+        value: The service's error object, a text, a list of texts, or a number.
+    """
     if value is True:
-        return Problem(code="true")
+        return FailureReason(code="true")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Problem(code=str(value))
+        return FailureReason(code=str(value))
     items = as_list(value)
-    if items:  # a shape that is not known, but its words are kept
+    if items:  # not documented, but its texts are kept
         words = [
             item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
             for item in items
@@ -83,14 +87,14 @@ def read_error(value: object) -> Problem | None:
         value = " ".join(words)
     if not value or not isinstance(value, (dict, str)):
         return None
-    return Problem(*read_error_shape(normalize_names(cast("JSON", value))))
+    return FailureReason(*read_error_shape(normalize_names(cast("JSON", value))))
 
 
 def read_error_shape(data: object) -> tuple[str | None, str | None, tuple[ErrorDetail, ...]]:
-    """Return code, message and details of the service's error shape, as far as they are there.
+    """Return code, message and details of the service's error object, as far as it has them.
 
     Args:
-        data: JSON with normalized names, or bare words.
+        data: JSON with normalized names, or a text.
     """
     if isinstance(data, str):
         return None, data, ()

@@ -63,7 +63,7 @@ class UnusableNumber(ValueError):
 
 
 class SpoiltNumber(UnusableNumber):
-    """A spreadsheet has made something else of a number."""
+    """A spreadsheet has changed a number."""
 
 
 def is_region(region: str) -> bool:
@@ -147,7 +147,7 @@ def _people_write_a_zero(region: str) -> bool:
 def _read_bare_digits(
     digits: str, at_home: PhoneNumber, kind: int, region: str
 ) -> tuple[PhoneNumber, int]:
-    """Return the number, and its kind, that digits with neither a country code nor a leading 0 are.
+    """Return the number, and its kind, that digits without country code and leading 0 stand for.
 
     A table has lost either the leading 0 of `at_home` or the + of another number.
     """

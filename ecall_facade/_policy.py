@@ -1,4 +1,4 @@
-"""The policy: a state machine without I/O that decides, after each try, what happens next."""
+"""The policy: a sans-I/O state machine that decides, after each try, what happens next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ecall_facade._retries import MAX_RETRIES, RETRY_WINDOW, pause_before_retry
 from ecall_facade.errors import ECallError
 
 _log = logging.getLogger("ecall_facade")
-# What reading a response that is not as described raises; anything else is a fault of this package.
+# A response that does not match the spec raises these; anything else is a bug of this package.
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -55,7 +55,7 @@ class Tries:
         return pause
 
     def error(self, attempt: Attempt) -> ECallError:
-        """Return the error that says what came of a try."""
+        """Return the error for a try that failed."""
         return error_from_attempt(self._call, self._request, attempt)
 
     def _pause(self, attempt: Attempt) -> float | None:

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from ecall_facade._masking import mask_numbers_in
 
 _SHORTEST = 4
-"""A shorter text is not looked for, as it would be found in every second word."""
+"""Characters; a shorter text is not removed, as it is part of many words."""
 _LONGEST_QUOTE = 8
-"""So many characters of a private text are removed wherever they stand, as services cut what they quote."""
+"""Characters; any part of a private text that is as long is removed, as services shorten quotes."""
 
 
 def without_private(said: str, private: Iterable[str]) -> str:
-    """Return what the service said, without private texts and with numbers masked.
+    """Return an explanation of the service without private texts, and with numbers masked.
 
     Args:
-        said: Words of the service.
+        said: The explanation.
         private: Message texts and recipients of the call.
     """
     for text in private:

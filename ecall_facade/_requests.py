@@ -10,7 +10,7 @@ import httpx
 
 from ecall_facade import _clock
 from ecall_facade._call import Call
-from ecall_facade._settings import Account, Options
+from ecall_facade._settings import Account, ClientOptions
 from ecall_facade._version import __version__
 from ecall_facade.errors import UsageError
 
@@ -19,7 +19,7 @@ _USER_AGENT = f"ecall-facade/{__version__}"
 
 
 def build_http_request(
-    account: Account, options: Options, call: Call[object], deadline: float | None = None
+    account: Account, options: ClientOptions, call: Call[object], deadline: float | None = None
 ) -> httpx.Request:
     """Return the HTTP request of a call, without credentials.
 
@@ -70,7 +70,7 @@ def _url(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-def _time_limits(options: Options, deadline: float | None) -> dict[str, float]:
+def _time_limits(options: ClientOptions, deadline: float | None) -> dict[str, float]:
     connect, read = options.timeout
     if deadline is not None:
         left = max(deadline - _clock.monotonic(), 0.001)

@@ -65,7 +65,10 @@ def _listed_ids(result: models.MessageResult) -> Ids:
 
 
 def _recipient_of(item: models.AddressedMessageId) -> object:
-    """Return the recipient; its name is inferred, so that any value that looks like a number counts."""
+    """Return the recipient that an id belongs to, if it is named.
+
+    The name of the field is inferred, so any value that looks like a number is taken.
+    """
     if item.address:
         return item.address
     for value in item.additional_properties.values():

@@ -1,4 +1,4 @@
-"""Delivery status: how it is asked for and read."""
+"""Delivery status: the calls that read it."""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ _EPOCH = re.compile(r"(\d{10}|\d{13})|/DATE\((\d{13})(?:[+-]\d{4})?\)/", re.ASCI
 _ISO = re.compile(
     r"\d{4}-?(?:\d\d-?\d\d|W\d\d-?\d)[T ](?:[01]\d|2[0-3]):?\d\d[\d:.,]*(?:Z|[+-][\d:]+)?", re.ASCII
 )
-# All that dateutil gets to see: in other orders (01/02/2026) it would guess which is the day.
+# dateutil reads only what matches this: of 01/02/2026 it would guess which part is the day.
 _OTHER = re.compile(
     r"[0-3]?\d\.(?:0?[1-9]|1[0-2])\.\d{4}\b.*|.*(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC).*",
     re.ASCII,
 )
-# dateutil would take GMT+0100 for an hour behind GMT, as POSIX does, and know nothing of MESZ.
+# Replaced before dateutil reads it: it reads GMT+0100 as an hour behind GMT, as POSIX does, and does
+# not know MESZ.
 _ZONE = re.compile(
     r"\s*(?:\b(UTC|GMT|CET|MEZ|CEST|MESZ))?\s*([+-]\d\d:?\d\d)?\s*(?:\(.*\))?$", re.ASCII
 )
@@ -27,16 +28,24 @@ _OFFSETS = {
     "CEST": "+02:00",
     "MESZ": "+02:00",
 }
-_DEFAULTS = (datetime(2001, 1, 1), datetime(2002, 2, 2, 1, 1))  # noqa: DTZ001  # no times, but what fills gaps
+# dateutil fills the gaps of an incomplete time from a default.
+_DEFAULTS = (datetime(2001, 1, 1), datetime(2002, 2, 2, 1, 1))  # noqa: DTZ001  # the zone is in the text
 
 
 def read_timestamp(value: object) -> datetime | None:
-    """Give a time in UTC, or None for what is not a complete one; never raise.
+    """Return a time in UTC, or None if the value is not a complete time.
 
-    Read are ISO 8601 (documented for v2), `dd.mm.yyyy hh:mm:ss`, RFC 2822, epoch seconds and milliseconds, and .NET's
-    `/Date(…)/` (inferred). Without offset it is Swiss time (inferred): the first of the two hours in autumn, and the
-    hour that is left out in spring as if it were winter. A date alone, two-digit years, `01/02/2026` and the year 1,
-    with which .NET says that there is no time, are None.
+    Never raises: an accepted message must not get lost because of the time in its response.
+
+    Args:
+        value: ISO 8601 (documented for v2), `dd.mm.yyyy hh:mm:ss`, RFC 2822, epoch seconds or
+            milliseconds, or .NET's `/Date(…)/` (inferred). A time without an offset is Swiss time
+            (inferred): in autumn the first of the two hours of the same name, and in spring the hour
+            that is left out is read as winter time.
+
+    Returns:
+        None as well for a date alone, a two-digit year, `01/02/2026`, which has two meanings, and the
+        year 1, which .NET writes where there is no time.
     """
     try:
         moment = _read(value)
@@ -46,7 +55,7 @@ def read_timestamp(value: object) -> datetime | None:
             swiss = tz.gettz("Europe/Zurich") or tz.tzstr("CET-1CEST,M3.5.0,M10.5.0/3")
             moment = moment.replace(tzinfo=swiss)
         return moment.astimezone(UTC) if moment and moment.year > 1 else None
-    except Exception:  # noqa: BLE001  # an answer must not get lost because of the time in it
+    except Exception:  # noqa: BLE001  # whatever a library raises, the value is no time
         return None
 
 
@@ -85,7 +94,7 @@ def _parse(text: str) -> datetime | None:
             raise ValueError(name)
         return None if offset is None else timezone(timedelta(seconds=offset))
 
-    # What is not in the text comes from the default: where two of them give two times, the text is incomplete.
+    # Two defaults that give two times show that the text is incomplete.
     first, second = (
         parse(text, default=default, dayfirst=True, tzinfos=zone) for default in _DEFAULTS
     )

@@ -1,4 +1,4 @@
-"""How long to wait for a message, and when to ask again; a state machine without I/O."""
+"""Waiting for a message: a sans-I/O state machine that decides when to ask again, and when to stop."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _GROWTH = 1.5
 _NEW = 30.0
-"""Seconds in which the service may not know yet what it has just accepted."""
+"""Seconds in which the service may not find a message that it has just accepted."""
 _TOO_LATE = 0.05
-"""With fewer seconds left, there is no time to ask again."""
+"""Seconds; with less time left, the status is not read again."""
 _TRANSIENT = (
     errors.ServiceUnreachable,
     errors.ServerError,

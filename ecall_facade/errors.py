@@ -177,7 +177,7 @@ class ServiceUnreachable(ECallError):
 
 
 class UnreadableResponse(ECallError):
-    """The service answered, and the response could not be understood, or held no id.
+    """The service answered, and the response could not be understood, or contained no id.
 
     Attributes:
         status_code: Of the response.

@@ -1,4 +1,4 @@
-"""What calls return: frozen, typed, each with the request id and, in `raw`, the JSON of the response."""
+"""The results of calls: frozen, typed, with the request id and, in `raw`, the JSON of the response."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ErrorDetail",
+    "FailureReason",
     "ListEntry",
     "ListStatus",
     "Media",
     "MessageStatus",
-    "Problem",
     "RawResponse",
     "Result",
     "SentBroadcast",
@@ -38,11 +38,11 @@ def _masked(recipients: tuple[str, ...]) -> str:
 
 @attrs.frozen
 class ErrorDetail:
-    """What the service says about one parameter of a request (observed).
+    """The service's messages about one parameter of a request (observed).
 
     Attributes:
         parameter: The name of the parameter, such as `To`.
-        messages: What is wrong with it, in the service's words.
+        messages: The service's explanations of what is wrong with it.
     """
 
     parameter: str | None
@@ -50,13 +50,13 @@ class ErrorDetail:
 
 
 @attrs.frozen
-class Problem:
-    """Why the service refused one message.
+class FailureReason:
+    """The reason why the service refused a message, or could not deliver it.
 
     Attributes:
         code: The service's code.
-        message: The service's words.
-        details: What it says about each parameter.
+        message: The service's explanation.
+        details: The service's messages about each parameter.
     """
 
     code: str | None = None
@@ -93,7 +93,7 @@ class SentMessage(Result):
     Attributes:
         message_id: Identifies the message, for its status.
         sent_at: When the service accepted it, in UTC.
-        pages: The number of SMS pages as counted by this package; None if it is no text by SMS.
+        pages: The number of SMS pages, counted by this package; None for other channels.
     """
 
     message_id: str
@@ -107,11 +107,11 @@ class SentBroadcast(Result):
 
     Attributes:
         message_ids: The ids, in the order of the response.
-        recipients: Those it was sent to, in E.164 and in order.
-        duplicates: Those left out because the same number came earlier.
+        recipients: The recipients it was sent to, in E.164, in the order they were given.
+        duplicates: The recipients that were left out because the same number came earlier.
         sent_at: When the service accepted it, in UTC.
-        ids_by_recipient: The id for each recipient, where the response names the recipients, or has as
-            many ids as there were recipients and so is read in their order (inferred); else empty.
+        ids_by_recipient: The id for each recipient, if the response names the recipients, or if it has
+            one id for each of them, which are then matched by their order (inferred); otherwise empty.
     """
 
     message_ids: tuple[str, ...]
@@ -128,12 +128,12 @@ class ListEntry:
     Attributes:
         message: The message.
         message_id: Its id, if the service accepted it.
-        error: Why the service refused it. With neither, the response did not say.
+        error: Why the service refused it. If both are None, the response does not say.
     """
 
     message: MessageListItem = attrs.field(repr=False)
     message_id: str | None = None
-    error: Problem | None = None
+    error: FailureReason | None = None
 
 
 @attrs.frozen
@@ -142,7 +142,7 @@ class SentList(Result):
 
     Attributes:
         list_id: Identifies the list, for its status.
-        entries: One per message, in the order they were given.
+        entries: One for each message, in the order they were given.
     """
 
     list_id: str
@@ -166,9 +166,9 @@ class MessageStatus(Result):
     """The delivery status of a message; the fields of the response are inferred.
 
     Attributes:
-        message_id: The message.
-        state: How far it has come; a word or number that is not known is kept as its own value.
-        is_final: Whether the state will not change any more.
+        message_id: Identifies the message.
+        state: The delivery state; an unknown word or number is kept as its value.
+        is_final: Whether the state can no longer change.
         updated_at: When the state changed, in UTC; None if the response has no time.
         error: Why the message failed.
     """
@@ -177,7 +177,7 @@ class MessageStatus(Result):
     state: DeliveryState = DeliveryState.UNKNOWN
     is_final: bool = False
     updated_at: datetime | None = None
-    error: Problem | None = None
+    error: FailureReason | None = None
 
 
 @attrs.frozen
@@ -185,7 +185,7 @@ class ListStatus(Result):
     """The delivery status of the messages of a list.
 
     Attributes:
-        list_id: The list.
+        list_id: Identifies the list.
         messages: The status of each message, in the order of the response.
     """
 

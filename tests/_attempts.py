@@ -16,9 +16,9 @@ from ecall_facade._call import REQUEST_ID, Call, Effect
 from ecall_facade._error_factory import error_from_attempt
 from ecall_facade._files import download_call, upload_call
 from ecall_facade._free_requests import free_call
-from ecall_facade._messages import Composer, send_list
+from ecall_facade._messages import Composer, MessageArguments, send_list
 from ecall_facade._requests import build_http_request
-from ecall_facade._settings import Account, Options, make_options
+from ecall_facade._settings import Account, ClientOptions, make_options
 from ecall_facade._statuses import list_status, status
 from ecall_facade._uploads import Chunks, Upload
 
@@ -28,10 +28,10 @@ NUMBER = "+41791234567"
 
 
 def make_account(base_url: str = BASE_URL) -> Account:
-    return Account.of("jane", "s3cret", base_url)
+    return Account.from_arguments("jane", "s3cret", base_url)
 
 
-def options(old: Options | None = None, **given: Any) -> Options:
+def options(old: ClientOptions | None = None, **given: Any) -> ClientOptions:
     names = ["api_version", "version_in", "sender", "region", "timeout", "retry"]
     return make_options(old, **{**dict.fromkeys(names), **given})
 
@@ -51,16 +51,24 @@ def send_call(
     notify: Any = None,
     extra: Any = None,
 ) -> Call[Any]:
-    return composer().send(to, content, sender=sender, notify=notify, extra=extra)
+    arguments = MessageArguments(content=content, sender=sender, notify=notify, extra=extra)
+    return composer().send(to, arguments)
 
 
 def broadcast_call() -> Call[Any]:
-    return composer().broadcast([NUMBER], TEXT, sender=None, notify=None, extra=None)
+    return composer().broadcast([NUMBER], MessageArguments(content=TEXT))
 
 
-def send_list_call() -> Call[Any]:
-    item = composer().compose(NUMBER, TEXT, sender=None, extra=None)
-    return send_list(options(), [item], None, None)
+def send_list_call(
+    content: object = TEXT,
+    *,
+    to: Any = NUMBER,
+    extra_of_message: Any = None,
+    notify: Any = None,
+    extra: Any = None,
+) -> Call[Any]:
+    item = composer().compose(to, MessageArguments(content=content, extra=extra_of_message))
+    return send_list(options(), [item], notify, extra)
 
 
 def picture_call() -> Call[Any]:

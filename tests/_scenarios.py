@@ -36,6 +36,7 @@ from ecall_facade import (
     ECall,
     ECallError,
     ErrorDetail,
+    FailureReason,
     ImageContent,
     ListEntry,
     ListStatus,
@@ -46,7 +47,6 @@ from ecall_facade import (
     NotificationAddressType,
     Notify,
     PermissionDenied,
-    Problem,
     RateLimited,
     RawAddress,
     SentBroadcast,
@@ -193,7 +193,7 @@ def send_list(scene: Scene) -> None:
         ),
     )
     file = ErrorDetail("Content.MediaId", ("No file has this id.",))
-    refused = partial(Problem, "InvalidContent", "The request is not valid.")
+    refused = partial(FailureReason, "InvalidContent", "The request is not valid.")
     assert sent == SentList(
         list_id=id_of("list"),
         entries=(
@@ -667,16 +667,21 @@ def other_answers_to_a_send(scene: Scene) -> None:
     )
     assert [(entry.message_id, entry.error) for entry in listed.entries] == [
         ("m-1", None),
-        (None, Problem(message="AccNoUnits")),
+        (None, FailureReason(message="AccNoUnits")),
     ]
 
 
 @scenario(in_spec=False)
 def other_states(scene: Scene) -> None:
     code = {"errorCode": "5112", "errorMessage": "Number bad.", "errorDetails": None}
-    cases: list[tuple[dict[str, object], str, bool, Problem | None]] = [
-        ({"state": "Failed", "error": code}, "Failed", True, Problem("5112", "Number bad.")),
-        ({"state": "Undelivered", "error": {"ErrorCode": 71}}, "Undelivered", True, Problem("71")),
+    cases: list[tuple[dict[str, object], str, bool, FailureReason | None]] = [
+        ({"state": "Failed", "error": code}, "Failed", True, FailureReason("5112", "Number bad.")),
+        (
+            {"state": "Undelivered", "error": {"ErrorCode": 71}},
+            "Undelivered",
+            True,
+            FailureReason("71"),
+        ),
         ({"State": 2}, "Failed", True, None),
         ({"State": 3}, "Scheduled", False, None),
         ({"state": 10}, "Sent", True, None),
@@ -713,6 +718,6 @@ def failed(scene: Scene) -> None:
         DeliveryState.FAILED,
         is_final=True,
         updated_at=after(2),
-        error=Problem("5112", "The number is bad."),
+        error=FailureReason("5112", "The number is bad."),
         request_id=request_id(),
     )

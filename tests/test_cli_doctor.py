@@ -149,8 +149,8 @@ class TestAddress:
     @pytest.mark.parametrize(
         ("url", "subject", "words"),
         [
-            ("http://example.org", "address", "has to begin with https://"),
-            ("https://user:a-secret@localhost", "address", "holds credentials"),
+            ("http://example.org", "address", "must begin with https://"),
+            ("https://user:a-secret@localhost", "address", "must not contain credentials"),
             ("https://no-such-host.invalid", "name", "no-such-host.invalid cannot be resolved"),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,15 +11,14 @@ from _attempts import (
     NUMBER,
     SENDS,
     TEXT,
-    composer,
     error_after,
-    options,
     received,
     send_call,
+    send_list_call,
 )
 
 from ecall_facade import Notify, RawAddress, errors
-from ecall_facade._messages import send_list
+from ecall_facade._call import Call
 from ecall_facade._quoting import without_private
 
 SECRETS = (TEXT, TEXT[:15], NUMBER, "1234567", "123 45 67", "123.45.67")
@@ -87,46 +87,23 @@ def test_what_the_service_said_word_for_word_is_in_attributes() -> None:
     assert str(error) == "The service answered 400: … is an invalid receiver of … (request id r-1)"
 
 
-def quoting_call(where: str) -> Any:
-    """Return a send that has a secret in one of its parts."""
-    secret = "anna@muster.example"
-    if where == "notify":
-        return send_call(notify=Notify(secret))
-    if where == "extra":
-        return send_call(extra={"deep": [{"field": secret}]})
-    if where == "raw address":
-        return send_call(to=RawAddress(secret))
-    if where == "notify of a list":
-        item = composer().compose(NUMBER, TEXT, sender=None, extra=None)
-        return send_list(options(), [item], secret, None)
-    if where == "extra of a list":
-        item = composer().compose(NUMBER, TEXT, sender=None, extra=None)
-        return send_list(options(), [item], None, {"field": secret})
-    cases: dict[str, dict[str, Any]] = {
-        "text in a list": {"to": NUMBER, "content": secret},
-        "recipient in a list": {"to": RawAddress(secret), "content": TEXT},
-        "extra in a list": {"to": NUMBER, "content": TEXT, "extra": {"field": secret}},
-    }
-    item = composer().compose(sender=None, **{"extra": None, **cases[where]})
-    return send_list(options(), [item], None, None)
+SECRET = "anna@muster.example"
+CALLS_WITH_A_SECRET: dict[str, Callable[[], Call[Any]]] = {
+    "notify": lambda: send_call(notify=Notify(SECRET)),
+    "extra": lambda: send_call(extra={"deep": [{"field": SECRET}]}),
+    "raw address": lambda: send_call(to=RawAddress(SECRET)),
+    "notify of a list": lambda: send_list_call(notify=SECRET),
+    "extra of a list": lambda: send_list_call(extra={"field": SECRET}),
+    "text in a list": lambda: send_list_call(SECRET),
+    "recipient in a list": lambda: send_list_call(to=RawAddress(SECRET)),
+    "extra in a list": lambda: send_list_call(extra_of_message={"field": SECRET}),
+}
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        "notify",
-        "extra",
-        "raw address",
-        "notify of a list",
-        "extra of a list",
-        "text in a list",
-        "recipient in a list",
-        "extra in a list",
-    ],
-)
+@pytest.mark.parametrize("where", CALLS_WITH_A_SECRET)
 def test_each_part_of_a_message_that_is_about_people_is_left_out(where: str) -> None:
-    said = {"errorMessage": "anna@muster.example is unknown"}
-    error = error_after(quoting_call(where), received(400, said))
+    said = {"errorMessage": f"{SECRET} is unknown"}
+    error = error_after(CALLS_WITH_A_SECRET[where](), received(400, said))
     assert "… is unknown" in str(error)
     assert "anna" not in str(error)
 

@@ -19,11 +19,11 @@ from ecall_facade import (
     DeliveryState,
     ECall,
     ErrorDetail,
+    FailureReason,
     ListEntry,
     ListStatus,
     Media,
     MessageStatus,
-    Problem,
     RawResponse,
     SentBroadcast,
     SentList,
@@ -366,29 +366,29 @@ class TestProblem:
                     "errorMessage": "No good",
                     "errorDetails": {"errors": [{"Parameter": "To", "Messages": ["is bad"]}]},
                 },
-                Problem("InvalidContent", "No good", (ErrorDetail("To", ("is bad",)),)),
+                FailureReason("InvalidContent", "No good", (ErrorDetail("To", ("is bad",)),)),
             ),
-            ({"errorCode": 11100}, Problem("11100")),
-            ({"unknown": 1}, Problem()),
-            ("No good", Problem(message="No good")),
-            (5111, Problem("5111")),
-            (1.5, Problem("1.5")),
-            (0, Problem("0")),
+            ({"errorCode": 11100}, FailureReason("11100")),
+            ({"unknown": 1}, FailureReason()),
+            ("No good", FailureReason(message="No good")),
+            (5111, FailureReason("5111")),
+            (1.5, FailureReason("1.5")),
+            (0, FailureReason("0")),
             ("", None),
             ({}, None),
             (None, None),
-            (True, Problem("true")),
+            (True, FailureReason("true")),
             (False, None),
             ([], None),
-            (["No good", "Bad number"], Problem(message="No good Bad number")),
+            (["No good", "Bad number"], FailureReason(message="No good Bad number")),
             (
                 [1, {"code": "X", "words": "Grüezi"}],
-                Problem(message='1 {"code": "X", "words": "Grüezi"}'),
+                FailureReason(message='1 {"code": "X", "words": "Grüezi"}'),
             ),
         ],
     )
     def test_the_error_of_one_message_is_read_in_any_shape(
-        self, given: Any, problem: Problem | None
+        self, given: Any, problem: FailureReason | None
     ) -> None:
         assert read_error(given) == problem
         assert status({"state": "Failed", "error": given}).error == problem
@@ -550,7 +550,7 @@ def samples() -> dict[str, Any]:
         "RawResponse": request.request(
             "POST", "/api/message", json={"to": ONE, "content": {"text": TEXT}}
         ),
-        "Problem": status(failed).error,
+        "FailureReason": status(failed).error,
         "ErrorDetail": ErrorDetail("To", (f"{ONE} is bad",)),
     }
 

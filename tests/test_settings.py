@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ecall_client.models import Channel
 from ecall_facade import AsyncECall, ECall
 from ecall_facade._requests import build_http_request
-from ecall_facade._settings import Account, Options, is_loopback_host
+from ecall_facade._settings import Account, ClientOptions, is_loopback_host
 from ecall_facade.errors import InvalidConfiguration, InvalidSender, MissingCredentials
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Revealing:
 def account(
     username: str | None = "jane", password: str | None = "s3cret", base_url: str | None = None
 ) -> Account:
-    return Account.of(username, password, base_url)
+    return Account.from_arguments(username, password, base_url)
 
 
 def credentials(account: Account) -> tuple[str, str]:
@@ -163,7 +163,7 @@ class TestCredentials:
     ) -> None:
         with pytest.raises(InvalidConfiguration) as caught:
             client(**{"username": "jane", "password": "s3cret", name: value})
-        assert f"{name} must be a str, and it is of type {kind}: " in str(caught.value)
+        assert f"{name} must be a str, not {kind}: " in str(caught.value)
         assert remedy in str(caught.value)
         assert "48" not in str(caught.value)
         assert "s3cret" not in str(caught.value)
@@ -234,28 +234,28 @@ class TestBaseUrl:
         [
             (
                 "http://rest.ecall.ch",
-                "has to begin with https://; plain http:// is for this machine only",
+                "must begin with https://; plain http:// is for this machine only",
             ),
-            ("HTTP://rest.ecall.ch", "has to begin with https://"),
-            ("http://localhost.evil.example", "has to begin with https://"),
-            ("http://127.0.0.1.evil.example", "has to begin with https://"),
-            ("http://192.168.1.10:8080", "has to begin with https://"),
-            ("http://0.0.0.0:8080", "has to begin with https://"),
-            ("http://[2001:db8::1]", "has to begin with https://"),
-            ("http://2130706433", "has to begin with https://"),  # 127.0.0.1, as some read it
+            ("HTTP://rest.ecall.ch", "must begin with https://"),
+            ("http://localhost.evil.example", "must begin with https://"),
+            ("http://127.0.0.1.evil.example", "must begin with https://"),
+            ("http://192.168.1.10:8080", "must begin with https://"),
+            ("http://0.0.0.0:8080", "must begin with https://"),
+            ("http://[2001:db8::1]", "must begin with https://"),
+            ("http://2130706433", "must begin with https://"),  # 127.0.0.1, as some read it
             (
                 "https://jane:s3cret@rest.ecall.ch",
-                "holds credentials; pass them as username and password",
+                "must not contain credentials; pass username and password",
             ),
-            ("https://jane@rest.ecall.ch", "holds credentials"),
-            ("https://@rest.ecall.ch", "holds credentials"),
-            ("https://:s3cret@rest.ecall.ch", "holds credentials"),
-            ("http://jane:s3cret@127.0.0.1", "holds credentials"),
+            ("https://jane@rest.ecall.ch", "must not contain credentials"),
+            ("https://@rest.ecall.ch", "must not contain credentials"),
+            ("https://:s3cret@rest.ecall.ch", "must not contain credentials"),
+            ("http://jane:s3cret@127.0.0.1", "must not contain credentials"),
             ("https://rest.ecall.ch?key=s3cret", "without query and fragment"),
             ("https://rest.ecall.ch/?", "without query and fragment"),
             ("https://rest.ecall.ch/#s3cret", "without query and fragment"),
             ("https://rest.ecall.ch/#", "without query and fragment"),
-            ("rest.ecall.ch", "is not a URL such as https://rest.ecall.ch"),
+            ("rest.ecall.ch", "must be a URL such as https://rest.ecall.ch"),
             ("//rest.ecall.ch", "is not a URL"),
             ("https://", "is not a URL"),
             ("https:///api", "is not a URL"),
@@ -263,7 +263,7 @@ class TestBaseUrl:
             ("https://rest.ecall.ch:https", "is not a URL"),
             ("https://rest.ecall.ch:99999", "is not a URL"),
             ("https://[::1", "is not a URL"),
-            ("https://rest.ecall.ch/a b", "holds a character that has no place in a URL"),
+            ("https://rest.ecall.ch/a b", "must not contain a query, a fragment, or characters"),
             ("https://rest.ecall.ch/\\evil.example", "holds a character"),
             ("https://rest.ecäll.ch", "holds a character"),
             ("https://rest.ecall.ch/\x7f", "holds a character"),
@@ -370,18 +370,18 @@ class TestVersion:
     def test_an_unknown_version_is_refused(
         self, monkeypatch: pytest.MonkeyPatch, client: Any, version: str
     ) -> None:
-        words = f"api_version is '{version}'; it is 'v1' or 'v2' (also written 1, 1.0, 2, 2.0)"
+        words = f"api_version must be 'v1' or 'v2' (or 1, 1.0, 2, 2.0), not '{version}'"
         with pytest.raises(InvalidConfiguration) as caught:
             client("jane", "pw", api_version=version)
         assert str(caught.value) == words
         monkeypatch.setenv("ECALL_API_VERSION", version)
         with pytest.raises(InvalidConfiguration) as caught:
             client("jane", "pw")
-        assert str(caught.value) == f"{words}. It comes from ECALL_API_VERSION"
+        assert str(caught.value) == f"{words}; it comes from ECALL_API_VERSION"
 
     @pytest.mark.parametrize("version", [0, 3, 2.5, True, b"v2", ["v2"]])
     def test_a_version_of_another_type_is_refused(self, version: Any) -> None:
-        with pytest.raises(InvalidConfiguration, match="api_version is "):
+        with pytest.raises(InvalidConfiguration, match="api_version must be "):
             ECall("jane", "pw", api_version=version)
 
     @pytest.mark.parametrize("place", ["query", "Path", 1])
@@ -400,7 +400,7 @@ class TestSenders:
     }
 
     @staticmethod
-    def senders(options: Options) -> dict[Channel, str | None]:
+    def senders(options: ClientOptions) -> dict[Channel, str | None]:
         found: dict[Channel, str | None] = {}
         for channel in Channel:
             try:
@@ -460,9 +460,7 @@ class TestSenders:
     ) -> None:
         with pytest.raises(InvalidSender) as caught:
             options().sender(channel, None)
-        expected = (
-            f"No sender for {channel}: pass sender=…, give the client one for it, or set {variable}"
-        )
+        expected = f"No sender for {channel}: pass sender=… to the call or to the client, or set {variable}"
         assert str(caught.value) == expected
 
     @pytest.mark.parametrize("client", CLIENTS)
@@ -471,7 +469,8 @@ class TestSenders:
     )
     def test_senders_of_another_shape_are_refused(self, client: Any, sender: Any) -> None:
         with pytest.raises(
-            InvalidConfiguration, match=r"sender is a str .* or a mapping from sms, whatsapp, rcs"
+            InvalidConfiguration,
+            match=r"sender must be a str .* or a mapping from sms, whatsapp, rcs",
         ):
             client("jane", "pw", sender=sender)
 
@@ -508,7 +507,8 @@ class TestTimeout:
     )  # fmt: skip
     def test_a_timeout_that_cannot_work_is_refused(self, client: Any, timeout: Any) -> None:
         with pytest.raises(
-            InvalidConfiguration, match="timeout is a positive number of seconds, or a pair"
+            InvalidConfiguration,
+            match=r"timeout must be a positive number of seconds, or a \(connect, read\) pair",
         ):
             client("jane", "pw", timeout=timeout)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def pool(open_client: OpenClient, url: str, **limits: Any) -> Any:
     """Return a connection pool with limits of its own, for a client."""
-    account = Account.of(USERNAME, PASSWORD, url)
+    account = Account.from_arguments(USERNAME, PASSWORD, url)
     return (open_async_pool if open_client.is_async else open_pool)(account, **limits)
 
 
@@ -98,7 +98,7 @@ def test_who_gives_up_waiting_leaves_the_place() -> None:
         exchange.send(sent("slow"))
 
     async def main(url: str) -> None:
-        transport = open_async_pool(Account.of(USERNAME, PASSWORD, url), size=1)
+        transport = open_async_pool(Account.from_arguments(USERNAME, PASSWORD, url), size=1)
         async with AsyncECall(
             USERNAME, PASSWORD, base_url=url, sender=SENDERS, transport=transport
         ) as ecall:
@@ -130,7 +130,7 @@ def test_no_thread_is_passed_over() -> None:
             PASSWORD,
             base_url=server.url,
             sender=SENDERS,
-            transport=open_pool(Account.of(USERNAME, PASSWORD, server.url), size=4),
+            transport=open_pool(Account.from_arguments(USERNAME, PASSWORD, server.url), size=4),
         ) as ecall,
     ):
 

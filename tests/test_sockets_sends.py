@@ -606,14 +606,14 @@ def test_a_cookie_is_not_sent_back(open_client: OpenClient) -> None:
 
 def test_a_client_keeps_no_cookie() -> None:
     with Server(COOKIE) as server:
-        connections = Connections(Account.of(USERNAME, PASSWORD, server.url), None)
+        connections = Connections(Account.from_arguments(USERNAME, PASSWORD, server.url), None)
         connections.client().get(server.url)
         assert dict(connections.client().cookies) == {}
         connections.close()
 
 
 async def cookies_of_async_client(url: str) -> dict[str, str]:
-    connections = AsyncConnections(Account.of(USERNAME, PASSWORD, url), None)
+    connections = AsyncConnections(Account.from_arguments(USERNAME, PASSWORD, url), None)
     await connections.client().get(url)
     kept = dict(connections.client().cookies)
     await connections.aclose()

@@ -151,11 +151,11 @@ situations = pytest.mark.parametrize(
 
 
 def pool_of_one(url: str) -> Any:
-    return open_pool(Account.of(USERNAME, PASSWORD, url), size=1)
+    return open_pool(Account.from_arguments(USERNAME, PASSWORD, url), size=1)
 
 
 def open_sync(url: str, size: int = 1, timeout: float = 10) -> ECall:
-    transport = open_pool(Account.of(USERNAME, PASSWORD, url), size=size)
+    transport = open_pool(Account.from_arguments(USERNAME, PASSWORD, url), size=size)
     return ECall(
         USERNAME,
         PASSWORD,
@@ -417,7 +417,9 @@ def test_a_signal_handlers_exception_ends_an_event_loop(action: Action, moment: 
         with Server(answer, sent(), keeps=False) as server:
 
             async def main() -> None:
-                transport = open_async_pool(Account.of(USERNAME, PASSWORD, server.url), size=1)
+                transport = open_async_pool(
+                    Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
+                )
                 ecall = AsyncECall(
                     USERNAME,
                     PASSWORD,
@@ -451,7 +453,9 @@ def test_a_cancelled_task_sends_nothing_more(action: Action, moment: Moment) -> 
         async def main() -> None:
             nonlocal loop, task
             loop = asyncio.get_running_loop()
-            transport = open_async_pool(Account.of(USERNAME, PASSWORD, server.url), size=1)
+            transport = open_async_pool(
+                Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
+            )
             async with AsyncECall(
                 USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
             ) as ecall:
@@ -505,7 +509,7 @@ def test_what_an_uploads_source_raises_comes_through(
 ) -> None:
     with Server(sent(), keeps=False) as server:
         transport = (open_async_pool if open_client.is_async else open_pool)(
-            Account.of(USERNAME, PASSWORD, server.url), size=1
+            Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
         )
         ecall = open_client(server, transport=transport)
         for _ in range(3):
@@ -529,7 +533,7 @@ def test_what_a_progress_callback_raises_comes_through(
     file = reply(200, b"x" * 2_000_000)
     with Server(file, file, sent()) as server:
         transport = (open_async_pool if open_client.is_async else open_pool)(
-            Account.of(USERNAME, PASSWORD, server.url), size=1
+            Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
         )
         ecall = open_client(server, transport=transport)
         for _ in range(2):
@@ -559,7 +563,7 @@ def test_what_a_downloads_target_raises_comes_through(
 
     with Server(reply(200, b"x" * 2_000_000), sent()) as server:
         transport = (open_async_pool if open_client.is_async else open_pool)(
-            Account.of(USERNAME, PASSWORD, server.url), size=1
+            Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
         )
         ecall = open_client(server, transport=transport)
         with pytest.raises(type(error)) as caught:

@@ -197,7 +197,7 @@ class TestSender:
         [
             (
                 lambda ecall: ecall.sms.send(ONE, TEXT),
-                "No sender for Sms: pass sender=…, give the client one",
+                "No sender for Sms: pass sender=… to the call or to the client",
             ),
             (lambda ecall: ecall.sms.compose(ONE, TEXT), "set ECALL_SENDER"),
             (lambda ecall: ecall.sms.broadcast([ONE], TEXT), "set ECALL_SENDER"),
@@ -213,7 +213,7 @@ class TestSender:
             ),
             (
                 lambda ecall: ecall.rcs.send(ONE, TEXT),
-                "No sender for Rcs: pass sender=…, give the client one",
+                "No sender for Rcs: pass sender=… to the call or to the client",
             ),
             (lambda ecall: ecall.rcs.compose(ONE, TEXT), "set ECALL_SENDER_RCS"),
             (lambda ecall: ecall.rcs.broadcast([ONE], TEXT), "set ECALL_SENDER_RCS"),
@@ -780,7 +780,7 @@ class TestClients:
     """A client that cannot work is not made."""
 
     def test_a_client_over_plain_http_is_refused(self, client: Any) -> None:
-        words = "base_url has to begin with https://; plain http:// is for this machine only"
+        words = "base_url must begin with https://; plain http:// is for this machine only"
         refused(
             lambda: client("jane", "pw", base_url="http://rest.ecall.ch"),
             InvalidConfiguration,

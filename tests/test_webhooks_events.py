@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from strategies import garbage, json_objects, json_values
 
 from ecall_client.models import Channel
-from ecall_facade import DeliveryState, ErrorDetail, Problem
+from ecall_facade import DeliveryState, ErrorDetail, FailureReason
 from ecall_facade.webhooks import (
     Event,
     MalformedEvent,
@@ -90,7 +90,7 @@ STATUS_EVENT = StatusUpdate(
     is_final=True,
     recipient=NUMBER,
     updated_at=NOON,
-    error=Problem("InvalidContent", TEXT, (ErrorDetail("To", (NUMBER,)),)),
+    error=FailureReason("InvalidContent", TEXT, (ErrorDetail("To", (NUMBER,)),)),
     key=receive(STATUS).key,
     raw=STATUS,  # type: ignore[arg-type]
 )
@@ -326,14 +326,14 @@ class TestShapes:
         ("said", "problem"),
         [
             (None, None), ("", None), ({}, None), ([], None), (False, None),
-            ([1, TEXT], Problem(message=f"1 {TEXT}")),
-            ("InvalidContent", Problem(message="InvalidContent")), (5112, Problem(code="5112")),
-            ({"ErrorCode": 5112}, Problem(code="5112")), ({"errorMessage": TEXT}, Problem(message=TEXT)),
-            ({"errorDetails": []}, Problem()),
-            ({"errorDetails": {"errors": [1, {}]}}, Problem(details=(ErrorDetail(None, ()),) * 2)),
+            ([1, TEXT], FailureReason(message=f"1 {TEXT}")),
+            ("InvalidContent", FailureReason(message="InvalidContent")), (5112, FailureReason(code="5112")),
+            ({"ErrorCode": 5112}, FailureReason(code="5112")), ({"errorMessage": TEXT}, FailureReason(message=TEXT)),
+            ({"errorDetails": []}, FailureReason()),
+            ({"errorDetails": {"errors": [1, {}]}}, FailureReason(details=(ErrorDetail(None, ()),) * 2)),
         ],
     )  # fmt: skip
-    def test_errors(self, said: object, problem: Problem | None) -> None:
+    def test_errors(self, said: object, problem: FailureReason | None) -> None:
         assert receive({"messageId": "m-1", "state": "Failed", "error": said}).error == problem
 
     def test_channels(self) -> None:
@@ -833,7 +833,7 @@ def check(event: Event) -> None:
     if isinstance(event, StatusUpdate):
         assert isinstance(event.state, DeliveryState)
         assert event.updated_at is None or event.updated_at.tzinfo is UTC
-        assert isinstance(event.error, Problem | None)
+        assert isinstance(event.error, FailureReason | None)
     if isinstance(event, ReceivedMessage):
         assert isinstance(event.text, str | None)
         assert isinstance(event.channel, Channel | None)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
+import attrs
+
 from ecall_client import models
 from ecall_facade._async._session import AsyncSession
 from ecall_facade._contents import Content, RcsContent, SmsContent, WhatsappContent, file_content
 from ecall_facade._files import upload_call
-from ecall_facade._messages import Composer, Recipient
+from ecall_facade._messages import Composer, MessageArguments, Recipient
 from ecall_facade._notify import Notifiable
 from ecall_facade._request_parts import Extra
-from ecall_facade._uploads import AsyncChunks, Progress, Source, Upload
+from ecall_facade._uploads import AsyncChunks, Progress, Source, open_upload_in_thread
 from ecall_facade.errors import ECallError
 from ecall_facade.results import SentBroadcast, SentMessage
 
@@ -58,10 +60,10 @@ class AsyncSms:
             UnreadableResponse: The response cannot be understood.
             APIError: The service refused the message, or failed.
         """
-        call = self._composer.send(
-            to, content, sender=sender, page_limit=page_limit, notify=notify, extra=extra
+        arguments = MessageArguments(
+            content=content, sender=sender, page_limit=page_limit, notify=notify, extra=extra
         )
-        return await self._session.run(call)
+        return await self._session.run(self._composer.send(to, arguments))
 
     async def broadcast(
         self,
@@ -89,10 +91,10 @@ class AsyncSms:
             InvalidNumber: Names all bad recipients; raised before anything is sent.
             ECallError: As `send` raises.
         """
-        call = self._composer.broadcast(
-            to, content, sender=sender, page_limit=page_limit, notify=notify, extra=extra
+        arguments = MessageArguments(
+            content=content, sender=sender, page_limit=page_limit, notify=notify, extra=extra
         )
-        return await self._session.run(call)
+        return await self._session.run(self._composer.broadcast(to, arguments))
 
     def compose(
         self,
@@ -110,9 +112,10 @@ class AsyncSms:
         Raises:
             UsageError: An argument cannot be sent.
         """
-        return self._composer.compose(
-            to, content, sender=sender, page_limit=page_limit, extra=extra
+        arguments = MessageArguments(
+            content=content, sender=sender, page_limit=page_limit, extra=extra
         )
+        return self._composer.compose(to, arguments)
 
 
 class _AsyncMediaChannel(Generic[C]):
@@ -154,8 +157,8 @@ class _AsyncMediaChannel(Generic[C]):
             UnreadableResponse: The response cannot be understood.
             APIError: The service refused the message, or failed.
         """
-        call = self._composer.send(to, content, sender=sender, notify=notify, extra=extra)
-        return await self._session.run(call)
+        arguments = MessageArguments(content=content, sender=sender, notify=notify, extra=extra)
+        return await self._session.run(self._composer.send(to, arguments))
 
     async def broadcast(
         self,
@@ -181,8 +184,8 @@ class _AsyncMediaChannel(Generic[C]):
             InvalidNumber: Names all bad recipients; raised before anything is sent.
             ECallError: As `send` raises.
         """
-        call = self._composer.broadcast(to, content, sender=sender, notify=notify, extra=extra)
-        return await self._session.run(call)
+        arguments = MessageArguments(content=content, sender=sender, notify=notify, extra=extra)
+        return await self._session.run(self._composer.broadcast(to, arguments))
 
     async def send_file(
         self,
@@ -213,13 +216,15 @@ class _AsyncMediaChannel(Generic[C]):
             ECallError: As `media.upload` and `send` raise; an error of the send has a note with the id
                 of the uploaded file.
         """
-        upload = Upload(file, content_type, on_progress)
-        self._composer.send(to, file_content(upload), sender=sender, notify=notify, extra=extra)
+        upload = await open_upload_in_thread(file, content_type, on_progress)
+        arguments = MessageArguments(
+            content=file_content(upload), sender=sender, notify=notify, extra=extra
+        )
+        self._composer.send(to, arguments)  # raises now what is wrong with the message
         media = await self._session.run(upload_call(upload, AsyncChunks(upload)))
-        content = file_content(upload, media.media_id)
-        call = self._composer.send(to, content, sender=sender, notify=notify, extra=extra)
+        arguments = attrs.evolve(arguments, content=file_content(upload, media.media_id))
         try:
-            return await self._session.run(call)
+            return await self._session.run(self._composer.send(to, arguments))
         except ECallError as error:
             error.add_note(f"The file was uploaded as media {media.media_id}")
             raise
@@ -239,7 +244,8 @@ class _AsyncMediaChannel(Generic[C]):
         Raises:
             UsageError: An argument cannot be sent.
         """
-        return self._composer.compose(to, content, sender=sender, extra=extra)
+        arguments = MessageArguments(content=content, sender=sender, extra=extra)
+        return self._composer.compose(to, arguments)
 
 
 class AsyncWhatsapp(_AsyncMediaChannel[WhatsappContent]):

@@ -14,7 +14,7 @@ from ecall_facade._attempt import Received
 from ecall_facade._call import Call, T
 from ecall_facade._policy import Tries, read_result
 from ecall_facade._requests import build_http_request
-from ecall_facade._settings import Account, Options
+from ecall_facade._settings import Account, ClientOptions
 from ecall_facade._transports.connections import AsyncConnections
 
 
@@ -27,7 +27,9 @@ class AsyncSession:
         connections: The HTTP clients, which copies of a client share.
     """
 
-    def __init__(self, account: Account, options: Options, connections: AsyncConnections) -> None:
+    def __init__(
+        self, account: Account, options: ClientOptions, connections: AsyncConnections
+    ) -> None:
         self.account = account
         self.options = options
         self.connections = connections

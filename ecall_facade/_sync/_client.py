@@ -25,25 +25,27 @@ from ecall_facade.results import RawResponse
 class ECall:
     """A client of eCall.
 
-    What is not given comes from the environment: `ECALL_USERNAME`, `ECALL_PASSWORD`,
+    Arguments that are left out are read from the environment: `ECALL_USERNAME`, `ECALL_PASSWORD`,
     `ECALL_API_VERSION`, `ECALL_BASE_URL`, and the senders `ECALL_SENDER` (SMS),
-    `ECALL_SENDER_WHATSAPP` and `ECALL_SENDER_RCS`. Arguments win.
+    `ECALL_SENDER_WHATSAPP` and `ECALL_SENDER_RCS`.
 
-    One client serves many threads and tasks; of more than 100 requests at a time, the others wait.
+    One client can be used by many threads and tasks. It sends at most 100 requests at a time; further
+    ones wait.
 
     Args:
-        username: Of the account, or of an API sub-user (documented).
-        password: Of the same.
-        api_version: "v2" (default) or "v1" (documented); "2", "2.0", "1" and "1.0" are accepted, too.
+        username: The name of the account, or of an API sub-user (documented).
+        password: The password that belongs to `username`.
+        api_version: "v2" (default) or "v1" (documented); "2", "2.0", "1" and "1.0" are accepted as
+            well.
         version_in: Where the version is stated: "path" (default) or "header" (documented).
         base_url: Default `https://rest.ecall.ch` (documented); plain http only for loopback hosts.
-        sender: A string for SMS, or a mapping from "sms", "whatsapp" and "rcs" to senders.
-        region: The country whose numbers are written without country code; default "CH".
+        sender: The sender of SMS, or a mapping from "sms", "whatsapp" and "rcs" to senders.
+        region: The country in which numbers without a country code are read; default "CH".
         timeout: In seconds, or a (connect, read) pair; default (5, 30).
         retry: False switches all retries off; True (default) repeats only what cannot act twice.
-        transport: An httpx transport to use instead of the connection pool. A connection error counts
-            as an unknown outcome unless the transport is httpx's own, as some transports report a
-            request that was taken and dropped as one.
+        transport: An httpx transport to use instead of the connection pool. Unless it is httpx's own,
+            a connection error raises `OutcomeUnknown`, because some transports raise one although the
+            request was received.
 
     Attributes:
         sms: Texts by SMS.
@@ -77,9 +79,15 @@ class ECall:
         retry: bool = True,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        account = settings.Account.of(username, password, base_url)
+        account = settings.Account.from_arguments(username, password, base_url)
         options = settings.make_options(
-            None, api_version, version_in, sender, region, timeout, retry
+            None,
+            api_version=api_version,
+            version_in=version_in,
+            sender=sender,
+            region=region,
+            timeout=timeout,
+            retry=retry,
         )
         self._is_copy = False
         self._use(Session(account, options, Connections(account, transport)))
@@ -103,17 +111,23 @@ class ECall:
         timeout: settings.Timeout | None = None,
         retry: bool | None = None,
     ) -> Self:
-        """Return a copy with other options; those that are not named stay.
+        """Return a copy of the client with other options.
 
         The copy shares the connections and never closes them. Credentials and `base_url` cannot be
-        changed. The arguments are those of the client.
+        changed. The arguments are those of the client; what is left out stays as it is.
 
         Raises:
             InvalidConfiguration: An argument cannot work.
         """
         session = self._session
         options = settings.make_options(
-            session.options, api_version, version_in, sender, region, timeout, retry
+            session.options,
+            api_version=api_version,
+            version_in=version_in,
+            sender=sender,
+            region=region,
+            timeout=timeout,
+            retry=retry,
         )
         copy = type(self).__new__(type(self))
         copy._is_copy = True
@@ -123,9 +137,9 @@ class ECall:
     def request(self, method: str, path: str, *, json: JSON = None) -> RawResponse:
         """Send a request to any path of the service and return the raw response.
 
-        An escape hatch for paths this library gets wrong, or does not know: with the client's
-        credentials, version, errors and rules for sending. Anything but GET, HEAD and OPTIONS counts as
-        a send to many recipients.
+        An escape hatch for paths that this library gets wrong or does not know. Credentials, version,
+        errors and retries are those of the other methods. Any method but GET, HEAD and OPTIONS is
+        treated as a send to many recipients, which is not repeated after a 429.
 
         Args:
             method: Such as "GET".
@@ -135,7 +149,7 @@ class ECall:
 
         Raises:
             UsageError: The arguments cannot be sent.
-            ECallError: As for the other methods; a response that is not JSON is no error.
+            ECallError: As the other methods raise; a response that is not JSON is no error.
         """
         return self._session.run(free_call(method, path, json))
 

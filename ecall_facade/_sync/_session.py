@@ -15,7 +15,7 @@ from ecall_facade._attempt import Received
 from ecall_facade._call import Call, T
 from ecall_facade._policy import Tries, read_result
 from ecall_facade._requests import build_http_request
-from ecall_facade._settings import Account, Options
+from ecall_facade._settings import Account, ClientOptions
 from ecall_facade._sync._try import try_once
 from ecall_facade._transports.connections import Connections
 
@@ -29,7 +29,7 @@ class Session:
         connections: The HTTP clients, which copies of a client share.
     """
 
-    def __init__(self, account: Account, options: Options, connections: Connections) -> None:
+    def __init__(self, account: Account, options: ClientOptions, connections: Connections) -> None:
         self.account = account
         self.options = options
         self.connections = connections

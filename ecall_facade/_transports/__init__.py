@@ -1,1 +1,1 @@
-"""How requests travel: HTTP clients, connection pools, certificates and proxies."""
+"""HTTP clients, connection pools, certificates and proxies."""

@@ -1,4 +1,4 @@
-"""What an HTTP client is given beside its transport: credentials, a cookie jar, a response hook."""
+"""The parts of an HTTP client beside its transport: credentials, a cookie jar, a response hook."""
 
 from __future__ import annotations
 

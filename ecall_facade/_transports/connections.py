@@ -144,7 +144,7 @@ class AsyncConnections:
 
 
 def check_transport(transport: object, kind: type[object]) -> None:
-    """Refuse a transport of the other kind, which would fail at the first request."""
+    """Raise if a transport is of the other kind, which would fail at the first request."""
     if transport is not None and not isinstance(transport, kind):
         raise InvalidConfiguration(f"transport must be an httpx.{kind.__name__}")
 
@@ -180,7 +180,7 @@ def open_async_pool(
 
 @contextlib.contextmanager
 def named_setting() -> Generator[None, None, None]:
-    """Turn what a setting of the environment makes httpx raise into an error of ours."""
+    """Raise `InvalidConfiguration` for whatever httpx raises about a setting of the environment."""
     try:
         yield
     except InvalidConfiguration:
@@ -199,7 +199,7 @@ def _limits(keepalive: float) -> httpx.Limits:
 
 
 def running_loop() -> object:
-    """Return what stands for the running event loop."""
+    """Return an object that identifies the running event loop."""
     import asyncio  # late: a sync program does not need it
 
     try:

@@ -21,7 +21,7 @@ SocketOption = (
 
 
 class DeadlineTransport(httpx.HTTPTransport):
-    """httpx's transport; a request's extension `deadline` limits connecting, TLS and each read.
+    """httpx's transport, in which a request's extension `deadline` limits connecting, TLS and reading.
 
     It is for one request at a time.
     """
@@ -30,10 +30,10 @@ class DeadlineTransport(httpx.HTTPTransport):
         self, verify: ssl.SSLContext, proxy: httpx.Proxy | None, limits: httpx.Limits
     ) -> None:
         super().__init__(verify=verify, proxy=proxy, limits=limits)
-        # httpx hands no network backend to its pool, and there is no other way to one.
+        # httpx has no argument for the network backend of its pool.
         pool = self._pool
-        self._backend = _Backend(pool._network_backend)  # pyright: ignore[reportPrivateUsage]
-        pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]
+        self._backend = _Backend(pool._network_backend)  # pyright: ignore[reportPrivateUsage]  # see above
+        pool._network_backend = self._backend  # pyright: ignore[reportPrivateUsage]  # see above
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._backend.deadline = request.extensions.get("deadline")

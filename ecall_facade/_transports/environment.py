@@ -1,4 +1,4 @@
-"""What the environment says of connections: the certificates to trust, and the proxy."""
+"""Settings of the environment for connections: certificates and proxies."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from ecall_facade import _clock
 T = TypeVar("T", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
 
 MAX_CONNECTIONS = 100
-"""Requests at a time, of one client; others wait."""
+"""The number of requests that one client sends at a time; others wait."""
 KEEPALIVE = 5.0
 """Seconds; a longer idle time makes it likelier that a send meets a connection that was just closed."""
 
@@ -70,7 +70,7 @@ class _Idle(Generic[T]):
 
 
 class _Places:
-    """How many requests may be under way; the others wait, the first of them is served first.
+    """Limits how many requests are under way; others wait, first come, first served.
 
     The time limit of a job queue, an exception of a signal handler or one that is raised into a
     thread, may come at any step. So each of them leaves what it holds: a lock by `with`, a place in

@@ -1,4 +1,4 @@
-"""What exceptions of a transport say: whose they are, and whether they prove that nothing was sent."""
+"""Exceptions of a transport: whether they are its own, and whether they prove that nothing was sent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OWN_TRANSPORTS = "ecall_facade._transports."
 
 
 class Trust:
-    """What is believed of the exceptions that come out of a transport.
+    """Judges the exceptions that come out of a transport.
 
     Args:
         transport: The caller's own transport; None stands for the pools of this package.

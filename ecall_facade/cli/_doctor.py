@@ -134,7 +134,9 @@ def _settings(
     has_credentials = True
     try:
         settings = find_settings(credentials)
-        Account.of(settings.get("username"), settings.get("password"), "https://rest.ecall.ch")
+        Account.from_arguments(
+            settings.get("username"), settings.get("password"), "https://rest.ecall.ch"
+        )
         where = "from a file" if "username" in settings else "from the environment"
         report.add("credentials", "your setup", "ok", where)
     except (Failure, ECallError) as error:
@@ -145,7 +147,7 @@ def _settings(
 
 def _check_service(report: Report, settings: Settings, *, has_credentials: bool) -> None:
     try:
-        account = Account.of("x", "x", settings.get("base_url"))
+        account = Account.from_arguments("x", "x", settings.get("base_url"))
     except ECallError as error:
         report.add("address", "your setup", "problem", str(error))
         return

@@ -22,7 +22,7 @@ from ecall_facade._json import JSON, as_dict, normalize_names
 from ecall_facade._parsing import read_error, read_id, read_state
 from ecall_facade._timestamps import read_timestamp
 from ecall_facade.numbers import mask
-from ecall_facade.results import Problem
+from ecall_facade.results import FailureReason
 from ecall_facade.webhooks._body import Content, storable
 
 Expected: TypeAlias = Literal["any", "message"]
@@ -85,7 +85,7 @@ class StatusUpdate(Event):
     is_final: bool = False
     recipient: str | None = attrs.field(default=None, repr=_masked)
     updated_at: datetime | None = None
-    error: Problem | None = None
+    error: FailureReason | None = None
 
 
 @attrs.frozen

@@ -58,7 +58,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
 
 
 def _check(given: argparse.Namespace) -> int:
-    account = Account.of(None, None, None)  # which refuses http, but for this machine
+    account = Account.from_arguments(None, None, None)  # which refuses http, but for this machine
     number = None if given.send_one_sms_to is None else normalize(given.send_one_sms_to)
     if not 0 < given.wait < 86_400:
         raise UsageError("--wait is a number of seconds, at most a day")
