@@ -130,7 +130,7 @@ class TestCredentials:
         self, client: Any, username: str, password: str
     ) -> None:
         with pytest.raises(
-            InvalidConfiguration, match="no colon, and neither it nor the password control"
+            InvalidConfiguration, match=r"username must not contain ':'; neither .* control"
         ) as caught:
             client(username, password)
         assert "ja" not in str(caught.value)
@@ -251,26 +251,26 @@ class TestBaseUrl:
             ("https://@rest.ecall.ch", "must not contain credentials"),
             ("https://:s3cret@rest.ecall.ch", "must not contain credentials"),
             ("http://jane:s3cret@127.0.0.1", "must not contain credentials"),
-            ("https://rest.ecall.ch?key=s3cret", "without query and fragment"),
-            ("https://rest.ecall.ch/?", "without query and fragment"),
-            ("https://rest.ecall.ch/#s3cret", "without query and fragment"),
-            ("https://rest.ecall.ch/#", "without query and fragment"),
+            ("https://rest.ecall.ch?key=s3cret", "must not contain a query"),
+            ("https://rest.ecall.ch/?", "must not contain a query"),
+            ("https://rest.ecall.ch/#s3cret", "must not contain a query"),
+            ("https://rest.ecall.ch/#", "must not contain a query"),
             ("rest.ecall.ch", "must be a URL such as https://rest.ecall.ch"),
-            ("//rest.ecall.ch", "is not a URL"),
-            ("https://", "is not a URL"),
-            ("https:///api", "is not a URL"),
-            ("ftp://rest.ecall.ch", "is not a URL"),
-            ("https://rest.ecall.ch:https", "is not a URL"),
-            ("https://rest.ecall.ch:99999", "is not a URL"),
-            ("https://[::1", "is not a URL"),
+            ("//rest.ecall.ch", "must be a URL"),
+            ("https://", "must be a URL"),
+            ("https:///api", "must be a URL"),
+            ("ftp://rest.ecall.ch", "must be a URL"),
+            ("https://rest.ecall.ch:https", "must be a URL"),
+            ("https://rest.ecall.ch:99999", "must be a URL"),
+            ("https://[::1", "must be a URL"),
             ("https://rest.ecall.ch/a b", "must not contain a query, a fragment, or characters"),
-            ("https://rest.ecall.ch/\\evil.example", "holds a character"),
-            ("https://rest.ecäll.ch", "holds a character"),
-            ("https://rest.ecall.ch/\x7f", "holds a character"),
-            ("http://[::1]x", "is not a URL"),
-            ("https://xn--L", "is not a URL"),  # no name that IDNA knows
-            (5, "is not a URL"),
-            (b"https://rest.ecall.ch", "is not a URL"),
+            ("https://rest.ecall.ch/\\evil.example", "characters that no URL has"),
+            ("https://rest.ecäll.ch", "characters that no URL has"),
+            ("https://rest.ecall.ch/\x7f", "characters that no URL has"),
+            ("http://[::1]x", "must be a URL"),
+            ("https://xn--L", "must be a URL"),  # no name that IDNA knows
+            (5, "must be a URL"),
+            (b"https://rest.ecall.ch", "must be a URL"),
         ],
     )
     def test_a_bad_base_url_is_refused_and_not_quoted(
@@ -386,7 +386,7 @@ class TestVersion:
 
     @pytest.mark.parametrize("place", ["query", "Path", 1])
     def test_an_unknown_place_for_the_version_is_refused(self, place: Any) -> None:
-        with pytest.raises(InvalidConfiguration, match="it is 'path' or 'header'"):
+        with pytest.raises(InvalidConfiguration, match="must be 'path' or 'header'"):
             ECall("jane", "pw", version_in=place)
 
 
