@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import _servers
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from _bulk import PostgreSQL
     from _clients import OpenClient
+    from _receiver import CallbackReceiver
+    from _sandbox import RunningSandbox
 
     from ecall_facade import ECall
 
@@ -80,6 +83,30 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = Clock()
     clock.install(monkeypatch)
     return clock.pauses
+
+
+@pytest.fixture
+def callback_receiver() -> Iterator[CallbackReceiver]:
+    """Run a program that receives callbacks."""
+    from _receiver import CallbackReceiver
+
+    with CallbackReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def open_sandbox() -> Iterator[Callable[..., RunningSandbox]]:
+    """Run sandboxes with the options of the call until the test ends."""
+    from _sandbox import RunningSandbox  # which needs the extra `sandbox`
+
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(RunningSandbox(**options))
+
+
+@pytest.fixture
+def running(open_sandbox: Callable[..., RunningSandbox]) -> RunningSandbox:
+    """Run a sandbox without options."""
+    return open_sandbox()
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
-import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -20,6 +18,7 @@ import pytest
 pytest.importorskip("selenium", reason="selenium is not installed")
 
 from _browser import Browser, open_browser, why_none
+from _receiver import CallbackReceiver
 from _reverse_proxy import (
     KEEPS_HOST,
     NGINX,
@@ -41,7 +40,6 @@ from ecall_facade import (
     VideoContent,
 )
 from ecall_facade.sandbox import Sandbox
-from ecall_facade.webhooks import ReceivedMessage, Receiver
 
 NONE = why_none()
 pytestmark = [
@@ -51,7 +49,7 @@ pytestmark = [
 ]
 
 ANNA, BEAT, CARLA = "+41791234567", "+41787654321", "+41765432109"
-FAILS = "+41790001001"  # what it stands for is tested elsewhere
+FAILS = "+41790001001"  # a magic recipient
 PICTURE = Path(__file__).parents[1] / "ecall_facade" / "sandbox" / "picture.png"
 EVIL = """<img src=x onerror="window.pwned=1"><script>window.pwned=2</script>"'&lt;b&gt;"""
 
@@ -64,7 +62,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chromium: Browser) -> Iterator[Browser]:
-    """The browser; whatever a test does, the page must not break, nor its rules be broken."""
+    """A browser. After the test it checks that the page had no error and did not break its own rules."""
     chromium.console()
     yield chromium
     assert chromium.problems() == []
@@ -86,48 +84,6 @@ def sandbox() -> Iterator[Sandbox]:
 def ecall(sandbox: Sandbox) -> Iterator[ECall]:
     with ECall(**sandbox.credentials, retry=False) as ecall:
         yield ecall
-
-
-class Program:
-    """A program that takes inbound messages, and answers what a test wants."""
-
-    def __init__(self) -> None:
-        self.received: list[ReceivedMessage] = []
-        self.status, self.answer = 200, b"thanks"
-        self.may_answer = threading.Event()
-        self.may_answer.set()
-        receiver, program = Receiver(sources=["127.0.0.1"]), self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                event = receiver.receive(
-                    body, remote_addr=self.client_address[0], headers=self.headers
-                )
-                assert isinstance(event, ReceivedMessage)
-                program.received.append(event)
-                program.may_answer.wait(10)
-                self.send_response(program.status)
-                self.send_header("content-type", "text/html")
-                self.end_headers()
-                self.wfile.write(program.answer)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/inbound"
-
-
-@pytest.fixture
-def program() -> Iterator[Program]:
-    program = Program()
-    thread = threading.Thread(target=program.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield program
-    program.server.shutdown()
-    thread.join()
-    program.server.server_close()
 
 
 def open_page(browser: Browser, sandbox: Sandbox, number: str | None = None, **window: Any) -> None:
@@ -173,7 +129,7 @@ class TestMessages:
             "return [window.mark, document.querySelector('#bubbles .bubble').mark]"
         ) == [1, 1]
 
-    def test_newest_conversation_first_and_what_is_unseen_is_marked(
+    def test_the_newest_conversation_is_first_and_new_messages_are_marked(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall
     ) -> None:
         open_page(browser, sandbox)
@@ -192,7 +148,9 @@ class TestMessages:
         wait_until(browser, lambda: not browser.all(".badge"), "no badge")
         assert browser.one("[aria-current]").text.startswith("+41 78 765 43 21")
 
-    def test_failures_are_shown(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_failed_and_refused_messages_are_shown_with_their_reason(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         open_page(browser, sandbox, ANNA)
         ecall.sms.send(FAILS, "To a phone that is off")
         with pytest.raises(BadRequest):
@@ -217,7 +175,7 @@ class TestMessages:
         browser.wait_for_text("To or ToList is required", "#bubbles .refused .state")
         assert not browser.one("#reply").is_displayed()
 
-    def test_media_are_shown_as_what_they_are(
+    def test_pictures_and_sound_are_shown_and_other_files_are_links(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall
     ) -> None:
         sound = io.BytesIO()
@@ -252,37 +210,38 @@ class TestMessages:
         ) or "octet-stream" in browser.text("#bubbles a.file")
         assert "15 bytes" in browser.text("#bubbles a.file")
 
-    def test_what_was_dropped_is_said(self, browser: Browser) -> None:
+    def test_the_banner_says_how_many_messages_were_dropped(self, browser: Browser) -> None:
         with Sandbox(max_messages=2) as sandbox, ECall(**sandbox.credentials) as ecall:
             for text in ("One", "Two", "Three"):
                 ecall.sms.send(ANNA, text)
             open_page(browser, sandbox)
             browser.wait_for_text("1 old message was dropped.", ".banner summary")
             assert texts_shown(browser) == ["Two", "Three"]
-            assert "At most 2 messages, 1,000 files" in browser.text("#limits")
+            assert "at most 2 messages, 1,000 files" in browser.text("#limits")
             assert "Inferred, and possibly wrong" in browser.text(".banner")
 
 
 class TestReplies:
-    def test_a_reply_reaches_the_program_and_its_answer_is_shown(
-        self, browser: Browser, program: Program
+    def test_a_reply_reaches_the_program_and_its_response_is_shown(
+        self, browser: Browser, callback_receiver: CallbackReceiver
     ) -> None:
-        with replying(browser, program.url):
+        with replying(browser, callback_receiver.url):
             type_reply(browser, "Yes, I am coming 🙂")
-            browser.wait_for_text("Your program answered 200: thanks", "#reply-status")
-            browser.wait_for_text("Your program answered 200: thanks", "#bubbles .inbound .state")
-            (message,) = program.received
-            assert (message.text, message.sender, message.recipient) == (
-                "Yes, I am coming 🙂",
-                ANNA,
-                "ACME",
+            browser.wait_for_text("Your program answered 200: <b>ok</b>", "#reply-status")
+            browser.wait_for_text(
+                "Your program answered 200: <b>ok</b>", "#bubbles .inbound .state"
             )
+            (call,) = callback_receiver.calls
+            assert call.data["content"]["text"] == "Yes, I am coming 🙂"
+            assert (call.data["from"], call.data["to"]) == (ANNA, "ACME")
             assert browser.text("#bubbles .inbound .text") == "Yes, I am coming 🙂"
             assert browser.one("#reply-text").get_attribute("value") == ""
 
-    def test_an_answer_that_is_an_error(self, browser: Browser, program: Program) -> None:
-        program.status, program.answer = 500, EVIL.encode()
-        with replying(browser, program.url):
+    def test_a_reply_shows_the_error_of_the_program_as_text(
+        self, browser: Browser, callback_receiver: CallbackReceiver
+    ) -> None:
+        callback_receiver.next_statuses, callback_receiver.body = [500], EVIL.encode()
+        with replying(browser, callback_receiver.url):
             type_reply(browser, "Hello")
             browser.wait_for_text(
                 f"Your program answered 500, but eCall requires 200: {EVIL}", "#reply-status.bad"
@@ -293,58 +252,62 @@ class TestReplies:
             )
             assert_inert(browser)
 
-    def test_an_answer_that_the_service_would_not_take(
-        self, browser: Browser, program: Program
+    def test_a_reply_shows_that_ecall_does_not_accept_a_202(
+        self, browser: Browser, callback_receiver: CallbackReceiver
     ) -> None:
-        """It wants 200, by its documentation."""
-        program.status, program.answer = 202, b"thanks"
-        with replying(browser, program.url):
+        """Its documentation requires 200."""
+        callback_receiver.next_statuses = [202]
+        with replying(browser, callback_receiver.url):
             type_reply(browser, "Hello")
             for place in ("#reply-status.bad", "#bubbles .inbound .state.bad"):
                 browser.wait_for_text(
-                    "Your program answered 202, but eCall requires 200: thanks", place
+                    "Your program answered 202, but eCall requires 200: <b>ok</b>", place
                 )
 
-    def test_a_program_that_is_down(self, browser: Browser, closed_port: int) -> None:
+    def test_a_reply_shows_that_the_program_did_not_answer(
+        self, browser: Browser, closed_port: int
+    ) -> None:
         with replying(browser, f"http://127.0.0.1:{closed_port}/"):
             type_reply(browser, "Hello")
             browser.wait_for_text("Your program did not answer: ", "#reply-status.bad")
             browser.wait_for_text("Your program did not answer: ", "#bubbles .inbound .state.bad")
 
-    def test_an_answer_that_takes_its_time_is_not_taken_for_anothers(
-        self, browser: Browser, program: Program
+    def test_a_late_response_to_a_reply_names_its_conversation(
+        self, browser: Browser, callback_receiver: CallbackReceiver
     ) -> None:
-        with replying(browser, program.url) as sandbox, ECall(**sandbox.credentials) as ecall:
+        url = f"{callback_receiver.url}/wait"
+        with replying(browser, url) as sandbox, ECall(**sandbox.credentials) as ecall:
             ecall.sms.send(BEAT, "And you?")
             browser.wait_for_text("And you?", "#conversations")
-            program.may_answer.clear()
             type_reply(browser, "From Anna")
             browser.wait_for_text("Sending …", "#reply-status")
             browser.one("#reply-text").send_keys(", who types on")
             browser.run("location.hash = arguments[0]", f"#/to/{quote(BEAT)}")
             browser.wait_for_text("And you?", "#bubbles")
             type_reply(browser, "From Beat")
-            wait_until(browser, lambda: len(program.received) == 2, "both replies")
+            wait_until(browser, lambda: len(callback_receiver.calls) == 2, "both replies")
             browser.run("location.hash = arguments[0]", f"#/to/{quote(CARLA)}")
             browser.wait_for_text("+41 76 543 21 09", "#number")
-            program.may_answer.set()
-            browser.wait_for_text(": Your program answered 200: thanks", "#reply-status")
+            callback_receiver.go.set()
+            browser.wait_for_text(": Your program answered 200: <b>ok</b>", "#reply-status")
             said = browser.text("#reply-status")
             assert said.startswith(("+41 79 123 45 67: ", "+41 78 765 43 21: "))
             browser.run("location.hash = arguments[0]", f"#/to/{quote(ANNA)}")
-            browser.wait_for_text("Your program answered 200: thanks", "#bubbles .inbound .state")
+            browser.wait_for_text(
+                "Your program answered 200: <b>ok</b>", "#bubbles .inbound .state"
+            )
             assert browser.one("#reply-text").get_attribute("value") == "From Anna, who types on"
 
     def test_a_reply_that_cannot_be_posted_is_kept(
-        self, browser: Browser, program: Program
+        self, browser: Browser, callback_receiver: CallbackReceiver
     ) -> None:
-        with replying(browser, program.url) as sandbox:
+        with replying(browser, callback_receiver.url) as sandbox:
             sandbox.stop()
             type_reply(browser, "Hello")
             browser.wait_for_text("Not sent: ", "#reply-status.bad")
             assert browser.one("#reply-text").get_attribute("value") == "Hello"
 
-    def test_without_a_url_the_page_says_how(
+    def test_without_an_inbound_url_the_reply_form_says_how_to_set_one(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall
     ) -> None:
         ecall.sms.send(ANNA, "Hello")
@@ -357,7 +320,7 @@ class TestReplies:
 
 @contextmanager
 def replying(browser: Browser, url: str) -> Iterator[Sandbox]:
-    """Open a conversation that one can answer in."""
+    """Open a conversation that can be replied in."""
     with Sandbox(inbound_url=url) as sandbox, ECall(**sandbox.credentials) as ecall:
         ecall.sms.send(ANNA, "Are you coming?", sender="ACME")
         open_page(browser, sandbox, ANNA)
@@ -373,9 +336,9 @@ def type_reply(browser: Browser, text: str) -> None:
 
 
 class TestInert:
-    """Whatever a message contains is text."""
+    """Everything that a message contains is shown as text."""
 
-    def test_texts_senders_numbers_and_names_of_files(
+    def test_markup_in_texts_senders_numbers_and_file_names_is_shown_as_text(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall
     ) -> None:
         picture = ecall.media.upload(PICTURE.read_bytes()).media_id
@@ -429,7 +392,7 @@ class TestInert:
         ],
         ids=["html", "svg", "pdf"],
     )
-    def test_files(
+    def test_a_file_with_a_script_is_downloaded_and_not_shown(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall, data: bytes, name: str
     ) -> None:
         media_id = ecall.media.upload(data).media_id
@@ -452,7 +415,9 @@ class TestInert:
         assert browser.driver.current_url == before
         assert_inert(browser)
 
-    def test_an_address_of_the_page(self, browser: Browser, sandbox: Sandbox) -> None:
+    def test_markup_in_the_address_of_the_page_is_shown_as_text(
+        self, browser: Browser, sandbox: Sandbox
+    ) -> None:
         open_page(browser, sandbox, EVIL)
         wait_until(browser, lambda: browser.one("#number").text == EVIL, "the number")
         assert_inert(browser)
@@ -474,7 +439,9 @@ def raw_sms(to: str, text: str) -> Any:
 
 
 class TestTools:
-    def test_the_filter(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_the_filter_finds_texts_numbers_channels_and_states(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         ecall.sms.send(ANNA, "Water is off")
         ecall.rcs.send(ANNA, "Water is on")
         ecall.whatsapp.send(BEAT, "Good morning")
@@ -511,7 +478,9 @@ class TestTools:
         browser.wait_for_text("4 messages in 3 conversations", "#count")
         assert texts_shown(browser) == ["Water is off", "Water is on"]
 
-    def test_clear_asks_first(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_clear_asks_before_it_deletes_everything(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         ecall.sms.send(ANNA, "Hello")
         open_page(browser, sandbox)
         browser.wait_for_text("Hello", "#bubbles")
@@ -527,7 +496,7 @@ class TestTools:
         ecall.sms.send(BEAT, "Hello again")
         browser.wait_for_text("Hello again", "#bubbles")
 
-    def test_another_window_notices_that_all_was_cleared(
+    def test_another_window_notices_that_everything_was_cleared(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall
     ) -> None:
         ecall.sms.send(ANNA, "Hello")
@@ -536,7 +505,7 @@ class TestTools:
         sandbox.clear()
         browser.wait_for_text("0 messages in 0 conversations", "#count")
 
-    def test_details_show_request_answer_and_curl_without_the_password(
+    def test_details_show_request_response_and_curl_without_the_password(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall
     ) -> None:
         sandbox.clock.freeze()
@@ -556,12 +525,12 @@ class TestTools:
         assert sandbox.credentials["password"] not in browser.text("html")
         assert "authorization" not in browser.text("#details").lower()
 
-        browser.wait_for_text("Pending", "#history")  # and goes on while it is shown
+        browser.wait_for_text("Pending", "#history")  # and is updated while it is shown
         sandbox.clock.advance(seconds=1)
         browser.wait_for_text("Delivered", "#history")
 
         browser.one("#copy").click()
-        browser.wait_for(lambda: browser.text("#copied"), "an answer of the button")
+        browser.wait_for(lambda: browser.text("#copied"), "the response of the button")
         browser.run("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
         browser.one("#copy").click()
         browser.wait_for_text("Selected", "#copied")
@@ -571,7 +540,7 @@ class TestTools:
         wait_until(browser, lambda: not browser.one("#details").is_displayed(), "no details")
         assert browser.focused() == button
 
-    def test_details_of_what_is_gone(
+    def test_details_say_that_the_sandbox_does_not_respond(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall
     ) -> None:
         ecall.sms.send(ANNA, "Hello")
@@ -582,7 +551,7 @@ class TestTools:
         browser.wait_for_text("The sandbox does not respond", "#gone")
         assert not browser.one("#facts").is_displayed()
 
-    def test_the_connection_comes_back(
+    def test_the_page_reconnects_to_a_restarted_sandbox_and_to_another_one(
         self, browser: Browser, sandbox: Sandbox, ecall: ECall
     ) -> None:
         ecall.sms.send(ANNA, "Before")
@@ -614,18 +583,18 @@ class TestTools:
 )
 def test_the_page_works_behind_a_tls_proxy_and_below_a_path(
     browser: Browser,
-    program: Program,
+    callback_receiver: CallbackReceiver,
     tmp_path: Path,
     run_proxy: Callable[..., AbstractContextManager[str]],
     header: str,
 ) -> None:
     with (
-        Sandbox(inbound_url=program.url) as sandbox,
+        Sandbox(inbound_url=callback_receiver.url) as sandbox,
         run_proxy(sandbox.url, tmp_path, header) as address,
         ECall(**sandbox.credentials) as ecall,
     ):
         browser.open(address)
-        browser.wait_for_text("No message yet", "#empty")
+        browser.wait_for_text("No messages yet", "#empty")
         base_url = address.rstrip("/")
         assert f'base_url="{base_url}"' in browser.text("#python")
         assert f"ECALL_BASE_URL={base_url}\n" in browser.text("#shell")
@@ -648,7 +617,8 @@ def test_the_page_works_behind_a_tls_proxy_and_below_a_path(
         browser.one("#reply-text").send_keys("Yes, gladly")
         browser.one("#send").click()
         browser.wait_for_text("Your program answered 200", "#reply-status")
-        assert [event.text for event in program.received] == ["Yes, gladly"]
+        (call,) = callback_receiver.calls
+        assert call.data["content"]["text"] == "Yes, gladly"
         browser.one("#clear").click()
         browser.one("#really").click()
         browser.wait_for_text("0 messages in 0 conversations", "#count")
@@ -658,13 +628,18 @@ def test_the_page_works_behind_a_tls_proxy_and_below_a_path(
         for other in ("inbox", "index.html", "inbox/"):
             browser.driver.get(address + other)
             assert browser.driver.current_url.startswith(address)
-            browser.wait_for_text("No message yet", "#empty")
+            browser.wait_for_text("No messages yet", "#empty")
             assert "/inbox" not in browser.driver.current_url
 
 
 class TestForEverybody:
-    def test_with_the_keyboard_alone(self, browser: Browser, program: Program) -> None:
-        with Sandbox(inbound_url=program.url) as sandbox, ECall(**sandbox.credentials) as ecall:
+    def test_the_page_can_be_used_with_the_keyboard_alone(
+        self, browser: Browser, callback_receiver: CallbackReceiver
+    ) -> None:
+        with (
+            Sandbox(inbound_url=callback_receiver.url) as sandbox,
+            ECall(**sandbox.credentials) as ecall,
+        ):
             for number, text in ((ANNA, "One"), (BEAT, "Two"), (CARLA, "Three")):
                 ecall.sms.send(number, text)
             open_page(browser, sandbox)
@@ -706,13 +681,17 @@ class TestForEverybody:
             tab_to("#reply-text")
             browser.focused().send_keys("Hello" + Keys.ENTER)
             browser.wait_for_text("Your program answered 200", "#reply-status")
-            assert [(message.sender, message.text) for message in program.received] == [
-                (BEAT, "Hello")
-            ]
+            (call,) = callback_receiver.calls
+            assert (call.data["from"], call.data["content"]["text"]) == (BEAT, "Hello")
             has_focus("#reply-text")
 
-    def test_everything_has_a_name(self, browser: Browser, program: Program) -> None:
-        with replying(browser, program.url) as sandbox, ECall(**sandbox.credentials) as ecall:
+    def test_every_control_has_an_accessible_name(
+        self, browser: Browser, callback_receiver: CallbackReceiver
+    ) -> None:
+        with (
+            replying(browser, callback_receiver.url) as sandbox,
+            ECall(**sandbox.credentials) as ecall,
+        ):
             ecall.whatsapp.send_file(ANNA, PICTURE)
             type_reply(browser, "Hello")
             browser.wait_for_text("Your program answered", "#reply-status")
@@ -730,13 +709,15 @@ class TestForEverybody:
             check_names(browser)
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    def test_contrast(self, browser: Browser, program: Program, scheme: str) -> None:
+    def test_texts_have_enough_contrast(
+        self, browser: Browser, callback_receiver: CallbackReceiver, scheme: str
+    ) -> None:
         with (
-            Sandbox(inbound_url=program.url, max_messages=7) as sandbox,
+            Sandbox(inbound_url=callback_receiver.url, max_messages=7) as sandbox,
             ECall(**sandbox.credentials) as ecall,
         ):
             open_page(browser, sandbox, scheme=scheme)
-            browser.wait_for_text("No message yet", "#empty")
+            browser.wait_for_text("No messages yet", "#empty")
             seen = contrasts(browser)
             for channel in (ecall.sms, ecall.whatsapp, ecall.rcs):
                 channel.send(ANNA, "Hello")
@@ -773,7 +754,9 @@ class TestForEverybody:
             )
             assert dark == (scheme == "dark")
 
-    def test_on_a_phone(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_the_page_fits_on_a_phone(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         ecall.sms.send(ANNA, "One " + "longword" * 40)
         ecall.whatsapp.send_file(BEAT, PICTURE)
         open_page(browser, sandbox, width=390, height=844)
@@ -811,8 +794,10 @@ class TestForEverybody:
         )
         assert fits(browser)
 
-    def test_in_a_low_window(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
-        """As one has it who enlarges everything to 400 %, or turns a small phone."""
+    def test_the_page_can_be_used_in_a_low_window(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
+        """As when everything is enlarged to 400 %, or a small phone is turned."""
         for number in (ANNA, BEAT, CARLA):
             ecall.sms.send(number, "Hello")
         room = "return document.querySelector(arguments[0]).getBoundingClientRect().height"
@@ -837,7 +822,7 @@ def fits(browser: Browser) -> bool:
 
 
 def check_names(browser: Browser) -> None:
-    """Look at the page as a screen reader does."""
+    """Check the names of all controls, as a screen reader reads them."""
     nodes = [
         node for node in browser.cdp("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]
     ]
@@ -861,7 +846,7 @@ def check_names(browser: Browser) -> None:
 
 
 def contrasts(browser: Browser) -> list[dict[str, Any]]:
-    """Measure each text that is shown against what is behind it."""
+    """Return the contrast of each text that is shown."""
     return cast("list[dict[str, Any]]", browser.run(CONTRASTS))
 
 
@@ -893,7 +878,9 @@ return found;
 
 
 class TestMany:
-    def test_two_thousand_messages(self, browser: Browser, sandbox: Sandbox, ecall: ECall) -> None:
+    def test_two_thousand_messages_are_shown_in_parts(
+        self, browser: Browser, sandbox: Sandbox, ecall: ECall
+    ) -> None:
         numbers = [f"+4179{1_000_000 + index}" for index in range(1000)]
         ecall.sms.broadcast(numbers, "Water is off until 14:00")
         ecall.messages.send_list(

@@ -1,4 +1,4 @@
-"""The sandbox's magic recipients, each through both clients: what a program meets, and what the sandbox did."""
+"""The sandbox's magic recipients, each through both clients: what a program gets, and what the sandbox did."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from _clients import OTHER_NUMBER, PASSWORD, TEXT, USERNAME, OpenClient
 from starlette.responses import Response
 
 from ecall_facade import ECall, RawAddress, errors
-from ecall_facade.sandbox import Sandbox, _magic, _server
+from ecall_facade.sandbox import Sandbox, _magic
 from ecall_facade.sandbox._faults import FOREVER, Fault
 
 pytestmark = pytest.mark.once
@@ -25,36 +25,47 @@ pytestmark = pytest.mark.once
 WAYS = ["send", "broadcast", "send_list"]
 
 
-class Met(NamedTuple):
-    """What a program meets that sends to a number."""
+class Outcome(NamedTuple):
+    """What a program that sends to a number gets.
+
+    Attributes:
+        error: The class of the error, or None.
+        may: Its `may_have_been_sent`.
+        may_of_many: The same of a broadcast or a list, if it is another.
+        accepted: Whether the sandbox accepts the message.
+        state: The last state of the message.
+        status: The `status_code` of the error.
+        retry_after: The `retry_after` of the error.
+        timeout: The timeout of the client, in seconds.
+    """
 
     error: type[errors.ECallError] | None = None
-    may: bool = False  # `may_have_been_sent`
-    may_of_many: bool | None = None  # the same of a broadcast or a list, where that differs
+    may: bool = False
+    may_of_many: bool | None = None
     accepted: bool = True
-    state: str = "Delivered"  # in the end
+    state: str = "Delivered"
     status: int | None = None
     retry_after: float | None = None
     timeout: float = 10.0
 
 
-FAILED = Met(state="Failed")
-LOST = Met(errors.OutcomeUnknown, may=True)
+FAILED = Outcome(state="Failed")
+LOST = Outcome(errors.OutcomeUnknown, may=True)
 LATE = LOST._replace(timeout=0.3)
-UNREADABLE = Met(errors.UnreadableResponse, may=True, status=200)
+UNREADABLE = Outcome(errors.UnreadableResponse, may=True, status=200)
 
 
-def refused(error: type[errors.ECallError], status: int, **more: Any) -> Met:
-    return Met(error, accepted=False, status=status, **more)
+def refused(error: type[errors.ECallError], status: int, **more: Any) -> Outcome:
+    return Outcome(error, accepted=False, status=status, **more)
 
 
-MET = {
-    "0001": Met(),
-    "0002": Met(),
-    "0003": Met(state="Sent"),
-    "0004": Met(state="Undelivered"),
-    "0005": Met(),
-    **dict.fromkeys(("0006", "0007", "0008"), Met()),
+OUTCOMES = {
+    "0001": Outcome(),
+    "0002": Outcome(),
+    "0003": Outcome(state="Sent"),
+    "0004": Outcome(state="Undelivered"),
+    "0005": Outcome(),
+    **dict.fromkeys(("0006", "0007", "0008"), Outcome()),
     **dict.fromkeys(
         ("0071", "1000", "1001", "5111", "5112", "5155", "5502", "5504", "5506", "5509"), FAILED
     ),
@@ -64,8 +75,8 @@ MET = {
     "0403": refused(errors.PermissionDenied, 403, may_of_many=True),
     "0429": refused(errors.RateLimited, 429, may_of_many=True, retry_after=30.0),
     "0500": refused(errors.ServerError, 500, may=True),
-    "0502": Met(errors.ServerError, may=True, status=502),
-    "0503": Met(),
+    "0502": Outcome(errors.ServerError, may=True, status=502),
+    "0503": Outcome(),
     "0901": LOST._replace(accepted=False),
     "0902": LOST,
     "0903": LATE,
@@ -73,8 +84,8 @@ MET = {
     "0905": UNREADABLE,
     "0906": UNREADABLE,
     "0907": UNREADABLE,
-    "0908": Met(),
-    "0909": Met(state="SandboxTeleporting"),
+    "0908": Outcome(),
+    "0909": Outcome(state="SandboxTeleporting"),
 }
 
 
@@ -90,7 +101,7 @@ def number(digits: str) -> str:
 
 
 def send(ecall: ECall, way: str, to: Any) -> list[str | None]:
-    """Send, in a broadcast or list beside somebody who is not magic; give the ids, that of `to` last."""
+    """Send, in a broadcast or list beside an ordinary recipient; return the ids, that of `to` last."""
     if way == "send":
         return [ecall.sms.send(to, TEXT).message_id]
     if way == "broadcast":
@@ -102,73 +113,75 @@ def send(ecall: ECall, way: str, to: Any) -> list[str | None]:
 def test_every_magic_recipient_is_tested() -> None:
     assert [
         recipient.removeprefix("+4179000") for recipient, _ in _magic.list_magic_recipients()
-    ] == list(MET)
-    assert len({outcome for _, outcome in _magic.list_magic_recipients()}) == len(MET)
+    ] == list(OUTCOMES)
+    assert len({outcome for _, outcome in _magic.list_magic_recipients()}) == len(OUTCOMES)
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("digits", MET)
+@pytest.mark.parametrize("digits", OUTCOMES)
 def test_a_magic_recipient_plays_its_outcome(
     sandbox: Sandbox, open_client: OpenClient, pauses: list[float], way: str, digits: str
 ) -> None:
-    met, count = MET[digits], 1 if way == "send" else 2
-    ecall = open_client(sandbox.url, timeout=met.timeout)
-    if digits in {"0400", "1180"} and way == "send_list":  # whose good messages go their way
+    expected, count = OUTCOMES[digits], 1 if way == "send" else 2
+    ecall = open_client(sandbox.url, timeout=expected.timeout)
+    if digits in {"0400", "1180"} and way == "send_list":  # its valid messages are accepted
         assert [message_id is None for message_id in send(ecall, way, number(digits))] == [
             False,
             True,
         ]
         assert [message.recipient for message in sandbox.messages] == ["+41787654321"]
         return
-    if met.error is None:
+    if expected.error is None:
         ids = send(ecall, way, number(digits))
         assert ids == [message.id for message in sandbox.messages]
         assert len(ids) == count
     else:
-        with pytest.raises(met.error) as caught:
+        with pytest.raises(expected.error) as caught:
             send(ecall, way, number(digits))
-        assert type(caught.value) is met.error
-        may = met.may if way == "send" or met.may_of_many is None else met.may_of_many
+        assert type(caught.value) is expected.error
+        may = (
+            expected.may if way == "send" or expected.may_of_many is None else expected.may_of_many
+        )
         assert caught.value.may_have_been_sent is may
-        assert getattr(caught.value, "status_code", None) == met.status
-        assert getattr(caught.value, "retry_after", None) == met.retry_after
-        # An error without an answer cannot have its id, nor one from a proxy.
-        assert bool(caught.value.request_id) is (met.status not in {None, 502})
+        assert getattr(caught.value, "status_code", None) == expected.status
+        assert getattr(caught.value, "retry_after", None) == expected.retry_after
+        # Without a response there is no request id, and a proxy's response has none.
+        assert bool(caught.value.request_id) is (expected.status not in {None, 502})
     assert pauses == ([1.0] if digits == "0503" else [])
-    assert len(sandbox.messages) == (count if met.accepted else 0)
-    if not met.accepted:
+    assert len(sandbox.messages) == (count if expected.accepted else 0)
+    if not expected.accepted:
         return
     sandbox.clock.advance(minutes=5)
     message = sandbox.messages[-1]
     assert message.recipient == f"+4179000{digits}"
-    assert message.state == met.state
+    assert message.state == expected.state
     status = ecall.messages.status(message.id)
-    assert str(status.state) == met.state
-    assert status.is_final is (met.state in {"Delivered", "Undelivered", "Failed"})
-    if met.state == "Failed":
+    assert str(status.state) == expected.state
+    assert status.is_final is (expected.state in {"Delivered", "Undelivered", "Failed"})
+    if expected.state == "Failed":
         assert status.error is not None
         assert status.error.code == str(int(digits))
     if way != "send":
         assert sandbox.messages[0].state == "Delivered"  # the other one's
 
 
-@pytest.mark.parametrize("digits", MET)
+@pytest.mark.parametrize("digits", OUTCOMES)
 def test_a_magic_recipient_may_begin_with_plus_or_00(
     sandbox: Sandbox, pauses: list[float], digits: str
 ) -> None:
-    met = MET[digits]
+    expected = OUTCOMES[digits]
     with ECall(
-        USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME", timeout=met.timeout
+        USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME", timeout=expected.timeout
     ) as ecall:
         try:
             send(ecall, "send", RawAddress(f"004179000{digits}"))
         except errors.ECallError as error:
-            assert type(error) is met.error  # noqa: PT017 - where there is none to be, this is None
+            assert type(error) is expected.error  # noqa: PT017 - None if no error is expected
         else:
-            assert met.error is None
+            assert expected.error is None
     assert [message.recipient for message in sandbox.messages] == [
         f"004179000{digits}"
-    ] * met.accepted
+    ] * expected.accepted
 
 
 @pytest.mark.parametrize(
@@ -257,20 +270,20 @@ def test_an_unknown_state_is_kept_and_not_final(sandbox: Sandbox, open_client: O
     assert (caught.value.status.state, caught.value.status.is_final) == (status.state, False)
 
 
-def test_another_letter_case_and_unknown_fields_are_in_the_answer_at_any_depth(
+def test_another_letter_case_and_unknown_fields_are_in_the_response_at_any_depth(
     sandbox: Sandbox,
 ) -> None:
     sms = {"channel": "Sms", "from": "ACME", "content": {"type": "Text", "text": TEXT}}
     with httpx.Client(base_url=sandbox.url, auth=(USERNAME, PASSWORD), trust_env=False) as client:
-        answers = {
+        responses = {
             digits: client.post(
                 "/api/v2/messagelist", json={"messages": [{**sms, "to": f"+4179000{digits}"}]}
             ).json()
             for digits in ("0908", "0909")
         }
-    assert answers["0908"].keys() == {"Messagelistid", "Messages"}
-    assert answers["0908"]["Messages"] == [{"Messageid": sandbox.messages[0].id}]
-    assert answers["0909"].keys() - {"messageListId", "messages"}
+    assert responses["0908"].keys() == {"Messagelistid", "Messages"}
+    assert responses["0908"]["Messages"] == [{"Messageid": sandbox.messages[0].id}]
+    assert responses["0909"].keys() - {"messageListId", "messages"}
 
 
 def test_the_502_looks_like_that_of_a_proxy(sandbox: Sandbox) -> None:
@@ -280,50 +293,49 @@ def test_the_502_looks_like_that_of_a_proxy(sandbox: Sandbox) -> None:
         "to": "+41790000502",
         "content": {"type": "Text", "text": TEXT},
     }
-    answer = httpx.post(
+    response = httpx.post(
         f"{sandbox.url}/api/v2/message", json=sms, auth=(USERNAME, PASSWORD), trust_env=False
     )
-    assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html")
-    assert answer.text.startswith("<html>")
-    assert "x-f24-request-id" not in answer.headers
-    assert answer.headers["x-ecall-sandbox"].startswith("simulated")
+    assert (response.status_code, response.headers["content-type"]) == (502, "text/html")
+    assert response.text.startswith("<html>")
+    assert "x-f24-request-id" not in response.headers
+    assert response.headers["x-ecall-sandbox"].startswith("simulated")
 
 
-class Sent:
-    """The far end of an answer, which listens until `goes` seconds are over."""
+class FakeConnection:
+    """The connection of a response, which the client closes after some seconds."""
 
-    def __init__(self, goes: float) -> None:
+    def __init__(self, closed_after: float) -> None:
         self.parts: list[Any] = []
-        self._goes = goes
+        self._closed_after = closed_after
 
     async def receive(self) -> Any:
-        await asyncio.sleep(self._goes)
+        await asyncio.sleep(self._closed_after)
         return {"type": "http.disconnect"}
 
     async def send(self, part: Any) -> None:
         self.parts.append((asyncio.get_running_loop().time(), part))
 
 
-@pytest.mark.parametrize(("delay", "goes", "parts"), [(0.05, 5.0, 2), (5.0, 0.01, 0)])
-def test_a_slow_answer_waits_and_is_for_nobody_who_is_gone(
-    delay: float, goes: float, parts: int
+@pytest.mark.parametrize(("delay", "closed_after", "parts"), [(0.05, 5.0, 2), (5.0, 0.01, 0)])
+def test_a_slow_response_waits_and_is_not_sent_to_a_client_that_is_gone(
+    delay: float, closed_after: float, parts: int
 ) -> None:
-    async def answer() -> tuple[float, Sent]:
-        began, end = asyncio.get_running_loop().time(), Sent(goes)
+    async def respond() -> tuple[float, FakeConnection]:
+        began, connection = asyncio.get_running_loop().time(), FakeConnection(closed_after)
         await Fault("slow", delay=delay).send(
-            Response(b"{}"), {"type": "http"}, end.receive, end.send
+            Response(b"{}"), {"type": "http"}, connection.receive, connection.send
         )
-        return began, end
+        return began, connection
 
-    began, end = asyncio.run(answer())
-    assert len(end.parts) == parts
-    assert all(at - began >= delay - 0.01 for at, _ in end.parts)
+    began, connection = asyncio.run(respond())
+    assert len(connection.parts) == parts
+    assert all(at - began >= delay - 0.01 for at, _ in connection.parts)
 
 
-def test_who_waits_for_no_answer_does_not_hold_it_up(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+def test_a_client_that_waits_for_a_response_does_not_hold_up_stop(
+    sandbox: Sandbox,
 ) -> None:
-    monkeypatch.setattr(_server, "GRACE", 0.05)
     caught: list[errors.ECallError] = []
 
     def wait() -> None:

@@ -1,13 +1,15 @@
-"""The sandbox as a guest in a process: how it starts and stops, and what it leaves alone."""
+"""How the sandbox starts and stops, and what it leaves alone in the process that it runs in."""
 
 from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -36,8 +38,14 @@ def send(sandbox: Sandbox, client: httpx.Client | None = None) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def stored_files(tmp_path: Path) -> list[Path]:
+    """Return the uploaded files of the sandboxes of a test."""
+    return [path for folder in tmp_path.glob("ecall-sandbox-*") for path in folder.iterdir()]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -60,7 +68,7 @@ def test_a_sandbox_starts_fast() -> None:
 
 
 def test_a_sandbox_stops_cleanly_with_idle_connections_open() -> None:
-    others = set(threading.enumerate())  # of a sandbox for the whole session, for one
+    others = set(threading.enumerate())  # such as that of a sandbox for the whole session
     sandbox = Sandbox().start()
     with httpx.Client() as client:
         assert send(sandbox, client) == 200
@@ -89,7 +97,7 @@ def test_stop_and_start_play_an_outage() -> None:
             assert sandbox.url == url
 
 
-def test_stop_breaks_off_an_upload_and_a_download_under_way() -> None:
+def test_stop_breaks_off_an_upload_and_a_download_under_way(tmp_path: Path) -> None:
     with Sandbox() as sandbox:
         header = httpx.BasicAuth(*auth(sandbox))._auth_header
         octets = {"Content-Type": "application/octet-stream"}
@@ -109,12 +117,12 @@ def test_stop_breaks_off_an_upload_and_a_download_under_way() -> None:
             sandbox.stop()
             assert time.perf_counter() - began < 3
     gc.collect()
-    folder = sandbox._store._folder
-    assert folder is not None
-    assert [path.name for path in folder.iterdir()] == [media["mediaId"]]
+    assert [path.name for path in stored_files(tmp_path)] == [media["mediaId"]]
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_upload_that_breaks_off_leaves_no_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with Sandbox() as sandbox:
         header = httpx.BasicAuth(*auth(sandbox))._auth_header
         with socket.create_connection(("127.0.0.1", httpx.URL(sandbox.url).port)) as sock:
@@ -124,22 +132,37 @@ def test_an_upload_that_breaks_off_leaves_nothing(caplog: pytest.LogCaptureFixtu
             )
             time.sleep(0.05)
         time.sleep(0.05)
-        assert sandbox._store._folder is not None
-        assert not list(sandbox._store._folder.iterdir())
+        assert stored_files(tmp_path) == []
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-def test_files_are_removed_with_the_sandbox() -> None:
+def test_files_are_removed_with_the_sandbox(tmp_path: Path) -> None:
     sandbox = Sandbox()
     with sandbox:
         headers = {"Content-Type": "application/octet-stream"}
         httpx.post(f"{sandbox.url}/api/media", content=b"x", headers=headers, auth=auth(sandbox))
-        folder = sandbox._store._folder
-        assert isinstance(folder, Path)
-    assert folder.exists()
+    assert len(stored_files(tmp_path)) == 1
     del sandbox
     gc.collect()
-    assert not folder.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_process_that_was_forked_does_not_remove_the_files(tmp_path: Path) -> None:
+    done = run(
+        "import os, sys, tempfile, httpx\n"
+        "from ecall_facade.sandbox import Sandbox\n"
+        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        "with Sandbox(username='a', password='b') as sandbox:\n"
+        "    headers = {'Content-Type': 'application/octet-stream'}\n"
+        "    httpx.post(sandbox.url + '/api/media', content=b'x', headers=headers, auth=('a', 'b'))\n"
+        "if os.fork() == 0:\n"
+        "    sys.exit()\n"
+        "os.wait()\n"
+        "print(len(os.listdir(os.path.join(tempfile.tempdir, *os.listdir(tempfile.tempdir)))))"
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
+    assert list(tmp_path.iterdir()) == []  # the process itself has removed them
 
 
 def test_wrong_use_of_a_sandbox_is_explained() -> None:

@@ -7,7 +7,7 @@
 It is a simulation, made from what is known about the service. Every response has the header `X-ECall-Sandbox`, so
 that none is mistaken for the service's. Checked because it is documented: credentials, versions, required and
 exclusive fields, the letter case of enum values, sender rules, text limits, no sticker on WhatsApp. Observed in
-clients: v1 accepts the channel `sms` in lower case, and a refused recipient or sender is answered with 400,
+clients: v1 accepts the channel `sms` in lower case, and the response to a refused recipient or sender is 400 with
 `InvalidContent` and the parameter `To` or `From`. Inferred, and possibly wrong:
 
 - the paths of lists and media, the names of the fields of a status, and all states;
@@ -26,12 +26,10 @@ magic recipient, a number that stands for a fault (docs/reference/magic-recipien
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
 import warnings
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar, TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 try:
     import puremagic  # noqa: F401  # pyright: ignore[reportUnusedImport]
@@ -43,21 +41,24 @@ except ModuleNotFoundError as _missing:
     ) from _missing
 
 from ecall_client.models import Channel
-from ecall_client.tables import ErrorSpec
 from ecall_facade._settings import is_loopback_host
-from ecall_facade.sandbox._app import CODES, App, write_time
+from ecall_facade.sandbox._app import App
 from ecall_facade.sandbox._callbacks import Callbacks, Notification
 from ecall_facade.sandbox._clock import Clock, Now
 from ecall_facade.sandbox._faults import Fault
 from ecall_facade.sandbox._inbox import Inbox
+from ecall_facade.sandbox._limits import DEFAULT_LIMITS, Limits
+from ecall_facade.sandbox._messages import Message, State, StateChange, Step
 from ecall_facade.sandbox._origin_check import OriginCheck
+from ecall_facade.sandbox._receivers import Receivers
 from ecall_facade.sandbox._replies import SENDERS, Replies
 from ecall_facade.sandbox._root import Root
 from ecall_facade.sandbox._server import ServerThread
-from ecall_facade.sandbox._store import Message, State, StateChange, Step, Store
+from ecall_facade.sandbox._store import Store
 from ecall_facade.sandbox._waiting import Expectation, wait_for
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
     from typing import Self
@@ -68,9 +69,6 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Credentials", "Message", "Notification", "Sandbox", "State", "StateChange"]
 
 
-# The server closes the connection at a header that is not of this form.
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"([!-~]([ -~]*[!-~])?)?")
 _LONGEST = 1e9  # seconds, about thirty years; a longer delay could exceed the largest date
 
 
@@ -117,8 +115,6 @@ class Sandbox:
         ValueError: An argument cannot be used.
     """
 
-    _checks_credentials: ClassVar[bool] = True
-
     def __init__(
         self,
         *,
@@ -138,6 +134,8 @@ class Sandbox:
         max_messages: int = 100_000,
         max_media: int = 1_000,
         max_media_size: int | None = None,
+        _limits: Limits = DEFAULT_LIMITS,
+        _accepts_any_credentials: bool = False,
     ) -> None:
         self._username = username if username is not None else f"sandbox-{secrets.token_hex(3)}"
         self._password = password if password is not None else secrets.token_urlsafe(18)
@@ -145,52 +143,45 @@ class Sandbox:
             raise ValueError(
                 "username and password must not be empty, and username must not contain ':'"
             )
-        if (
-            not 0
-            <= sent_after
-            <= (sent_after if delivered_after is None else delivered_after)
-            <= _LONGEST
-        ):
-            raise ValueError(
-                "sent_after must be from 0 to 1e9, and delivered_after from sent_after to 1e9. "
-                "delivered_after=None means that no report ever comes"
-            )
         if max_messages < 1 or max_media < 1:
             raise ValueError("max_messages and max_media must be at least 1")
-        hosts = [callback_hosts] if isinstance(callback_hosts, str) else callback_hosts
-        steps = [Step(timedelta(), State.PENDING), Step(timedelta(seconds=sent_after), State.SENT)]
-        if delivered_after is not None:
-            steps.append(Step(timedelta(seconds=delivered_after), State.DELIVERED))
         if not 0 <= port <= 65535:
             raise ValueError("port must be from 0 to 65535; 0 takes a free one")
-        self.clock: Clock = Clock(clock)
-        self._store = Store(
-            clock=self.clock, timeline=tuple(steps), seed=seed, max_messages=max_messages, max_media=max_media,
-            follow_all=callback_url is not None,
-        )  # fmt: skip
-        credentials = f"{self._username}:{self._password}" if self._checks_credentials else None
-        self._app = App(self._store, credentials, max_media_size)
         if not _are_delays(callback_retries):
             raise ValueError(
                 "callback_retries must be a list of seconds before each further attempt, each from 0 to 1e9"
             )
-        self._callbacks = Callbacks(
-            self._store,
-            hosts=frozenset(host.lower() for host in hosts),
-            write_time=write_time,
-            limit=max_messages,
-            always=callback_url,
-            retries=callback_retries,
+        self.clock: Clock = Clock(clock)
+        self._limits = _limits
+        self._store = Store(
+            clock=self.clock,
+            timeline=_timeline(sent_after, delivered_after),
+            seed=seed,
+            max_messages=max_messages,
+            max_media=max_media,
+            limits=_limits,
+            follow_all=callback_url is not None,
         )
+        credentials = None if _accepts_any_credentials else f"{self._username}:{self._password}"
+        self._app = App(self._store, credentials, max_media_size, _limits)
+        hosts = frozenset(name.lower() for name in _as_collection(callback_hosts))
+        receivers = Receivers(hosts, _limits.callback_timeout)
         for url in (inbound_url, callback_url):
             if url is not None:
-                self._callbacks.check(url)
-        self._replies = Replies(self._store, self._callbacks, inbound_url)
-        self._inbox = Inbox(
-            self._store, self._callbacks, self._replies, self.clear, not self._checks_credentials
+                receivers.check(url)
+        self._callbacks = Callbacks(
+            self._store, receivers, max_messages, always=callback_url, retries=callback_retries
         )
-        names = [allowed_hosts] if isinstance(allowed_hosts, str) else allowed_hosts
-        self._origin_check = OriginCheck(is_loopback_host(host), names)
+        self._replies = Replies(self._store, receivers, self._callbacks, inbound_url)
+        self._inbox = Inbox(
+            self._store,
+            self._callbacks,
+            self._replies,
+            self.clear,
+            _accepts_any_credentials,
+            _limits,
+        )
+        self._origin_check = OriginCheck(is_loopback_host(host), _as_collection(allowed_hosts))
         self._host = host
         self._port = port
         self._server: ServerThread | None = None
@@ -211,7 +202,12 @@ class Sandbox:
             )
         root = Root(self._app, self._inbox, self._origin_check)
         self._server = ServerThread(
-            root, self._callbacks.run, self._inbox.stop, self._host, self._port
+            root,
+            self._callbacks.run,
+            self._inbox.stop,
+            self._host,
+            self._port,
+            self._limits.stop_timeout,
         )
         self._port = self._server.port
         return self
@@ -309,7 +305,7 @@ class Sandbox:
         media_id: str | None = None,
         url: str | None = None,
     ) -> int:
-        """Post an inbound message to your program, and return the status code that it answered with.
+        """Post an inbound message to your program, and return the status code of its response.
 
         What is posted is inferred. It blocks; in an event loop that also runs the receiver, call it in a thread.
 
@@ -342,7 +338,7 @@ class Sandbox:
                 default everything that was called back since the start or the last `clear` is repeated.
 
         Returns:
-            The status codes that your program answered with.
+            The status codes of your program's responses.
 
         Raises:
             ValueError: There is nothing to repeat. Calls to hosts outside `callback_hosts`, e-mails and SMS were never
@@ -371,7 +367,7 @@ class Sandbox:
         Raises:
             KeyError: There is no file with this id.
         """
-        file = self._store.open_media(media_id)
+        file = self._store.media.open(media_id)
         if file is None:
             raise KeyError(media_id)
         with file:
@@ -387,7 +383,7 @@ class Sandbox:
         body: str | bytes | None = None,
         times: int = 1,
     ) -> None:
-        """Answer the next request with this response instead of handling it.
+        """Respond to the next request with this response instead of handling it.
 
         Requests with wrong credentials are not counted.
 
@@ -397,46 +393,38 @@ class Sandbox:
             message: The `errorMessage`.
             headers: Further headers. None leaves one out that every response has, such as `x-f24-request-id`.
             body: The body; by default an error in the documented shape.
-            times: How many requests are answered like this.
+            times: How many requests get this response.
 
         Raises:
             ValueError: No such response can be sent.
         """
-        if not 200 <= status <= 599 or times < 1:
-            raise ValueError("status must be from 200 to 599, and times must be at least 1")
-        if body is None:
-            code = code or CODES.get(status, "SandboxFailure")
-            payload = {
-                ErrorSpec.error_code: code,
-                ErrorSpec.error_message: message or "This failure was planned with fail_next().",
-            }
-            body, content_type = json.dumps(payload), "application/json"
-        elif code is not None or message is not None:
-            raise ValueError("code and message must not be passed together with body")
-        else:
-            content_type = "text/html" if body[:1] in {"<", b"<"} else "text/plain"
-        named: dict[str, str | None] = {"content-type": content_type}
-        for name, value in (headers or {}).items():
-            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value or ""):
-                raise ValueError(
-                    f"The header {name!r} is not valid: name and value must be ASCII, and the value must not "
-                    "begin or end with a blank"
-                )
-            named[name.lower()] = value
-        note = f"planned: {status}" if message is None else f"planned: {status}, {message}"
-        fault = Fault(
-            note,
-            status=status,
-            body=body.encode() if isinstance(body, str) else body,
-            headers=named,
-        )
-        self._app.add_faults(fault, times)
+        if times < 1:
+            raise ValueError("times must be at least 1")
+        self._app.add_faults(Fault.from_plan(status, code, message, headers or {}, body), times)
 
     def clear(self) -> None:
         """Forget all messages, files, notifications, requests and planned failures. The clock continues."""
         self._store.clear()
         self._callbacks.clear()
         self._app.clear()
+
+
+def _timeline(sent_after: float, delivered_after: float | None) -> tuple[Step, ...]:
+    """Return the states of a message that no magic recipient gives others."""
+    last = sent_after if delivered_after is None else delivered_after
+    if not 0 <= sent_after <= last <= _LONGEST:
+        raise ValueError(
+            "sent_after must be from 0 to 1e9, and delivered_after from sent_after to 1e9. "
+            "delivered_after=None means that no report ever comes"
+        )
+    steps = [Step(timedelta(), State.PENDING), Step(timedelta(seconds=sent_after), State.SENT)]
+    if delivered_after is not None:
+        steps.append(Step(timedelta(seconds=delivered_after), State.DELIVERED))
+    return tuple(steps)
+
+
+def _as_collection(names: Collection[str]) -> Collection[str]:
+    return [names] if isinstance(names, str) else names
 
 
 def _are_delays(given: object) -> bool:

@@ -1,15 +1,10 @@
-"""Delivery reports to the addresses in a message's `notification`, and the HTTP calls of inbound messages.
-
-Only `Url` and `UrlPost` are called, and of these only URLs on this machine or on named hosts: a callback URL that was
-copied from production must not be called by a simulation.
-"""
+"""Delivery reports to the addresses in a message's `notification`: when each is made, and what became of it."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import threading
-import time
 from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -19,25 +14,25 @@ import httpx
 
 from ecall_client.models import NotificationAddressType, NotificationEvent
 from ecall_client.tables import StatusNotificationSpec
-from ecall_facade._settings import is_loopback_host
+from ecall_facade.sandbox._clock import write_time
 from ecall_facade.sandbox._magic import find_magic_recipient
-from ecall_facade.sandbox._store import State
+from ecall_facade.sandbox._messages import State
+from ecall_facade.sandbox._receivers import SUCCESS, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from ecall_facade._json import JSON
-    from ecall_facade.sandbox._store import Address, Record, Step, Store
+    from ecall_facade.sandbox._messages import Address, Record, Step
+    from ecall_facade.sandbox._receivers import Receivers
+    from ecall_facade.sandbox._store import Store
 
     ReportKey = tuple[str, str, str, State]
     """Message, type of the address, address, state: the same in every attempt."""
 
-TICK = 0.05  # seconds
-TIMEOUT = 5.0  # seconds for a whole call
+TICK = 0.05  # seconds between two looks at what is due
 MAX_CALLS = 10  # at the same time
-EXCERPT = 2_000  # bytes of a receiver's response that are kept
-SUCCESS = 200  # the only status that the service accepts from a receiver (documented)
 
 # Which states an event stands for is inferred from its name.
 _STATES: dict[str, frozenset[State]] = {
@@ -97,6 +92,20 @@ class _Report(NamedTuple):
         return self.record.id, *self.address, self.step.state
 
 
+class _Attempt(NamedTuple):
+    """An attempt to make a report that is due.
+
+    Attributes:
+        report: The report.
+        number: Which attempt it is, counted from 0.
+        generation: The generation of the store when the message changed.
+    """
+
+    report: _Report
+    number: int
+    generation: int
+
+
 class _Due(NamedTuple):
     """What is to be done at a time of the sandbox's clock. `number` keeps the order of what is due at once."""
 
@@ -114,8 +123,7 @@ class Callbacks:
 
     Args:
         store: The messages.
-        hosts: Lower-case names of hosts that may be called, besides this machine.
-        write_time: Writes a timestamp.
+        receivers: Makes the calls.
         limit: How many attempts are remembered.
         always: A URL that every change is reported to.
         retries: Seconds of the sandbox's time before each further attempt, if a receiver does not answer 200.
@@ -124,15 +132,13 @@ class Callbacks:
     def __init__(
         self,
         store: Store,
-        hosts: frozenset[str],
-        write_time: Callable[[datetime], str],
+        receivers: Receivers,
         limit: int,
         always: str | None = None,
         retries: Sequence[float] = (),
     ) -> None:
         self._store = store
-        self._hosts = hosts
-        self._write_time = write_time
+        self._receivers = receivers
         self._always: tuple[Address, ...] = () if always is None else ((_URL_POST, always),)
         self._retries = tuple(retries)
         self._limit = limit
@@ -141,12 +147,9 @@ class Callbacks:
         self._due: list[_Due] = []
         self._scheduled = 0
         self._lock = threading.Lock()
-        self._queues: dict[
-            str, deque[tuple[_Report, int, int]]
-        ] = {}  # with number of try and generation
+        self._queues: dict[str, deque[_Attempt]] = {}  # by message
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(MAX_CALLS)
-        self._transport: httpx.AsyncHTTPTransport | None = None
 
     async def run(self) -> None:
         """Make the callbacks that are due, until cancelled."""
@@ -159,7 +162,8 @@ class Callbacks:
                     self._notify(record, step, generation)
                 self._act_on_due()
                 # Not longer than a tick: a new message may be due earlier, and a test may have advanced the clock.
-                await asyncio.sleep(TICK if left is None else min(max(left, TICK / 10), TICK))
+                pause = TICK if left is None else min(max(left, TICK / 10), TICK)
+                await asyncio.sleep(pause)
         finally:
             await self._close()
 
@@ -175,44 +179,12 @@ class Callbacks:
             self._called.clear()
             self._due.clear()
 
-    def check(self, target: str) -> httpx.URL:
-        """Return a URL that may be called.
-
-        Raises:
-            ValueError: It is not a URL, or its host must not be called.
-        """
-        try:
-            url = httpx.URL(target)
-        except httpx.InvalidURL:
-            url = httpx.URL()
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise ValueError("The URL of a receiver must be http://… or https://…")
-        # The system would take a larger port for another one.
-        if url.port is not None and not 0 < url.port < 65536:
-            raise ValueError("The URL of a receiver must have a port from 1 to 65535")
-        if reason := self._reason_against(url):
-            raise ValueError(reason)
-        return url
-
-    def post(self, target: str, body: Mapping[str, JSON]) -> tuple[int, str]:
-        """Post to a receiver, and return the status code and the beginning of the body of its response.
-
-        Raises:
-            ValueError: The URL must not be called.
-            ConnectionError: There is no response.
-        """
-        request = _make_request("POST", self.check(target), json=body)
-        try:
-            return _call_from_thread(request)
-        except httpx.TransportError as error:
-            raise ConnectionError(f"The receiver did not answer: {_describe(error)}") from None
-
     def retry(self, number: int, generation: int, act: Callable[[], None]) -> None:
-        """Schedule what follows the failure of a try, if the retry policy has another one.
+        """Schedule what follows a failed attempt, if the retry policy has another one.
 
         Args:
-            number: Which try failed, counted from 0.
-            generation: The generation of the store when the try began.
+            number: Which attempt failed, counted from 0.
+            generation: The generation of the store when the attempt began.
             act: Called in the server's event loop; must not block.
         """
         if number < len(self._retries):
@@ -233,15 +205,10 @@ class Callbacks:
             request = self._request_of(report)
             if isinstance(request, Notification):
                 continue
-            attempt = self._call_now(report, request)
-            self._remember(attempt, generation)
-            statuses.append(attempt.status_code)
+            outcome = self._call_now(report, request)
+            self._remember(outcome, generation)
+            statuses.append(outcome.status_code)
         return statuses
-
-    def _reason_against(self, url: httpx.URL) -> str | None:
-        if is_loopback_host(url.host) or url.host.lower() in self._hosts:
-            return None
-        return f"{url.host} is not this machine; name it in callback_hosts if it may be called"
 
     def _notify(self, record: Record, step: Step, generation: int) -> None:
         """Schedule the reports of a change."""
@@ -254,7 +221,9 @@ class Callbacks:
             for address in addresses:
                 report = _Report(record, step, address)
                 due = report.at + timedelta(seconds=delay)
-                self._schedule(due, generation, self._enqueue_later(report, 0, generation))
+                self._schedule(
+                    due, generation, self._enqueue_later(_Attempt(report, 0, generation))
+                )
 
     def _schedule(self, at: datetime, generation: int, act: Callable[[], None]) -> None:
         with self._lock:
@@ -271,15 +240,15 @@ class Callbacks:
             if due.generation == self._store.generation:
                 due.act()
 
-    def _enqueue_later(self, report: _Report, number: int, generation: int) -> Callable[[], None]:
-        return lambda: self._enqueue(report, number, generation)
+    def _enqueue_later(self, attempt: _Attempt) -> Callable[[], None]:
+        return lambda: self._enqueue(attempt)
 
-    def _enqueue(self, report: _Report, number: int, generation: int) -> None:
-        message_id = report.record.id
-        if message_id in self._queues:  # the task of the message goes on with it
-            self._queues[message_id].append((report, number, generation))
+    def _enqueue(self, attempt: _Attempt) -> None:
+        message_id = attempt.report.record.id
+        if message_id in self._queues:  # its task takes it from there
+            self._queues[message_id].append(attempt)
             return
-        self._queues[message_id] = deque([(report, number, generation)])
+        self._queues[message_id] = deque([attempt])
         task = asyncio.create_task(self._work_off_queue(message_id))
         self._tasks.add(task)  # the event loop itself keeps only weak references
         task.add_done_callback(self._tasks.discard)
@@ -287,22 +256,24 @@ class Callbacks:
     async def _work_off_queue(self, message_id: str) -> None:
         queue = self._queues[message_id]
         while queue:
-            report, number, generation = queue.popleft()
+            attempt = queue.popleft()
+            report, number, generation = attempt
             async with self._slots:
                 if self._store.generation != generation:  # it was cleared
                     continue
-                attempt = await self._attempt(report, generation)
-            self._remember(attempt, generation)
-            if attempt.outcome in {"answered", "failed"} and not attempt.is_accepted:
-                self.retry(number, generation, self._enqueue_later(report, number + 1, generation))
+                outcome = await self._make_report(report, generation)
+            self._remember(outcome, generation)
+            if outcome.outcome in {"answered", "failed"} and not outcome.is_accepted:
+                following = attempt._replace(number=number + 1)
+                self.retry(number, generation, self._enqueue_later(following))
         del self._queues[message_id]
 
-    def _remember(self, attempt: Notification, generation: int) -> None:
+    def _remember(self, outcome: Notification, generation: int) -> None:
         with self._lock:
             if self._store.generation == generation:
-                self._attempts.append(attempt)
+                self._attempts.append(outcome)
 
-    async def _attempt(self, report: _Report, generation: int) -> Notification:
+    async def _make_report(self, report: _Report, generation: int) -> Notification:
         request = self._request_of(report)
         if isinstance(request, Notification):
             return request
@@ -313,16 +284,16 @@ class Callbacks:
             if len(self._called) > self._limit:
                 del self._called[next(iter(self._called))]
         try:
-            status_code = await asyncio.wait_for(self._call(request), TIMEOUT)
+            status_code = await self._receivers.call_async(request)
         except Exception as error:  # noqa: BLE001 - whatever a receiver does, the sandbox goes on
-            return _notification(report, "failed", reason=_describe(error))
+            return _notification(report, "failed", reason=describe(error))
         return _notification(report, "answered", status_code)
 
     def _call_now(self, report: _Report, request: httpx.Request) -> Notification:
         try:
-            status_code, _ = _call_from_thread(request)
+            status_code, _ = self._receivers.call(request)
         except Exception as error:  # noqa: BLE001 - as above
-            return _notification(report, "failed", reason=_describe(error))
+            return _notification(report, "failed", reason=describe(error))
         return _notification(report, "answered", status_code)
 
     def _request_of(self, report: _Report) -> httpx.Request | Notification:
@@ -334,28 +305,20 @@ class Callbacks:
             StatusNotificationSpec.message_id: report.record.id,
             StatusNotificationSpec.state: report.step.state,
             StatusNotificationSpec.to: report.record.recipient,
-            StatusNotificationSpec.timestamp: self._write_time(report.at),
+            StatusNotificationSpec.timestamp: write_time(report.at),
         }
         try:
             url = httpx.URL(target)
-            if reason := self._reason_against(url):
+            if reason := self._receivers.reason_against(url):
                 return _notification(report, "skipped", reason=reason)
             if kind == _URL:
                 query = {name: str(value) for name, value in body.items()}
-                return _make_request("GET", url.copy_merge_params(query))
+                return self._receivers.make_request("GET", url.copy_merge_params(query))
             if report.step.error is not None:
                 body[StatusNotificationSpec.error] = report.step.error
-            return _make_request("POST", url, json=body)
+            return self._receivers.make_request("POST", url, json=body)
         except Exception as error:  # noqa: BLE001 - httpx may find that it is no URL in many ways
-            return _notification(report, "failed", reason=_describe(error))
-
-    async def _call(self, request: httpx.Request) -> int:
-        # A bare transport: no proxies, no redirects, no cookies, no log lines with the URL.
-        if self._transport is None:
-            self._transport = httpx.AsyncHTTPTransport(trust_env=False)
-        response = await self._transport.handle_async_request(request)
-        await response.aclose()
-        return response.status_code
+            return _notification(report, "failed", reason=describe(error))
 
     async def _close(self) -> None:
         """Abandon the calls that are under way."""
@@ -364,9 +327,7 @@ class Callbacks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._queues.clear()
-        if self._transport is not None:
-            await self._transport.aclose()
-            self._transport = None
+        await self._receivers.aclose()
 
 
 def _notification(
@@ -386,43 +347,3 @@ def _notification(
         status_code=status_code,
         reason=reason,
     )
-
-
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")
-
-
-def _call_from_thread(request: httpx.Request) -> tuple[int, str]:
-    """Return the status code and the beginning of the body of a response."""
-    # Loading certificates that plain HTTP has no use for would take longer than all the rest.
-    verify = request.url.scheme == "https"
-    with httpx.HTTPTransport(verify=verify, trust_env=False) as transport:
-        response = transport.handle_request(request)
-        excerpt = _read_excerpt(response)
-        response.close()
-    return response.status_code, excerpt
-
-
-def _read_excerpt(response: httpx.Response) -> str:
-    """Return the beginning of a body, as far as it comes in time; of a broken encoding nothing."""
-    body = b""
-    deadline = time.monotonic() + TIMEOUT
-    try:
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) >= EXCERPT or time.monotonic() > deadline:
-                break
-    except httpx.DecodingError:
-        return ""
-    return body[:EXCERPT].decode(errors="replace")
-
-
-def _make_request(
-    method: str, url: httpx.URL, json: Mapping[str, JSON] | None = None
-) -> httpx.Request:
-    """Return a request for a bare transport. A name and password in the URL become Basic credentials (inferred)."""
-    timeout = httpx.Timeout(TIMEOUT).as_dict()
-    request = httpx.Request(method, url, json=json, extensions={"timeout": timeout})
-    if not url.userinfo:
-        return request
-    return next(httpx.BasicAuth(url.username, url.password).auth_flow(request))

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
+from dateutil import tz
+
+_SWISS = tz.gettz("Europe/Zurich")
+
 Now: TypeAlias = Callable[[], datetime]
 
 
@@ -28,7 +32,8 @@ class Clock:
 
     def __call__(self) -> datetime:
         """Return the time, with a timezone."""
-        return (self._frozen_at or self._now()) + self._ahead
+        now = self._now() if self._frozen_at is None else self._frozen_at
+        return now + self._ahead
 
     def __repr__(self) -> str:
         return f"<Clock {self().isoformat(timespec='milliseconds')}{', frozen' if self._frozen_at else ''}>"
@@ -64,7 +69,19 @@ class Clock:
             self._frozen_at = self._now()
 
 
+def write_time(at: datetime, version: int = 2) -> str:
+    """Return a timestamp as the API writes it.
+
+    Args:
+        at: The time.
+        version: 2 writes UTC with a Z (documented), 1 writes Swiss time without an offset (inferred).
+    """
+    if version == 2:
+        return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return at.astimezone(_SWISS).replace(tzinfo=None).isoformat(timespec="milliseconds")
+
+
 def _steady() -> Now:
-    """Return a clock that changes of the system's time do not affect."""
+    """Return a clock that is not affected when the system's time is changed."""
     began, offset = datetime.now(UTC), time.monotonic()
     return lambda: began + timedelta(seconds=time.monotonic() - offset)

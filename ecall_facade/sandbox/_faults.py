@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from typing import TYPE_CHECKING, cast
 
 import attrs
 from starlette.responses import Response
+
+from ecall_facade.sandbox._errors import CODES, UNEXPECTED, error_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from starlette.types import Message, Receive, Scope, Send
 
-FOREVER = 120.0  # seconds without a response, after which the connection is dropped after all
+FOREVER = 120.0  # seconds without a response, after which the connection is dropped
+
+# The server closes the connection at a header that is not of this form.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"([!-~]([ -~]*[!-~])?)?")
 
 
 @attrs.frozen
@@ -42,11 +50,52 @@ class Fault:
     cut: bool = False
     drop: bool = False
 
+    @classmethod
+    def from_plan(
+        cls,
+        status: int,
+        code: str | None,
+        message: str | None,
+        headers: Mapping[str, str | None],
+        body: str | bytes | None,
+    ) -> Fault:
+        """Return the fault that a test has planned.
+
+        Raises:
+            ValueError: No such response can be sent.
+        """
+        if not 200 <= status <= 599:
+            raise ValueError("status must be from 200 to 599")
+        if body is None:
+            error = error_json(
+                code or CODES.get(status, UNEXPECTED),
+                message or "This failure was planned with fail_next().",
+            )
+            body, content_type = json.dumps(error), "application/json"
+        elif code is not None or message is not None:
+            raise ValueError("code and message must not be passed together with body")
+        else:
+            content_type = "text/html" if body[:1] in {"<", b"<"} else "text/plain"
+        named: dict[str, str | None] = {"content-type": content_type}
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value or ""):
+                raise ValueError(
+                    f"The header {name!r} is not valid: name and value must be ASCII, and the value must not "
+                    "begin or end with a blank"
+                )
+            named[name.lower()] = value
+        return cls(
+            f"planned: {status}" if message is None else f"planned: {status}, {message}",
+            status=status,
+            body=body.encode() if isinstance(body, str) else body,
+            headers=named,
+        )
+
     def response_to(self, response: Response | None) -> Response:
         """Return the response to send.
 
         Args:
-            response: The right one, or None if the request was not handled.
+            response: The response without the fault, or None if the request was not handled.
         """
         if self.status is not None or response is None:
             named = {name: value for name, value in self.headers.items() if value is not None}
@@ -63,7 +112,7 @@ class Fault:
             try:
                 await asyncio.wait_for(_disconnect(receive), self.delay)
             except TimeoutError:
-                pass
+                """The client is still waiting."""
             else:
                 return
         if self.drop:

@@ -1,8 +1,8 @@
 """Magic recipients: numbers that play what can go wrong, for any client and channel.
 
 They are +41 79 000 and four digits. Many of these have a meaning: the status of a response, or the error state of an
-SMS. The numbers are valid in form, so a program's own checks accept them. What they do is invented; when the service
-answers with which status or state is not known.
+SMS. The numbers are valid in form, so a program's own checks accept them. What they do is invented: when the service
+responds with which status or state is not known.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from ecall_client.tables import ErrorSpec
+from ecall_client.tables import MessageRequestSpec
 from ecall_facade._call import REQUEST_ID
+from ecall_facade.sandbox._errors import CODES, UNEXPECTED, error_json
 from ecall_facade.sandbox._faults import FOREVER, Fault
-from ecall_facade.sandbox._store import State, Step
+from ecall_facade.sandbox._messages import State, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,7 +54,7 @@ class MagicRecipient:
         timeline: The states of its messages; None for those of any message.
         fault: The fault of the response to a request with this recipient.
         once: Whether only every second request meets the fault.
-        refused_parameter: The parameter that a 400 names.
+        refused_field: The field of the request that a 400 names.
         report_delays: Seconds after which each report of a state is made; one at once if the state is not named.
     """
 
@@ -61,7 +62,7 @@ class MagicRecipient:
     timeline: tuple[Step, ...] | None = None
     fault: Fault | None = None
     once: bool = False
-    refused_parameter: Literal["To", "From"] | None = None
+    refused_field: str | None = None
     report_delays: Mapping[State, tuple[float, ...]] = attrs.field(
         factory=dict[State, "tuple[float, ...]"]
     )
@@ -84,7 +85,7 @@ class MagicFaults:
     def __init__(self) -> None:
         self._played: set[str] = set()
 
-    def of(self, recipients: Iterable[str]) -> Fault | None:
+    def find(self, recipients: Iterable[str]) -> Fault | None:
         """Return the fault of the first recipient that has one."""
         found = {
             recipient[-4:]: magic
@@ -114,29 +115,28 @@ def _timeline(
 
 
 def _refusal(status: int, code: str, message: str, **headers: str) -> Fault:
-    body = json.dumps({ErrorSpec.error_code: code, ErrorSpec.error_message: message}).encode()
+    body = json.dumps(error_json(code, message)).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Fault(
         message, status=status, body=body, headers={"content-type": "application/json", **named}
     )
 
 
-def _in_other_case(body: bytes) -> bytes:
+def _in_other_letter_case(body: bytes) -> bytes:
     def change(names: list[tuple[str, JSON]]) -> dict[str, JSON]:
         return {name[:1].upper() + name[1:].lower(): value for name, value in names}
 
     return json.dumps(json.loads(body, object_pairs_hook=change)).encode()
 
 
-def _with_unknown(body: bytes) -> bytes:
-    answer = cast("dict[str, JSON]", json.loads(body))
-    return json.dumps(
-        {"sandboxNote": {"nobody": ["knows", 1, None]}, **answer, "sandboxPrice": 0.05}
-    ).encode()
+def _with_unknown_fields(body: bytes) -> bytes:
+    response = cast("dict[str, JSON]", json.loads(body))
+    unknown: dict[str, JSON] = {"sandboxNote": {"nobody": ["knows", 1, None]}, "sandboxPrice": 0.05}
+    return json.dumps({**response, **unknown}).encode()
 
 
 def _failed(code: int, words: str) -> MagicRecipient:
-    error: dict[str, JSON] = {ErrorSpec.error_code: str(code), ErrorSpec.error_message: words}
+    error = error_json(str(code), words)
     steps = _timeline((0, State.PENDING), (0.05, State.SENT), (0.15, State.FAILED), error=error)
     return MagicRecipient(f"fails with the SMS error state {code}: {words}", timeline=steps)
 
@@ -189,34 +189,32 @@ _BY_DIGITS: dict[str, MagicRecipient] = {
     # Refusals
     "0400": MagicRecipient(
         "rejected with 400, `InvalidContent`: an invalid receiver",
-        refused_parameter="To",
+        refused_field=MessageRequestSpec.to,
     ),
     "1180": MagicRecipient(
         "rejected with 400, `InvalidContent`: an invalid sender (parameter `From`)",
-        refused_parameter="From",
+        refused_field=MessageRequestSpec.from_,
     ),
     "0401": MagicRecipient(
         "401, as for wrong credentials",
         fault=_refusal(
             401,
-            "AccNoUser",
+            CODES[401],
             "The sandbox's number for 401.",
             www_authenticate='Basic realm="eCall sandbox"',
         ),
     ),
     "0403": MagicRecipient(
         "403: no credit",
-        fault=_refusal(403, "AccNoUnits", "Not enough credit (the sandbox's number)."),
+        fault=_refusal(403, CODES[403], "Not enough credit (the sandbox's number)."),
     ),
     "0429": MagicRecipient(
         f"429 with `Retry-After: {RETRY_AFTER}`",
-        fault=_refusal(
-            429, "SandboxTooManyRequests", "Too many requests.", retry_after=str(RETRY_AFTER)
-        ),
+        fault=_refusal(429, CODES[429], "Too many requests.", retry_after=str(RETRY_AFTER)),
     ),
     "0500": MagicRecipient(
         "500; not accepted, which a client cannot know",
-        fault=_refusal(500, "SandboxFailure", "Failed."),
+        fault=_refusal(500, UNEXPECTED, "Failed."),
     ),
     "0502": MagicRecipient(
         "502 with a page in HTML and without a request id, as from a proxy; accepted all the same",
@@ -244,35 +242,39 @@ _BY_DIGITS: dict[str, MagicRecipient] = {
     ),
     "0903": MagicRecipient(
         "accepted, and answered after 3 seconds",
-        fault=Fault(f"a slow answer; {_DONE}", accepts=True, delay=3),
+        fault=Fault(f"a slow response; {_DONE}", accepts=True, delay=3),
     ),
     "0904": MagicRecipient(
         "accepted, and never answered",
-        fault=Fault(f"no answer; {_DONE}", accepts=True, delay=FOREVER, drop=True),
+        fault=Fault(f"no response; {_DONE}", accepts=True, delay=FOREVER, drop=True),
     ),
     "0905": MagicRecipient(
-        "accepted; half of the answer comes",
-        fault=Fault(f"half an answer; {_DONE}", accepts=True, cut=True),
+        "accepted; only half of the response comes",
+        fault=Fault(f"half a response; {_DONE}", accepts=True, cut=True),
     ),
     "0906": MagicRecipient(
-        "accepted, with an empty answer",
+        "accepted, with an empty response",
         fault=Fault(
-            f"an empty answer; {_DONE}", True, 200, b"", {"content-type": "application/json"}
+            f"an empty response; {_DONE}", True, 200, b"", {"content-type": "application/json"}
         ),
     ),
     "0907": MagicRecipient(
-        "accepted, with an answer that is not JSON",
+        "accepted, with a response that is not JSON",
         fault=Fault(
-            f"an answer that is not JSON; {_DONE}", True, 200, b"OK", {"content-type": "text/plain"}
+            f"a response that is not JSON; {_DONE}",
+            True,
+            200,
+            b"OK",
+            {"content-type": "text/plain"},
         ),
     ),
     "0908": MagicRecipient(
         "accepted, with names in another letter case",
-        fault=Fault(f"other letter case; {_DONE}", accepts=True, rewrite=_in_other_case),
+        fault=Fault(f"other letter case; {_DONE}", accepts=True, rewrite=_in_other_letter_case),
     ),
     "0909": MagicRecipient(
-        "accepted, with fields that nobody knows; its state is a word that nobody knows, too",
+        "accepted, with unknown fields in the response; its state is an unknown word as well",
         timeline=_timeline((0, State("SandboxTeleporting"))),
-        fault=Fault(f"unknown fields; {_DONE}", accepts=True, rewrite=_with_unknown),
+        fault=Fault(f"unknown fields; {_DONE}", accepts=True, rewrite=_with_unknown_fields),
     ),
 }

@@ -19,23 +19,20 @@ from ecall_client.tables import (
     ToAddressNumberSpec,
 )
 from ecall_facade._json import as_dict, as_list
+from ecall_facade.sandbox._http import KEPT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from ecall_facade._json import JSON
-    from ecall_facade.sandbox._faults import Fault
+    from ecall_facade.sandbox._api_call import ApiCall
 
     Refused = dict[str, JSON]
     """A message that was refused, as the page shows it. The inbox adds its size and its file."""
 
-KEPT = 2_000
-KEPT_BYTES = 8 * 2**20  # of all of them together, approximately
-CUT = 64 * 2**10  # bytes of a body that are kept
 MAX_REFUSED = 100  # messages of one list that are shown as refused
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 # A name and password in the URL of a notification address.
@@ -47,7 +44,22 @@ _USERINFO = re.compile(
 
 @attrs.frozen
 class RecordedRequest:
-    """A request and its response, without credentials. `refused` are those of its messages that were refused."""
+    """A request and its response, without credentials.
+
+    Attributes:
+        request_id: The id that the response has.
+        at: When it came.
+        method: The method of the request.
+        path: The path with the query, as it came.
+        headers: The headers of the request, without secrets.
+        body: The body of the request, or its beginning.
+        is_cut: Whether `body` is only the beginning.
+        status: The status of the response; None if the connection was dropped.
+        response_headers: The headers of the response.
+        response_body: The body of the response, or its beginning.
+        note: The fault of the response, for people.
+        refused: The messages that were refused.
+    """
 
     request_id: str
     at: datetime
@@ -63,46 +75,38 @@ class RecordedRequest:
     refused: tuple[Refused, ...] = attrs.field(repr=False)
 
     @classmethod
-    def from_response(
-        cls,
-        request: Request,
-        request_id: str,
-        at: datetime,
-        body: bytes,
-        is_cut: bool,
-        response: Response,
-        fault: Fault | None,
-        refused: Sequence[Refused],
+    def from_call(
+        cls, call: ApiCall, response: Response, refused: Sequence[Refused]
     ) -> RecordedRequest:
         """Return what is kept of a request and its response."""
-        is_dropped = fault is not None and fault.drop
+        request, body = call.request, call.body or b""
         # Not `request.url`, as a host can be anything, and not the decoded path, as it is for a command line.
         path, query = request.scope["raw_path"] or b"/", request.scope["query_string"]
+        is_dropped = call.fault is not None and call.fault.drop
         return cls(
-            request_id,
-            at,
-            request.method,
-            (path + b"?" + query if query else path).decode("latin-1"),
-            tuple(
+            request_id=call.request_id,
+            at=call.at,
+            method=request.method,
+            path=(path + b"?" + query if query else path).decode("latin-1"),
+            headers=tuple(
                 (name, value)
                 for name, value in request.headers.items()
                 if name not in _SECRET_HEADERS
             ),
-            (_USERINFO.sub(rb"\1...@", body) if b"@" in body else body)[:CUT],
-            is_cut or len(body) > CUT,
-            None if is_dropped else response.status_code,
-            () if is_dropped else tuple(response.headers.items()),
-            b"" if is_dropped else bytes(response.body)[:CUT],
-            fault.note if fault else None,
-            tuple(refused),
+            body=_without_credentials(body)[:KEPT_BYTES],
+            is_cut=call.is_cut or len(body) > KEPT_BYTES,
+            status=None if is_dropped else response.status_code,
+            response_headers=() if is_dropped else tuple(response.headers.items()),
+            response_body=b"" if is_dropped else bytes(response.body)[:KEPT_BYTES],
+            note=call.fault.note if call.fault else None,
+            refused=tuple(refused),
         )
 
     @property
     def weight(self) -> int:
         """The approximate number of bytes in memory."""
-        headers = sum(
-            len(name) + len(value) + 200 for name, value in (*self.headers, *self.response_headers)
-        )
+        all_headers = (*self.headers, *self.response_headers)
+        headers = sum(len(name) + len(value) + 200 for name, value in all_headers)
         refused = sum(1000 + len(json.dumps(each["content"])) for each in self.refused)
         return len(self.path) + len(self.body) + len(self.response_body) + headers + refused
 
@@ -122,9 +126,8 @@ class RecordedRequest:
             if name in {"content-type", "x-api-version"}:
                 parts += ["--header", shlex.quote(f"{name}: {value}")]
         # Not --data, which takes a body that begins with @ for the name of a file.
-        return " ".join(
-            [*parts, "--data-raw", shlex.quote(body), shlex.quote(base_url + self.path)]
-        )
+        parts += ["--data-raw", shlex.quote(body), shlex.quote(base_url + self.path)]
+        return " ".join(parts)
 
 
 def refused_whole(
@@ -133,10 +136,16 @@ def refused_whole(
     """Return what is shown of a request that was refused: its first message."""
     messages = as_list(asked.get(MessageListRequestSpec.messages))
     first = as_dict(messages[0]) if messages else as_dict(asked)
+    shown = _refused(first, reason)
+    others = cast("int", shown["others"]) + max(len(messages) - 1, 0)
     return [
-        _refused(
-            f"refused:{request_id}", request_id, first, status, reason, max(len(messages) - 1, 0)
-        )
+        {
+            **shown,
+            "key": f"refused:{request_id}",
+            "request_id": request_id,
+            "status": status,
+            "others": others,
+        }
     ]
 
 
@@ -150,9 +159,11 @@ def refused_entries(
         entries: Place in the list, message and error of each.
     """
     shown = [
-        _refused(
-            f"refused:{request_id}:{place}", request_id, as_dict(asked), None, reason_of(error), 0
-        )
+        {
+            **_refused(as_dict(asked), reason_of(error)),
+            "key": f"refused:{request_id}:{place}",
+            "request_id": request_id,
+        }
         for place, asked, error in entries[:MAX_REFUSED]
     ]
     if len(entries) > MAX_REFUSED:
@@ -160,32 +171,29 @@ def refused_entries(
     return shown
 
 
-def _refused(
-    key: str, request_id: str, asked: dict[str, object], status: int | None, reason: str, more: int
-) -> Refused:
+def _refused(asked: dict[str, object], reason: str) -> Refused:
+    to_list = as_list(asked.get(MessageListItemSpec.to_list))
     addresses = [
         asked.get(MessageListItemSpec.to),
-        *(
-            as_dict(item).get(ToAddressNumberSpec.address)
-            for item in as_list(asked.get(MessageListItemSpec.to_list))
-        ),
+        *(as_dict(item).get(ToAddressNumberSpec.address) for item in to_list),
     ]
     recipients = [address for address in addresses if isinstance(address, str)]
-    channel = asked.get(MessageListItemSpec.channel)
-    sender = asked.get(MessageListItemSpec.from_)
     content = as_dict(asked.get(MessageListItemSpec.content))
+    is_short = len(json.dumps(content)) <= KEPT_BYTES
     return {
-        "key": key,
         "kind": "refused",
         "number": with_plus(recipients[0][:100]) if recipients else "",
-        "others": max(len(recipients) - 1, 0) + more,
-        "channel": channel[:100] if isinstance(channel, str) else "",
-        "sender": sender[:100] if isinstance(sender, str) else "",
-        "content": cast("dict[str, JSON]", content if len(json.dumps(content)) <= CUT else {}),
-        "status": status,
+        "others": max(len(recipients) - 1, 0),
+        "channel": _short_text(asked.get(MessageListItemSpec.channel)),
+        "sender": _short_text(asked.get(MessageListItemSpec.from_)),
+        "content": cast("dict[str, JSON]", content) if is_short else {},
+        "status": None,
         "reason": reason,
-        "request_id": request_id,
     }
+
+
+def _short_text(value: object) -> str:
+    return value[:100] if isinstance(value, str) else ""
 
 
 def reason_of(error: object) -> str:
@@ -204,3 +212,7 @@ def reason_of(error: object) -> str:
 def with_plus(number: str) -> str:
     """Return a number with +, so that both international forms belong to the same conversation."""
     return f"+{number[2:]}" if number.startswith("00") else number
+
+
+def _without_credentials(body: bytes) -> bytes:
+    return _USERINFO.sub(rb"\1...@", body) if b"@" in body else body

@@ -11,10 +11,10 @@ import attrs
 from ecall_client.models import Channel, DocumentContent, TextContent
 from ecall_client.tables import ReceivedContentSpec, ReceivedMessageSpec
 from ecall_facade._settings import SENDER_NAMES
-from ecall_facade.sandbox._app import write_time
-from ecall_facade.sandbox._callbacks import SUCCESS
+from ecall_facade.sandbox._clock import write_time
+from ecall_facade.sandbox._messages import Inbound
+from ecall_facade.sandbox._receivers import SUCCESS
 from ecall_facade.sandbox._rules import CHANNELS, type_of
-from ecall_facade.sandbox._store import Inbound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ecall_facade._json import JSON
     from ecall_facade._settings import ChannelName
     from ecall_facade.sandbox._callbacks import Callbacks
+    from ecall_facade.sandbox._receivers import Receivers
     from ecall_facade.sandbox._store import Store
 
 SENDERS: Mapping[ChannelName, str] = {
@@ -32,10 +33,20 @@ SENDERS: Mapping[ChannelName, str] = {
 
 
 class Replies:
-    """Posts inbound messages to the user's program, and remembers them. May be used from any thread."""
+    """Posts inbound messages to the user's program, and remembers them. May be used from any thread.
 
-    def __init__(self, store: Store, callbacks: Callbacks, url: str | None) -> None:
+    Args:
+        store: The messages and files.
+        receivers: Makes the calls.
+        callbacks: Schedules further attempts.
+        url: Where replies are posted to by default.
+    """
+
+    def __init__(
+        self, store: Store, receivers: Receivers, callbacks: Callbacks, url: str | None
+    ) -> None:
         self._store = store
+        self._receivers = receivers
         self._callbacks = callbacks
         self.url = url
 
@@ -59,7 +70,7 @@ class Replies:
                 "No URL to post the reply to: pass Sandbox(inbound_url=…), reply(…, url=…) or --inbound-url on the "
                 "command line"
             )
-        self._callbacks.check(target)
+        self._receivers.check(target)
         if channel not in CHANNELS:
             raise ValueError(f"channel must be one of {', '.join(CHANNELS)}")
         if text is None and media_id is None:
@@ -71,25 +82,16 @@ class Replies:
             if newest is None:
                 raise ValueError(f"No message was sent by {channel} yet; pass reply(…, sender=…)")
             sender = newest.recipient
-        # How the service names the kinds of files is not known; the media id says that it is one.
-        kind = type_of(TextContent if media_id is None else DocumentContent)
-        content: dict[str, JSON] = {
-            ReceivedContentSpec.type_: kind,
-            ReceivedContentSpec.text: text,
-            ReceivedContentSpec.media_id: media_id,
-        }
+        if to is None:
+            to = SENDERS[SENDER_NAMES[Channel(channel)]]
         at = self._store.clock()
         message_id = self._store.new_id("inbound")
         message: dict[str, JSON] = {
             ReceivedMessageSpec.message_id: message_id,
             ReceivedMessageSpec.channel: channel,
             ReceivedMessageSpec.from_: sender,
-            ReceivedMessageSpec.to: to
-            if to is not None
-            else SENDERS[SENDER_NAMES[Channel(channel)]],
-            ReceivedMessageSpec.content: {
-                name: value for name, value in content.items() if value is not None
-            },
+            ReceivedMessageSpec.to: to,
+            ReceivedMessageSpec.content: _content(text, media_id),
             ReceivedMessageSpec.timestamp: write_time(at),
         }
         try:
@@ -130,9 +132,20 @@ class Replies:
 
     def _post(self, inbound: Inbound) -> Inbound:
         try:
-            status, body = self._callbacks.post(inbound.url, inbound.json)
+            status, body = self._receivers.post(inbound.url, inbound.json)
             inbound = attrs.evolve(inbound, status=status, body=body, reason=None, is_over=True)
         except ConnectionError as error:
             inbound = attrs.evolve(inbound, status=None, body="", reason=str(error), is_over=True)
         self._store.put_inbound(inbound)
         return inbound
+
+
+def _content(text: str | None, media_id: str | None) -> dict[str, JSON]:
+    # How the service names the types of files is not known; that there is a media id says that it is one.
+    content_type = type_of(TextContent if media_id is None else DocumentContent)
+    content: dict[str, JSON] = {ReceivedContentSpec.type_: content_type}
+    if text is not None:
+        content[ReceivedContentSpec.text] = text
+    if media_id is not None:
+        content[ReceivedContentSpec.media_id] = media_id
+    return content

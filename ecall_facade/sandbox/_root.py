@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ecall_client.tables import ErrorSpec
 from ecall_facade._call import REQUEST_ID
-from ecall_facade.sandbox._app import SIMULATION_NOTICE
+from ecall_facade.sandbox._errors import error_json
+from ecall_facade.sandbox._http import SIMULATION_HEADER, SIMULATION_NOTICE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class Root:
-    """Refuses what the origin check refuses, and passes everything else on."""
+    """Refuses what the origin check refuses, and passes everything else on.
+
+    Args:
+        api: Takes the requests of the API.
+        inbox: Takes those of the page.
+        origin_check: Decides which requests may come in.
+    """
 
     def __init__(self, api: ASGIApp, inbox: Inbox, origin_check: OriginCheck) -> None:
         self._api = api
@@ -39,13 +45,9 @@ class Root:
         await app(scope, receive, send)
 
     def _refusal(self, request: Request, reason: str) -> Response:
-        headers = {"x-ecall-sandbox": SIMULATION_NOTICE}
+        headers = {SIMULATION_HEADER: SIMULATION_NOTICE}
         if not self._inbox.takes(request):
             # Not an id of the store: with a seed, those are counted.
             headers[REQUEST_ID] = str(uuid.uuid4())
-        body = {
-            "error": reason,
-            ErrorSpec.error_code: "SandboxForeignSite",
-            ErrorSpec.error_message: reason,
-        }
+        body = {"error": reason, **error_json("SandboxForeignSite", reason)}
         return JSONResponse(body, 403, headers)

@@ -27,28 +27,26 @@ from ecall_client.models import (
 )
 from ecall_client.tables import (
     CHANNEL_RULES,
-    ErrorDetailsSpec,
-    ErrorSpec,
     ImageContentSpec,
     MessageListRequestSpec,
     MessageRequestSpec,
     NotificationAddressSpec,
     NotificationSpec,
-    ParameterErrorSpec,
     TextContentSpec,
     TextOptionsSpec,
     ToAddressNumberSpec,
 )
 from ecall_facade._json import JSON, normalize_names
+from ecall_facade.sandbox._errors import RefusedError, invalid
 from ecall_facade.sandbox._magic import find_magic_recipient
-from ecall_facade.sandbox._store import NotificationSettings
+from ecall_facade.sandbox._messages import NotificationSettings
 from ecall_facade.text import LENGTH_LIMITS, SMS_PAGE_LIMIT, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from enum import StrEnum
 
-    from ecall_facade.sandbox._store import Address
+    from ecall_facade.sandbox._messages import Address
 
 
 def _values_of(enum: type[StrEnum]) -> tuple[str, ...]:
@@ -83,53 +81,13 @@ ADDRESSES_LENGTH = 100
 
 _SMS_SENDER = re.compile(r"\+?[0-9]{1,16}|[ -~]{1,11}")  # documented
 _INTERNATIONAL = re.compile(r"(?:\+|00)([0-9]{1,20})")  # documented
-_SHORT_CODE = re.compile(
-    r"[0-9]{3,6}"
-)  # inferred: short codes, and what an account routes to a pager
+SHORT_CODE = re.compile(r"[0-9]{3,6}")
+"""Short codes, and what an account routes to a pager (inferred)."""
 _REASONS = {
     phonenumbers.ValidationResult.INVALID_COUNTRY_CODE: "no country has this code",
     phonenumbers.ValidationResult.TOO_SHORT: "it is too short",
     phonenumbers.ValidationResult.TOO_LONG: "it is too long",
 }
-
-
-class RefusedError(Exception):
-    """The request is answered with an error.
-
-    Args:
-        status: The status code of the response.
-        code: The `errorCode`.
-        message: The `errorMessage`.
-        errors: Messages by parameter, for `errorDetails`.
-        headers: Further headers of the response.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        errors: Mapping[str, list[str]] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = headers
-        self.json: dict[str, JSON] = {
-            ErrorSpec.error_code: code,
-            ErrorSpec.error_message: message,
-        }
-        if errors:
-            details: list[JSON] = [
-                {ParameterErrorSpec.parameter: name, ParameterErrorSpec.messages: [*texts]}
-                for name, texts in errors.items()
-            ]
-            self.json[ErrorSpec.error_details] = {ErrorDetailsSpec.errors: details}
-
-
-def invalid(errors: Mapping[str, list[str]]) -> RefusedError:
-    """Return the refusal that clients have seen (observed: status, code and shape)."""
-    return RefusedError(400, "InvalidContent", "The request is not valid.", errors)
 
 
 class ValidMessage(NamedTuple):
@@ -142,29 +100,59 @@ class ValidMessage(NamedTuple):
 
 
 class _Errors(dict[str, list[str]]):
+    """Messages by parameter, as the response names them."""
+
     def add(self, parameter: str, message: str) -> None:
         self.setdefault(parameter, []).append(message)
 
-    def text(self, parent: Mapping[str, JSON], name: str, parameter: str) -> str | None:
+
+class _Object:
+    """A JSON object in a request, and where it is; what is wrong with its fields is added to the errors.
+
+    A parameter is named as the service names it (observed: `To`, `From`): the names on the way to it, each with an
+    upper-case first letter.
+    """
+
+    def __init__(self, fields: Mapping[str, JSON], errors: _Errors, path: str = "") -> None:
+        self.fields = fields
+        self.errors = errors
+        self._path = path
+
+    def parameter(self, name: str) -> str:
+        return f"{self._path}{name[:1].upper()}{name[1:]}"
+
+    def get(self, name: str, default: JSON = None) -> JSON:
+        return self.fields.get(name, default)
+
+    def add(self, name: str, message: str) -> None:
+        self.errors.add(self.parameter(name), message)
+
+    def text(self, name: str) -> str | None:
         """Return a required string, or None and add an error if it is missing, empty or no string."""
-        value = parent.get(name)
+        value = self.get(name)
         if value is None:
-            self.add(parameter, "It is required.")
+            self.add(name, "It is required.")
         elif not isinstance(value, str):
-            self.add(parameter, "It must be a string.")
+            self.add(name, "It must be a string.")
         elif not value:
-            self.add(parameter, "It must not be empty.")
+            self.add(name, "It must not be empty.")
         else:
             return value
         return None
 
-    def choice(
-        self, parent: Mapping[str, JSON], name: str, parameter: str, choices: tuple[str, ...]
-    ) -> str | None:
-        value = self.text(parent, name, parameter)
+    def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
+        """Return a required string that is one of the choices, or None and add an error."""
+        value = self.text(name)
         if value is None or value in choices:
             return value
-        self.add(parameter, f"It must be one of {', '.join(choices)}, in this letter case.")
+        self.add(name, f"It must be one of {', '.join(choices)}, in this letter case.")
+        return None
+
+    def child(self, name: str, value: JSON) -> _Object | None:
+        """Return an object in this one, or None and add an error if it is something else."""
+        if isinstance(value, dict):
+            return _Object(value, self.errors, f"{self.parameter(name)}.")
+        self.add(name, "It must be an object.")
         return None
 
 
@@ -180,12 +168,16 @@ def parse(body: bytes) -> tuple[dict[str, JSON], dict[str, JSON]]:
             json.dumps(raw, ensure_ascii=False).encode("utf-8")  # raises on an unpaired surrogate
         named = normalize_names(raw)
     except UnicodeEncodeError:
-        raise RefusedError(400, "SyntaxError", "The JSON contains an unpaired surrogate.") from None
+        raise _syntax_error("The JSON contains an unpaired surrogate.") from None
     except (ValueError, RecursionError):
-        raise RefusedError(400, "SyntaxError", "The body is not JSON in UTF-8.") from None
+        raise _syntax_error("The body is not JSON in UTF-8.") from None
     if not isinstance(raw, dict) or not isinstance(named, dict):
-        raise RefusedError(400, "SyntaxError", "The body must be a JSON object.")
+        raise _syntax_error("The body must be a JSON object.")
     return raw, named
+
+
+def _syntax_error(message: str) -> RefusedError:
+    return RefusedError(400, message, code="SyntaxError")
 
 
 def _refuse_constant(name: str) -> object:
@@ -200,11 +192,11 @@ def check_message(
     Raises:
         RefusedError: The request is not valid; names all its errors.
     """
-    errors = _Errors()
-    message = _check_message(request, version, has_media, errors)
-    notification = _check_notification(request, errors)
-    if message is None or errors:
-        raise invalid(errors)
+    fields = _Object(request, _Errors())
+    message = _check_message(fields, version, has_media)
+    notification = _check_notification(fields)
+    if message is None or fields.errors:
+        raise invalid(fields.errors)
     return message, notification
 
 
@@ -214,16 +206,15 @@ def check_list(request: dict[str, JSON]) -> tuple[list[JSON], NotificationSettin
     Raises:
         RefusedError: The list itself is not valid.
     """
-    errors = _Errors()
-    messages = request.get(MessageListRequestSpec.messages)
-    if not isinstance(messages, list) or not messages:
-        errors.add(
-            "Messages",
-            "It is required." if messages is None else "It must be an array that is not empty.",
-        )
-    notification = _check_notification(request, errors)
-    if errors or not isinstance(messages, list):
-        raise invalid(errors)
+    fields = _Object(request, _Errors())
+    messages = fields.get(MessageListRequestSpec.messages)
+    if messages is None:
+        fields.add(MessageListRequestSpec.messages, "It is required.")
+    elif not isinstance(messages, list) or not messages:
+        fields.add(MessageListRequestSpec.messages, "It must be an array that is not empty.")
+    notification = _check_notification(fields)
+    if fields.errors or not isinstance(messages, list):
+        raise invalid(fields.errors)
     return messages, notification
 
 
@@ -233,44 +224,51 @@ def check_list_item(item: JSON, version: int, has_media: Callable[[str], bool]) 
     Raises:
         RefusedError: It is not valid; names all its errors.
     """
-    errors = _Errors()
     if not isinstance(item, dict):
         raise invalid({"Message": ["It must be an object."]})
-    message = _check_message(item, version, has_media, errors)
+    fields = _Object(item, _Errors())
+    message = _check_message(fields, version, has_media)
     if message is None:
-        raise invalid(errors)
+        raise invalid(fields.errors)
     return message
 
 
 def _check_message(
-    request: dict[str, JSON],
-    version: int,
-    has_media: Callable[[str], bool],
-    errors: _Errors,
+    request: _Object, version: int, has_media: Callable[[str], bool]
 ) -> ValidMessage | None:
+    channel = _check_channel(request, version)
+    recipients = _check_recipients(request)
+    sender = _check_sender(request, channel, recipients)
+    _check_content(request, channel, has_media)
+    if request.errors or channel is None or sender is None:
+        return None
+    is_broadcast = request.get(MessageRequestSpec.to_list) is not None
+    return ValidMessage(channel, sender, recipients, is_broadcast)
+
+
+def _check_channel(request: _Object, version: int) -> str | None:
     if version == 1 and request.get(MessageRequestSpec.channel) == V1_SMS:
-        channel: str | None = Channel.SMS.value
-    else:
-        channel = errors.choice(request, MessageRequestSpec.channel, "Channel", CHANNELS)
-    sender = errors.text(request, MessageRequestSpec.from_, "From")
-    if sender and channel == Channel.SMS and not _SMS_SENDER.fullmatch(sender):
-        errors.add(
-            "From", "It must have at most 16 digits, or at most 11 characters of ASCII 32-126."
+        return Channel.SMS.value
+    return request.choice(MessageRequestSpec.channel, CHANNELS)
+
+
+def _check_sender(request: _Object, channel: str | None, recipients: list[str]) -> str | None:
+    name = MessageRequestSpec.from_
+    sender = request.text(name)
+    if sender is None:
+        return None
+    if channel == Channel.SMS and not _SMS_SENDER.fullmatch(sender):
+        request.add(
+            name, "It must have at most 16 digits, or at most 11 characters of ASCII 32-126."
         )
-    elif sender and channel == Channel.WHATSAPP and (reason := _reason_against_number(sender)):
-        errors.add("From", f"It must be the registered business number: {reason}.")
-    recipients = _check_recipients(request, errors)
-    if sender and any(_refuses(recipient, "From") for recipient in recipients):
-        errors.add(
-            "From",
+    elif channel == Channel.WHATSAPP and (reason := _reason_against_number(sender)):
+        request.add(name, f"It must be the registered business number: {reason}.")
+    if any(_is_refused_for(name, recipient) for recipient in recipients):
+        request.add(
+            name,
             f"{sender[:40]} is an invalid sender: the recipient is the sandbox's number for that.",
         )
-    _check_content(request, channel, has_media, errors)
-    if errors or channel is None or sender is None:
-        return None
-    return ValidMessage(
-        channel, sender, recipients, request.get(MessageRequestSpec.to_list) is not None
-    )
+    return sender
 
 
 def _reason_against_number(value: str) -> str | None:
@@ -290,160 +288,173 @@ def _reason_against_number(value: str) -> str | None:
     return _REASONS.get(result, "its length is none of a number there")
 
 
-def _refuses(recipient: str, parameter: str) -> bool:
+def _is_refused_for(name: str, recipient: str) -> bool:
+    """Return whether a recipient stands for the refusal of a field."""
     magic = find_magic_recipient(recipient)
-    return magic is not None and magic.refused_parameter == parameter
+    return magic is not None and magic.refused_field == name
 
 
-def _check_recipient(value: str, parameter: str, errors: _Errors) -> None:
-    if _refuses(value, "To"):
-        errors.add(
-            parameter,
-            f"The number {value} is an invalid receiver: it is the sandbox's number for that.",
+def _check_recipient(value: str, parent: _Object, name: str) -> None:
+    if _is_refused_for(MessageRequestSpec.to, value):
+        parent.add(
+            name, f"The number {value} is an invalid receiver: it is the sandbox's number for that."
         )
-    elif not _SHORT_CODE.fullmatch(value) and (reason := _reason_against_number(value)):
-        errors.add(parameter, f"The number {value[:40]} is an invalid receiver: {reason}.")
+    elif not SHORT_CODE.fullmatch(value) and (reason := _reason_against_number(value)):
+        parent.add(name, f"The number {value[:40]} is an invalid receiver: {reason}.")
 
 
-def _check_recipients(request: dict[str, JSON], errors: _Errors) -> list[str]:
-    to, to_list = request.get(MessageRequestSpec.to), request.get(MessageRequestSpec.to_list)
+def _check_recipients(request: _Object) -> list[str]:
+    name = MessageRequestSpec.to
+    to, to_list = request.get(name), request.get(MessageRequestSpec.to_list)
     if to is not None and to_list is not None:
-        errors.add("To", "To and ToList exclude each other.")  # documented
-    elif to is None and to_list is None:
-        errors.add("To", "To or ToList is required.")  # inferred
-    elif to is not None:
-        if to := errors.text(request, MessageRequestSpec.to, "To"):
-            _check_recipient(to, "To", errors)
-            return [to]
-    elif not isinstance(to_list, list):
-        errors.add("ToList", "It must be an array.")
-    elif not to_list:
-        errors.add("ToList", "It must not be empty.")  # inferred
-    else:
-        recipients: list[str] = []
-        for index, item in enumerate(to_list):
-            where = f"ToList[{index}]"
-            if not isinstance(item, dict):
-                errors.add(where, "It must be an object.")
-                continue
-            # At least one more kind of address is documented; its name and fields are not known.
-            errors.choice(item, ToAddressNumberSpec.type_, f"{where}.Type", RECIPIENT_TYPES)
-            if address := errors.text(item, ToAddressNumberSpec.address, f"{where}.Address"):
-                _check_recipient(address, f"{where}.Address", errors)
-                recipients.append(address)
-        return recipients
-    return []
+        request.add(name, "To and ToList exclude each other.")  # documented
+        return []
+    if to is None and to_list is None:
+        request.add(name, "To or ToList is required.")  # inferred
+        return []
+    if to is None:
+        return _check_to_list(request, to_list)
+    recipient = request.text(name)
+    if recipient is None:
+        return []
+    _check_recipient(recipient, request, name)
+    return [recipient]
 
 
-def _check_content(
-    request: dict[str, JSON],
-    channel: str | None,
-    has_media: Callable[[str], bool],
-    errors: _Errors,
-) -> None:
-    content = request.get(MessageRequestSpec.content)
-    if not isinstance(content, dict):
-        errors.add("Content", "It is required." if content is None else "It must be an object.")
+def _check_to_list(request: _Object, to_list: JSON) -> list[str]:
+    name = MessageRequestSpec.to_list
+    if not isinstance(to_list, list):
+        request.add(name, "It must be an array.")
+        return []
+    if not to_list:
+        request.add(name, "It must not be empty.")  # inferred
+    recipients: list[str] = []
+    for index, item in enumerate(to_list):
+        entry = request.child(f"{name}[{index}]", item)
+        if entry is None:
+            continue
+        # At least one more kind of address is documented; its name and fields are not known.
+        entry.choice(ToAddressNumberSpec.type_, RECIPIENT_TYPES)
+        if address := entry.text(ToAddressNumberSpec.address):
+            _check_recipient(address, entry, ToAddressNumberSpec.address)
+            recipients.append(address)
+    return recipients
+
+
+def _check_content(request: _Object, channel: str | None, has_media: Callable[[str], bool]) -> None:
+    value = request.get(MessageRequestSpec.content)
+    if value is None:
+        request.add(MessageRequestSpec.content, "It is required.")
         return
-    kind = errors.choice(content, TextContentSpec.type_, "Content.Type", CONTENT_TYPES)
-    if kind == _TEXT:
-        page_limit = _check_page_limit(content, errors)
-        if text := errors.text(content, TextContentSpec.text, "Content.Text"):
-            _check_length(text, channel, page_limit, errors)
-    elif kind is not None:
-        if channel == Channel.SMS:
-            errors.add("Content.Type", "An SMS is a text.")  # inferred
-        elif channel is not None and kind in CHANNEL_RULES[Channel(channel)].refused_content:
-            errors.add("Content.Type", f"{kind} is not supported on {channel}.")  # documented
-        media_id = errors.text(content, ImageContentSpec.media_id, "Content.MediaId")
-        if media_id is not None and not has_media(media_id):
-            errors.add("Content.MediaId", "No file has this id.")  # inferred
+    content = request.child(MessageRequestSpec.content, value)
+    if content is None:
+        return
+    content_type = content.choice(TextContentSpec.type_, CONTENT_TYPES)
+    if content_type == _TEXT:
+        page_limit = _check_page_limit(content)
+        if text := content.text(TextContentSpec.text):
+            _check_length(text, channel, page_limit, content)
+    elif content_type is not None:
+        _check_file(content, content_type, channel, has_media)
 
 
-def _check_page_limit(content: dict[str, JSON], errors: _Errors) -> int:
-    options = content.get(TextContentSpec.options, {})
-    if not isinstance(options, dict):
-        errors.add("Content.Options", "It must be an object.")
+def _check_file(
+    content: _Object, content_type: str, channel: str | None, has_media: Callable[[str], bool]
+) -> None:
+    if channel == Channel.SMS:
+        content.add(TextContentSpec.type_, "An SMS is a text.")  # inferred
+    elif channel is not None and content_type in CHANNEL_RULES[Channel(channel)].refused_content:
+        content.add(
+            TextContentSpec.type_, f"{content_type} is not supported on {channel}."
+        )  # documented
+    media_id = content.text(ImageContentSpec.media_id)
+    if media_id is not None and not has_media(media_id):
+        content.add(ImageContentSpec.media_id, "No file has this id.")  # inferred
+
+
+def _check_page_limit(content: _Object) -> int:
+    options = content.child(TextContentSpec.options, content.get(TextContentSpec.options, {}))
+    if options is None:
         return SMS_PAGE_LIMIT
     least = TextOptionsSpec.page_limit_minimum
     limit = options.get(TextOptionsSpec.page_limit, SMS_PAGE_LIMIT)
-    if (
-        not isinstance(limit, int)
-        or isinstance(limit, bool)
-        or not least <= limit <= SMS_PAGE_LIMIT
-    ):
-        errors.add(
-            "Content.Options.PageLimit",
-            f"It must be a whole number from {least} to {SMS_PAGE_LIMIT}.",
-        )
-        return SMS_PAGE_LIMIT
-    return limit
+    is_whole = isinstance(limit, int) and not isinstance(limit, bool)
+    if isinstance(limit, int) and is_whole and least <= limit <= SMS_PAGE_LIMIT:
+        return limit
+    options.add(
+        TextOptionsSpec.page_limit, f"It must be a whole number from {least} to {SMS_PAGE_LIMIT}."
+    )
+    return SMS_PAGE_LIMIT
 
 
-def _check_length(text: str, channel: str | None, page_limit: int, errors: _Errors) -> None:
+def _check_length(text: str, channel: str | None, page_limit: int, content: _Object) -> None:
     if channel == Channel.SMS:
         size = measure(text)
         if size.pages > page_limit:
-            errors.add(
-                "Content.Text",
+            content.add(
+                TextContentSpec.text,
                 f"It has {size.pages} pages ({size.encoding}), the limit is {page_limit}.",
             )
     elif channel is not None and len(text) > LENGTH_LIMITS[channel]:
-        errors.add(
-            "Content.Text", f"It has {len(text)} characters, the limit is {LENGTH_LIMITS[channel]}."
+        content.add(
+            TextContentSpec.text,
+            f"It has {len(text)} characters, the limit is {LENGTH_LIMITS[channel]}.",
         )
 
 
-def _check_notification(request: dict[str, JSON], errors: _Errors) -> NotificationSettings:
-    if MessageRequestSpec.notification not in request:
+def _check_notification(request: _Object) -> NotificationSettings:
+    name = MessageRequestSpec.notification
+    if name not in request.fields:
         return NotificationSettings()
-    notification = request[MessageRequestSpec.notification]
-    if not isinstance(notification, dict):
-        errors.add("Notification", "It must be an object.")
+    notification = request.child(name, request.get(name))
+    if notification is None:
         return NotificationSettings()
     event: str | None = NotificationEvent.ALL.value  # inferred
-    if NotificationSpec.for_event in notification:
-        event = errors.choice(
-            notification, NotificationSpec.for_event, "Notification.ForEvent", EVENTS
-        )
-    items = notification.get(NotificationSpec.addresses, [])
-    if not isinstance(items, list) or (not items and NotificationSpec.addresses in notification):
-        errors.add("Notification.Addresses", "It must be an array that is not empty.")
-        return NotificationSettings()
+    if NotificationSpec.for_event in notification.fields:
+        event = notification.choice(NotificationSpec.for_event, EVENTS)
+    addresses = _check_addresses(notification)
+    return NotificationSettings(addresses, event or NotificationEvent.ALL.value)
+
+
+def _check_addresses(notification: _Object) -> tuple[Address, ...]:
+    name = NotificationSpec.addresses
+    if name not in notification.fields:
+        return ()
+    items = notification.get(name)
+    if not isinstance(items, list) or not items:
+        notification.add(name, "It must be an array that is not empty.")
+        return ()
     addresses: list[Address] = []
     for index, item in enumerate(items):
-        where = f"Notification.Addresses[{index}]"
-        if not isinstance(item, dict):
-            errors.add(where, "It must be an object.")
+        entry = notification.child(f"{name}[{index}]", item)
+        if entry is None:
             continue
-        kind = errors.choice(item, NotificationAddressSpec.type_, f"{where}.Type", ADDRESS_TYPES)
-        address = errors.text(item, NotificationAddressSpec.address, f"{where}.Address")
-        if kind and address:
-            addresses.append((kind, address))
-            if reason := _reason_against_address(kind, address):
-                errors.add(f"{where}.Address", reason)
+        address_type = entry.choice(NotificationAddressSpec.type_, ADDRESS_TYPES)
+        address = entry.text(NotificationAddressSpec.address)
+        if address_type and address:
+            addresses.append((address_type, address))
+            if reason := _reason_against_address(address_type, address):
+                entry.add(NotificationAddressSpec.address, reason)
     if sum(len(address) for _, address in addresses) >= ADDRESSES_LENGTH:
-        errors.add(
-            "Notification.Addresses",
-            f"Together they must have less than {ADDRESSES_LENGTH} characters.",
-        )
-    return NotificationSettings(tuple(addresses), event or NotificationEvent.ALL.value)
+        notification.add(name, f"Together they must have less than {ADDRESSES_LENGTH} characters.")
+    return tuple(addresses)
 
 
-def _reason_against_address(kind: str, address: str) -> str | None:
+def _reason_against_address(address_type: str, address: str) -> str | None:
     """Return what is wrong with the address of a notification (all inferred)."""
-    if kind == NotificationAddressType.EMAIL:
-        return (
-            None if re.fullmatch(r"[^@\s]+@[^@\s]+", address) else "It must be an e-mail address."
-        )
-    if kind == NotificationAddressType.SMS:
+    if address_type == NotificationAddressType.EMAIL:
+        is_email = re.fullmatch(r"[^@\s]+@[^@\s]+", address)
+        return None if is_email else "It must be an e-mail address."
+    if address_type == NotificationAddressType.SMS:
         reason = _reason_against_number(address)
         return f"It must be a number: {reason}." if reason else None
+    return None if _is_url(address) else "It must be a URL, http://… or https://…"
+
+
+def _is_url(address: str) -> bool:
     try:
         parts = urlsplit(address)
-        ok = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        has_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        ok = False
-    return (
-        None if ok and not re.search(r"\s", address) else "It must be a URL, http://… or https://…"
-    )
+        return False
+    return has_host and parts.scheme in {"http", "https"} and not re.search(r"\s", address)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-GRACE = 1.0  # seconds that unfinished responses have when the server stops
-
 # Not registered with logging, so that no configuration of the host program can enable it.
 _silence = logging.Logger("silence", logging.CRITICAL + 1)  # noqa: LOG001
 _silence.disabled = True
@@ -52,6 +50,7 @@ class ServerThread:
         on_stop: Called in the event loop when the server begins to stop, to end responses that never end by themselves.
         host: The name or address to listen on.
         port: The port; 0 for a free one.
+        stop_timeout: Seconds that unfinished responses have when the server stops.
 
     Raises:
         OSError: The server cannot listen there.
@@ -64,7 +63,9 @@ class ServerThread:
         on_stop: Callable[[], None],
         host: str,
         port: int,
+        stop_timeout: float,
     ) -> None:
+        self._stop_timeout = stop_timeout
         self._socket = _bind(host, port)
         self.port = cast("int", self._socket.getsockname()[1])
         self._background = background
@@ -90,6 +91,7 @@ class ServerThread:
         atexit.register(self.stop)
 
     def stop(self) -> None:
+        """Stop the server, and free its port and thread."""
         atexit.unregister(self.stop)
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
@@ -121,7 +123,7 @@ class ServerThread:
         server.close()
         self._on_stop()
         if state.tasks:
-            await asyncio.wait(state.tasks, timeout=GRACE)
+            await asyncio.wait(state.tasks, timeout=self._stop_timeout)
         background.cancel()
         await asyncio.gather(background, return_exceptions=True)
         await _close(state)
@@ -129,13 +131,17 @@ class ServerThread:
 
 async def _close(state: ServerState) -> None:
     """Close the connections, and abort those whose client does not read the rest."""
-    for how in ("close", "abort"):
-        for protocol in list(state.connections):
-            getattr(cast("_Protocol", protocol).transport, how)()
-        for _ in range(10):  # closing takes a round or two of the event loop
-            if not state.connections:
-                return
-            await asyncio.sleep(0)
+    for transport in _transports(state):
+        transport.close()
+    for _ in range(10):  # closing takes a round or two of the event loop
+        await asyncio.sleep(0)
+    for transport in _transports(state):
+        transport.abort()
+    await asyncio.sleep(0)
+
+
+def _transports(state: ServerState) -> list[asyncio.Transport]:
+    return [cast("_Protocol", protocol).transport for protocol in state.connections]
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -12,9 +12,9 @@ import attrs
 
 from ecall_client.tables import TextContentSpec
 from ecall_facade.numbers import RawAddress, mask, mask_numbers_in, normalize
+from ecall_facade.sandbox._messages import Message, State
 from ecall_facade.sandbox._recorded import RecordedRequest, with_plus
-from ecall_facade.sandbox._rules import CHANNELS
-from ecall_facade.sandbox._store import Message, State
+from ecall_facade.sandbox._rules import CHANNELS, SHORT_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 PAUSE = 0.005  # seconds between two looks
 SHOWN = 20
 _CUT = 60  # characters of a text that are shown
-_SHORT_CODE = re.compile(r"[0-9]{3,6}")
 
 
 @attrs.frozen
@@ -54,7 +53,7 @@ class Expectation:
         pattern: object = text.pattern if isinstance(text, re.Pattern) else text
         if text is not None and (not isinstance(pattern, str) or not text):
             raise ValueError("text must be a str that is not empty, or a compiled pattern for str")
-        if isinstance(to, str) and _SHORT_CODE.fullmatch(to):
+        if isinstance(to, str) and SHORT_CODE.fullmatch(to):
             to = RawAddress(to)
         return cls(
             None if to is None else with_plus(normalize(to)),
@@ -158,11 +157,9 @@ def _refused_line(refused: Mapping[str, object]) -> str:
     content = cast("dict[str, object]", refused["content"])
     status, text, others = refused["status"], content.get(TextContentSpec.text), refused["others"]
     reason = mask_numbers_in(str(refused["reason"]))
-    to = (
-        f"{mask(str(refused['number']))}{f' and {others} more' if others else ''}"
-        if refused["number"]
-        else "nobody"
-    )
+    to = mask(str(refused["number"])) if refused["number"] else "nobody"
+    if others:
+        to += f" and {others} more"
     what = f"{_plain(str(refused['channel'])) or 'a message'} to {to}"
     why = _plain(reason if status is None else f"{status} {reason}")
     return f"{what}: {_quote(text) if isinstance(text, str) else 'no text'} ({why})"
@@ -184,7 +181,7 @@ def _choice(name: str, value: str, choices: Sequence[str]) -> str:
 def _text_of(message: Message) -> str | None:
     try:
         return message.text
-    except RecursionError:  # it nests as deep as could just be read when it came
+    except RecursionError:  # it is nested nearly as deep as can be read
         return None
 
 

@@ -1,16 +1,17 @@
 /**
- * The sandbox's inbox. What a message holds is untrusted: elements are made one by one, and text is only ever put in
- * as text. There is no innerHTML here, and no address that a message could choose.
+ * The sandbox's inbox. What messages contain is untrusted, so elements are created one by one and text is only ever
+ * set as text: there is no innerHTML here, and no address that comes from a message.
  */
 
 /** @typedef {{item: any, words: string, order: number, row: any}} Entry an item as the page keeps it */
 /** @typedef {{number: string, entries: Map<string, Entry>, last: Entry, unseen: number, row: any}} Conversation */
 
-// Only the browser knows it: a reverse proxy may end TLS and put the sandbox below a path. All addresses are relative.
+// The address of this page. Only the browser knows it, as a reverse proxy may end TLS and serve the sandbox below a
+// path. All other addresses are relative.
 const BASE_URL = new URL(".", location.href).href.replace(/\/$/, "");
-const TAKEN = 200; // the status that the service requires of a receiver (documented)
-const AT_ONCE = 200; // rows and bubbles; more of them on demand
-// Without a prototype, as they are asked for what a message says.
+const SUCCESS = 200; // the only status that the service accepts from a receiver (documented)
+const AT_ONCE = 200; // rows and bubbles that are drawn at first; more of them on demand
+// Without a prototype, as what is looked up in them comes from messages.
 const CHANNELS = { __proto__: null, Sms: "SMS", Whatsapp: "WhatsApp", Rcs: "RCS" };
 const KINDS = {
   __proto__: null, Image: "Picture", Document: "Document", Audio: "Audio", Video: "Video", Sticker: "Sticker",
@@ -38,17 +39,17 @@ const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many
 let status = null;
 let selected = readHash(); // a number, "" for requests without one, null for none
 let lastOrder = 0;
-let loadedOrder = 0; // what is beyond has come live
+let loadedOrder = 0; // items after it arrived while the page was open
 let rowLimit = AT_ONCE;
 let bubbleLimit = AT_ONCE;
 let pinned = true; // the conversation is scrolled to its end, and stays there
-let touched = 0; // when somebody last did what may scroll it
-let fromList = false; // Back leads to the list
+let touched = 0; // when the user last did something that may scroll it
+let fromList = false; // the browser's back leads to the list
 const drafts = new Map();
 
 // Small helpers
 
-/** Make an element; strings among the children become text, and what is null or false is left out. */
+/** Create an element; strings among the children become text, null and false are left out. */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -62,7 +63,7 @@ const hidden = (text) => make("span", { class: "hidden" }, text);
 const asText = (value) => (typeof value === "string" ? value : value == null ? "" : JSON.stringify(value));
 const cut = (text, length) => (text.length > length ? `${text.slice(0, length)} …` : text);
 
-/** Let the parent have just these children in this order, and move as few as possible. */
+/** Give the parent exactly these children in this order, and move as few of them as possible. */
 function arrange(parent, wanted) {
   const focused = document.activeElement;
   const keep = new Set(wanted);
@@ -106,7 +107,7 @@ function summary(item) {
   return [kindOf(item), captionOf(item) || fileNameOf(item)].filter(Boolean).join(": ");
 }
 
-// What there is
+// Items and conversations
 
 /** Add or update an item, and return whether it is new. */
 function take(item, old = entries) {
@@ -130,7 +131,7 @@ function take(item, old = entries) {
   return true;
 }
 
-/** Everything of an item that can be searched, in lower case. */
+/** Return everything of an item that can be searched, in lower case. */
 function wordsOf(item) {
   const { type, ...content } = item.content;
   return [item.number, item.sender, item.reason, item.id, ...Object.values(content).map(asText)].filter(Boolean).join("\n").toLowerCase();
@@ -189,7 +190,7 @@ function takeChanges(data) {
   draw();
 }
 
-// The connection. After a loss everything is loaded again: it may be another sandbox that answers now.
+// The connection. After a loss everything is loaded again, because another sandbox may be running now.
 
 let source = null;
 let attempt = 0;
@@ -247,7 +248,7 @@ function passes({ item, words }, { query, digits, channel, state }) {
 // Drawing, at most once a frame, and only what has changed
 
 let planned = false;
-let isAsked = false; // the filter has changed, and the result is to be told
+let isAsked = false; // the filter has changed, and a screen reader is to read the result
 
 function draw() {
   if (planned) return;
@@ -273,10 +274,11 @@ function drawStatus() {
   const { limits } = status;
   $("dropped").textContent = status.dropped
     ? `${plural(status.dropped, "old message was", "old messages were")} dropped.` : "";
-  $("limits").textContent = `In memory, and gone when the sandbox ends. At most ${plural(limits.messages, "message")}, `
-    + `${plural(limits.media, "file")} and ${plural(limits.requests, "request")} are kept, and the oldest dropped: `
-    + `so far ${plural(status.dropped, "message")}. This page shows the newest ${count(status.shown)}. `
-    + `Sandbox ${status.version}.`;
+  $("limits").textContent = "Everything is kept in memory until the sandbox ends: "
+    + `at most ${plural(limits.messages, "message")}, ${plural(limits.media, "file")} and `
+    + `${plural(limits.requests, "request")}. The oldest are dropped for newer ones, so far `
+    + `${plural(status.dropped, "message")}. This page shows the newest ${count(status.shown)}. `
+    + `Sandbox version ${status.version}.`;
   $("anyone").hidden = !status.any_credentials;
   $("clear").disabled = !entries.size;
 }
@@ -383,7 +385,7 @@ function toEnd() {
   $("scroll").scrollTop = $("scroll").scrollHeight;
 }
 
-// Bubbles. What the program sent has come in on this phone (left); replies went out from it (right).
+// Bubbles, as on the recipient's phone: messages of the program on the left, replies on the right.
 
 function makeBubble(item, isNew = false) {
   const row = { li: make("li"), state: make("p", { class: "state" }), file: JSON.stringify(item.media) };
@@ -408,7 +410,7 @@ function makeBubble(item, isNew = false) {
   return row;
 }
 
-/** Bring a bubble up to date: what says its state, or all of it where its file has gone. */
+/** Bring a bubble up to date: only its state, or all of it if its file is gone. */
 function updateBubble(entry) {
   if (!entry.row) return;
   if (entry.row.file === JSON.stringify(entry.item.media)) {
@@ -439,16 +441,16 @@ function stateWords(item) {
     const why = [errorCode, errorMessage].filter(Boolean).map(asText).join(": ");
     return [item.state, item.state, why && ` · ${why}`, tone(item.state) === "bad"];
   }
-  const { answer } = item;
-  if (!answer) return ["Pending", "Being sent to your program", "", false];
-  if (answer.status === null) return ["Failed", "Your program did not answer", `: ${asText(answer.reason)}`, true];
-  const good = answer.status === TAKEN;
-  const body = answer.body && `: ${cut(asText(answer.body), 300)}`;
-  return [good ? "Delivered" : "Failed", saidBy(answer), body, !good];
+  const { response } = item;
+  if (!response) return ["Pending", "Being sent to your program", "", false];
+  if (response.status === null) return ["Failed", "Your program did not answer", `: ${asText(response.reason)}`, true];
+  const good = response.status === SUCCESS;
+  const body = response.body && `: ${cut(asText(response.body), 300)}`;
+  return [good ? "Delivered" : "Failed", outcomeOf(response), body, !good];
 }
 
-function saidBy(answer) {
-  return `Your program answered ${answer.status}${answer.status === TAKEN ? "" : `, but eCall requires ${TAKEN}`}`;
+function outcomeOf({ status }) {
+  return `Your program answered ${status}${status === SUCCESS ? "" : `, but eCall requires ${SUCCESS}`}`;
 }
 
 function makeMedia(item) {
@@ -469,14 +471,14 @@ function makeMedia(item) {
   } else if (type === "audio" || type === "video") {
     shown = make(type, { src: address, controls: true, preload: "metadata", "aria-label": label });
   }
-  shown?.addEventListener("error", () => shown.replaceWith(link)); // not what it says it is
+  shown?.addEventListener("error", () => shown.replaceWith(link)); // it cannot be shown
   return shown ?? link;
 }
 
 // Replies
 
 const sending = new Set(); // the numbers from which a reply is under way
-let replyOf = null; // whose channel is chosen
+let replyOf = null; // the number whose channel was chosen for the reply
 
 function drawReply(conversation) {
   if (conversation && replyOf !== selected) {
@@ -495,22 +497,22 @@ async function reply(event) {
   const [number, text, channel] = [selected, $("reply-text").value, $("reply-channel").value];
   if (sending.has(number) || !text.trim()) return;
   sending.add(number);
-  // When the answer comes, another conversation may be shown, and somebody may have typed on.
+  // When the response comes, the user may have typed on, or another conversation may be shown.
   const say = (words, how) => sayReply(selected === number ? words : `${nameOf(number)}: ${words}`, how);
   say("Sending …");
-  // A person answers to what the message came from.
+  // A person replies to the sender of the newest message.
   const all = [...(conversations.get(number)?.entries.values() ?? [])];
   const to = all.findLast(({ item }) => item.kind === "message" && item.channel === channel)?.item.sender;
   try {
     const response = await post("inbox/reply", { number, channel, text, ...(to && { to: plus(to) }) });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.error);
+    const outcome = await response.json();
+    if (!response.ok) throw new Error(outcome.error);
     if (selected === number && $("reply-text").value === text) $("reply-text").value = "";
     if (drafts.get(number) === text) drafts.delete(number);
-    const good = answer.status === TAKEN;
-    const body = answer.body ? `: ${cut(asText(answer.body), 200)}` : ".";
-    say(answer.status === null ? `Your program did not answer: ${asText(answer.reason)}`
-      : saidBy(answer) + body, good ? "good" : "bad");
+    const good = outcome.status === SUCCESS;
+    const body = outcome.body ? `: ${cut(asText(outcome.body), 200)}` : ".";
+    say(outcome.status === null ? `Your program did not answer: ${asText(outcome.reason)}`
+      : outcomeOf(outcome) + body, good ? "good" : "bad");
     if (selected !== number) return;
     pinned = true;
     toEnd();
@@ -551,7 +553,7 @@ async function refreshDetails() {
     if (response.ok) found = data;
     else problem = asText(data.error);
   } catch {
-    // said below
+    // `problem` says so
   }
   if (key === detailsKey) fillDetails(found, problem);
 }
@@ -602,7 +604,7 @@ function fillPre(place, content) {
   place.hidden = !place.textContent;
 }
 
-/** Lay JSON out in lines, its values just as they came; what is no JSON stays as it is. */
+/** Indent JSON without changing its values; leave what is not JSON as it is. */
 function pretty(text) {
   try {
     JSON.parse(text);
@@ -640,7 +642,7 @@ async function copyCurl() {
   }
 }
 
-// What people do
+// What the user does
 
 function hashOf(number) {
   return number === "" ? "#/none" : `#/to/${encodeURIComponent(number)}`;
@@ -668,7 +670,7 @@ function choose(number) {
   });
 }
 
-/** Let the arrow keys, Home and End walk the list. */
+/** Move in the list with the arrow keys, Home and End. */
 function walk(event) {
   const links = [...$("conversations").querySelectorAll("a")];
   const here = links.indexOf(document.activeElement);
@@ -692,14 +694,14 @@ with ECall("USERNAME", "PASSWORD", base_url="${BASE_URL}") as ecall:
   };
   $("filter").addEventListener("input", refilter);
   $("filter").addEventListener("submit", (event) => event.preventDefault());
-  $("filter").addEventListener("reset", () => { $("query").focus(); setTimeout(refilter); }); // then it is empty
+  $("filter").addEventListener("reset", () => { $("query").focus(); setTimeout(refilter); }); // once the fields are empty
   $("conversations").addEventListener("keydown", walk);
   $("conversations").addEventListener("click", (event) => {
     const link = event.target.closest("a");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     fromList = true;
     choose(readHash(link.hash));
-    // With the keyboard, or where the list has gone, the reader goes on in the conversation.
+    // With the keyboard, or when the list is no longer shown, the focus moves into the conversation.
     if (event.detail === 0 || !wide.matches) requestAnimationFrame(() => $("number").focus());
   });
   $("chosen").addEventListener("keydown", (event) => {
@@ -722,7 +724,7 @@ with ECall("USERNAME", "PASSWORD", base_url="${BASE_URL}") as ecall:
   $("scroll").addEventListener("scroll", () => {
     const { scrollHeight, scrollTop, clientHeight } = $("scroll");
     if (scrollHeight - scrollTop - clientHeight < 60) pinned = true;
-    else if (performance.now() - touched < 1000) pinned = false; // and not because a picture has come
+    else if (performance.now() - touched < 1000) pinned = false; // and not because a picture was loaded
   }, { passive: true });
   for (const act of ["wheel", "touchmove", "pointerdown", "keydown"]) {
     $("scroll").addEventListener(act, () => { touched = performance.now(); }, { passive: true });
