@@ -137,7 +137,7 @@ def public_methods(client: object) -> set[str]:
         member = getattr(client, name)
         if callable(member):
             found.add("close" if name == "aclose" else name)
-        else:
+        elif not isinstance(member, str):  # base_url is a property, not a resource
             found |= {f"{name}.{method}" for method in dir(member) if not method.startswith("_")}
     return found
 

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from _processes import ECALL, environment
@@ -20,11 +20,19 @@ from _processes import ECALL, environment
 def run_on_terminal(
     folder: Path,
     *arguments: str,
-    answer: str = "",
+    answer: str | Callable[[], str] = "",
     variables: Mapping[str, str] | None = None,
     columns: int = 80,
 ) -> tuple[int, str]:
-    """Run the command on a terminal, and answer its question; return its exit code and what it shows."""
+    """Run the command on a terminal, and answer its question; return its exit code and what it shows.
+
+    Args:
+        folder: Where it runs.
+        arguments: Of the command.
+        answer: What is typed at its question, or a function that does something first.
+        variables: Of the environment.
+        columns: The width of the terminal.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
     process = subprocess.Popen(
@@ -49,7 +57,8 @@ def run_on_terminal(
             break
         said += data
         if answer and said.endswith(b"[y/N] "):
-            os.write(master, answer.encode())
+            words = answer if isinstance(answer, str) else answer()
+            os.write(master, words.encode())
             answer = ""
     code = process.wait(timeout=30)
     os.close(master)

@@ -415,14 +415,16 @@ def test_a_database_that_ends_its_connections_loses_nothing(ledger_url: str) -> 
 
 def test_a_database_that_stays_away_ends_the_sending_with_one_message() -> None:
     program = """
-import attrs, sys
+import sys
 from ecall_facade import ECall
 from ecall_facade.bulk import Ledger, LedgerError
-from ecall_facade.bulk._job import make_options
+from ecall_facade.bulk._database import Database
+from ecall_facade.bulk._options import SendOptions
+from ecall_facade.bulk._send import send_rows
 with ECall() as ecall:
     job = Ledger(sys.argv[1]).job("a")
     try:
-        job.send_by(ecall, attrs.evolve(make_options(20, None), patience=2))
+        send_rows(Database(sys.argv[1]), job.id, ecall, SendOptions(patience=2))
     except LedgerError as error:
         print(error.unrecorded, error)
 """

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import text
 
-from ecall_facade.bulk import Job, Ledger, Message
+from ecall_facade.bulk import Job, JobPause, JobStop, Ledger, Message
+from ecall_facade.bulk._claims import Room, Span
 from ecall_facade.bulk._database import Database
+from ecall_facade.bulk._pauses import PauseRequest
 from ecall_facade.bulk._runs import Run, recover
-from ecall_facade.bulk._turn import (
-    Backoff,
-    ClaimProtocol,
-    Pause,
-    Result,
-    Room,
-    SenderLost,
-    Span,
-    Turn,
-)
+from ecall_facade.bulk._turn import ClaimProtocol, Result, SenderLost, Turn
 
 
 class Bench:
@@ -31,7 +24,7 @@ class Bench:
             "job", [Message(f"+4179{number:07d}", f"text {number}") for number in range(count)]
         )
         self.database = Database(url)
-        self.protocol = ClaimProtocol(self.database, self.job.id, Backoff(most=3))
+        self.protocol = ClaimProtocol(self.database, self.job.id)
         self._runs: list[Run] = []
 
     def close(self) -> None:
@@ -80,7 +73,7 @@ def accepted(run: Run, position: int) -> Result:
 
 
 def paused(run: Run, position: int, retry_after: float | None, *, down: bool = False) -> Result:
-    return Result(run.id, position, "pending", pause=Pause(retry_after, down, "why"))
+    return Result(run.id, position, "pending", pause=PauseRequest(retry_after, down, "why"))
 
 
 def positions(turn: Turn) -> list[int]:
@@ -205,11 +198,12 @@ def test_a_pause_that_the_service_asks_for_holds_all_senders(bench: Bench, asked
     first, second = bench.run(), bench.run()
     bench.turn(first)
     turn = bench.turn(first, paused(first, 0, asked))
-    assert turn.is_paused
+    assert turn.pause == JobPause("busy", asked, "why")
     assert turn.wait == asked
     assert not turn.claimed
     other = bench.turn(second)
-    assert other.is_paused
+    assert other.pause is not None
+    assert (other.pause.cause, other.pause.reason) == ("busy", "why")
     assert asked - 1 < other.wait <= asked
     assert bench.states() == "pssppppppp"
 
@@ -244,15 +238,38 @@ def test_rows_that_were_under_way_do_not_make_a_pause_longer(bench: Bench) -> No
     assert bench.turn(run, paused(run, 1, None), paused(run, 2, None)).wait <= 1
 
 
-def test_no_connection_for_long_stops_the_job(bench: Bench) -> None:
+def test_five_minutes_without_any_connection_stop_the_job(bench: Bench) -> None:
     run = bench.run()
-    turn = Turn()
-    for _ in range(4):
-        bench.execute("UPDATE ecall_job SET paused_until = 0")
+    bench.turn(run, limit=1)
+    turn = bench.turn(run, paused(run, 0, None, down=True))
+    assert turn.pause == JobPause("unreachable", 1, "why")
+    assert turn.stop is None
+    for seconds, stop in ((290, None), (301, JobStop("unreachable", "why"))):
+        bench.execute(
+            f"UPDATE ecall_job SET paused_until = 0, unreachable_since = {{now}} - {seconds}"
+        )
         bench.turn(run, limit=1)
-        turn = bench.turn(run, paused(run, 0, None, down=True))
-    assert turn.stopped == "why"
+        assert bench.turn(run, paused(run, 0, None, down=True)).stop == stop
     assert bench.states() == "p" * 10
+
+
+@pytest.mark.parametrize(
+    "in_between",
+    [lambda run: accepted(run, 0), lambda run: paused(run, 0, 1)],
+    ids=["an accepted message", "a refusal"],
+)
+def test_a_response_in_between_begins_the_five_minutes_again(
+    bench: Bench, in_between: Callable[[Run], Result]
+) -> None:
+    run = bench.run()
+    bench.turn(run, limit=1)
+    bench.turn(run, paused(run, 0, None, down=True))
+    bench.execute("UPDATE ecall_job SET paused_until = 0, unreachable_since = {now} - 301")
+    bench.turn(run, limit=1)
+    bench.turn(run, in_between(run), limit=0)
+    bench.execute("UPDATE ecall_job SET paused_until = 0")
+    (position,) = positions(bench.turn(run, limit=1))
+    assert bench.turn(run, paused(run, position, None, down=True)).stop is None
 
 
 def test_a_service_that_only_asks_for_pauses_never_stops_the_job(bench: Bench) -> None:
@@ -260,7 +277,7 @@ def test_a_service_that_only_asks_for_pauses_never_stops_the_job(bench: Bench) -
     for _ in range(6):
         bench.execute("UPDATE ecall_job SET paused_until = 0")
         bench.turn(run, limit=1)
-        assert bench.turn(run, paused(run, 0, None)).stopped is None
+        assert bench.turn(run, paused(run, 0, None)).stop is None
 
 
 def test_a_clock_that_was_set_back_does_not_prolong_a_pause(bench: Bench) -> None:
@@ -273,12 +290,13 @@ def test_a_clock_that_was_set_back_does_not_prolong_a_pause(bench: Bench) -> Non
 def test_a_stopped_job_hands_out_no_rows_until_a_person_asks(bench: Bench) -> None:
     first, second = bench.run(), bench.run()
     bench.turn(first)
-    stop = Result(first.id, 0, "pending", stop="401")
-    assert bench.turn(first, stop).stopped == "401"
-    assert bench.turn(second).stopped == "401"
+    refused = JobStop("refused", "The service answered 401", 401)
+    stop = Result(first.id, 0, "pending", stop=refused)
+    assert bench.turn(first, stop).stop == refused
+    assert bench.turn(second).stop == refused
     assert not bench.turn(second).claimed
     with bench.database.write() as connection:
-        bench.protocol.allow(connection)
+        bench.protocol.pauses.allow(connection)
     assert positions(bench.turn(second, limit=1)) == [0]
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
-import attrs
 import httpx
 import pytest
 from _bulk import CountingService, messages
@@ -19,11 +18,6 @@ from _servers import Answer, Exchange, Server, closed_port, drop, reply
 
 from ecall_facade import AsyncECall, ECall, InvalidConfiguration, RawAddress, UsageError
 from ecall_facade.bulk import Job, Ledger, Message, SendProgress, SendReport
-from ecall_facade.bulk._job import make_options
-from ecall_facade.bulk._sending import SendOptions
-from ecall_facade.bulk._turn import Backoff
-
-QUICK = Backoff(first=0.05, longest=0.2, most=3)
 
 
 @pytest.fixture
@@ -63,10 +57,6 @@ def refusal(status: int, parameter: str = "To", **headers: str) -> bytes:
 
 def some(*texts: str) -> list[Message]:
     return [Message(f"+4179{number:07d}", text) for number, text in enumerate(texts)]
-
-
-def quick(concurrency: int = 4, backoff: Backoff = QUICK) -> SendOptions:
-    return attrs.evolve(make_options(concurrency, None), backoff=backoff)
 
 
 class TestOutcomes:
@@ -150,27 +140,28 @@ class TestOutcomes:
         assert sorted(seen) == ["a", "b", "c"]
 
     @pytest.mark.parametrize(
-        "answer",
+        ("answer", "status_code"),
         [
-            refusal(401),
-            refusal(403),
-            refusal(404),
-            refusal(405),
-            refusal(415),
-            refusal(400, "From"),
+            (refusal(401), 401),
+            (refusal(403), 403),
+            (refusal(404), 404),
+            (refusal(405), 405),
+            (refusal(415), 415),
+            (refusal(400, "From"), 400),
         ],
         ids=["401", "403", "404", "405", "415", "400 about the sender"],
     )
     def test_what_concerns_all_stops_the_job_and_leaves_the_rest(
-        self, ledger: Ledger, answer: Answer
+        self, ledger: Ledger, answer: Answer, status_code: int
     ) -> None:
         seen: list[str] = []
         answers = {"b": answer}
         with Server(by_text(answers, seen)) as server, client(server.url) as ecall:
             job = ledger.job("a", some("a", "b", "c", "d"))
             report = job.send(ecall, concurrency=1)
-            assert report.stopped
-            assert "The service answered" in report.stopped
+            assert report.stopped is not None
+            assert (report.stopped.cause, report.stopped.status_code) == ("refused", status_code)
+            assert "The service answered" in report.stopped.reason
             assert report.counts["pending"] == 3
             assert seen == ["a", "b"]
             # A person has put it right, and starts it again.
@@ -182,7 +173,9 @@ class TestOutcomes:
         with Server() as server, ECall("u", "p", base_url=server.url) as ecall:
             job = ledger.job("a", some("a", "b"))
             report = job.send(ecall)
-        assert "No sender" in (report.stopped or "")
+        assert report.stopped is not None
+        assert (report.stopped.cause, report.stopped.status_code) == ("usage", None)
+        assert "No sender" in report.stopped.reason
         assert report.counts["pending"] == 2
         assert not server.requests
 
@@ -190,7 +183,9 @@ class TestOutcomes:
         with Server(reply(502)) as server, client(server.url) as ecall:
             job = ledger.job("a", messages(300))
             report = job.send(ecall, concurrency=10)
-        assert "one after the other" in (report.stopped or "")
+        assert report.stopped is not None
+        assert report.stopped.cause == "unknown outcomes"
+        assert "one after the other" in report.stopped.reason
         assert 100 <= report.unknown <= 110
         assert report.counts["pending"] == 300 - report.unknown
 
@@ -218,7 +213,7 @@ class TestPauses:
 
         with Server(respond) as server, client(server.url) as ecall:
             job = ledger.job("a", messages(20))
-            report = job.send_by(ecall, quick())
+            report = job.send(ecall, concurrency=4)
         assert report.accepted == 20
         assert sorted(taken) == sorted(f"message {number}" for number in range(20))
         assert job.counts()["accepted"] == 20
@@ -233,7 +228,7 @@ class TestPauses:
             )
 
         with Server(respond) as server, client(server.url) as ecall:
-            ledger.job("a", messages(5)).send_by(ecall, quick(concurrency=1))
+            ledger.job("a", messages(5)).send(ecall, concurrency=1)
         assert times[1] - times[0] >= 1
 
     def test_a_service_that_is_away_gets_the_messages_when_it_is_back(self, ledger: Ledger) -> None:
@@ -248,23 +243,34 @@ class TestPauses:
 
             thread = threading.Thread(target=come_back)
             thread.start()
-            report = job.send_by(ecall, quick(backoff=Backoff(0.1, 0.2, 50)))
+            report = job.send(ecall, concurrency=4)
             thread.join()
             servers[0].__exit__()
         assert report.accepted == 20
         assert len(servers[0].requests) == 20
 
     def test_a_service_that_stays_away_stops_the_job(self, ledger: Ledger) -> None:
+        seen: list[SendProgress] = []
         with closed_port() as port, client(f"http://127.0.0.1:{port}") as ecall:
-            report = ledger.job("a", messages(20)).send_by(ecall, quick())
-        assert "No connection" in (report.stopped or "")
+            job = ledger.job("a", messages(20))
+            report = job.send(ecall, give_up_after=0.5, on_progress=seen.append)
+        assert report.stopped is not None
+        assert report.stopped.cause == "unreachable"
+        assert report.stopped.status_code is None
+        assert "No connection" in report.stopped.reason
         assert report.counts["pending"] == 20
+        pauses = {progress.pause.cause for progress in seen if progress.pause}
+        assert pauses == {"unreachable"}
 
     def test_a_chunk_does_not_wait_out_a_long_pause(self, ledger: Ledger) -> None:
         with Server(refusal(429, retry_after="100")) as server, client(server.url) as ecall:
             job = ledger.job("a", messages(20), chunk_size=7)
             report = ledger.send_chunk(ecall, job.id, 1)
-        assert 90 < (report.retry_in or 0) <= 100
+        assert report.pause is not None
+        assert report.pause.cause == "busy"
+        assert "The service answered 429" in report.pause.reason
+        assert 90 < report.pause.seconds <= 100
+        assert report.retry_in == report.pause.seconds
         assert report.stopped is None
         assert report.counts["pending"] == 20
 
@@ -343,9 +349,10 @@ class TestTogether:
                 thread.join()
         times.sort()
         assert len(times) == 60
-        # 59 gaps of 25 ms; a loaded machine may be late with one, never early with all.
+        # 59 gaps of 25 ms. A loaded machine is late with some, which then come close to the next
+        # ones, but never early with all; two rates would be 80 in a second.
         assert times[-1] - times[0] > 1.35
-        assert max(sum(start <= t < start + 1 for t in times) for start in times) <= 44
+        assert max(sum(start <= t < start + 1 for t in times) for start in times) <= 55
 
 
 class TestInterrupting:
@@ -441,6 +448,12 @@ class TestArguments:
         with client("http://127.0.0.1:9") as ecall, pytest.raises(InvalidConfiguration):
             job.send(ecall, rate=rate)
 
+    @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), True, "5", None])
+    def test_a_time_to_give_up_that_cannot_work(self, ledger: Ledger, seconds: float) -> None:
+        job = ledger.job("a", messages(2))
+        with client("http://127.0.0.1:9") as ecall, pytest.raises(InvalidConfiguration):
+            job.send(ecall, give_up_after=seconds)
+
     async def send_by_wrong_client(self, job: Job) -> None:
         with client("http://127.0.0.1:9") as ecall:
             await job.send_async(ecall)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -533,27 +546,3 @@ def test_nothing_about_people_is_logged(ledger: Ledger, caplog: pytest.LogCaptur
     words = caplog.text + repr(list(job.rows()))
     assert "secret" not in words
     assert "1234567" not in words
-
-
-def test_delivery_states_are_asked_for_until_they_are_final(ledger: Ledger) -> None:
-    asked: dict[str, int] = {}
-
-    def respond(exchange: Exchange) -> None:
-        if exchange.request.method == "POST":
-            text: str = json.loads(exchange.request.body)["content"]["text"]
-            exchange.send(reply(200, {"messageId": f"id-{text}"}))
-            return
-        message_id = exchange.request.path.rsplit("/", 1)[-1]
-        asked[message_id] = asked.get(message_id, 0) + 1
-        state = "Sent" if message_id == "id-b" and asked[message_id] == 1 else "Delivered"
-        exchange.send(reply(200, {"messageId": message_id, "state": state}))
-
-    told: list[tuple[int, int]] = []
-    with Server(respond) as server, client(server.url) as ecall:
-        job = ledger.job("a", some("a", "b", "c"))
-        job.send(ecall)
-        assert job.track(ecall, timeout=0) == {"Delivered": 2, "Sent": 1}
-        assert job.track(ecall, on_progress=lambda *now: told.append(now)) == {"Delivered": 3}
-        assert job.track(ecall) == {"Delivered": 3}
-    assert asked == {"id-a": 1, "id-b": 2, "id-c": 1}
-    assert told[-1] == (3, 3)

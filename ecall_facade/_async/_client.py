@@ -99,6 +99,11 @@ class AsyncECall:
         self.messages = AsyncMessages(session)
         self.media = AsyncMediaFiles(session)
 
+    @property
+    def base_url(self) -> str:
+        """Where requests go, such as `https://rest.ecall.ch`."""
+        return self._session.account.base_url
+
     def with_options(
         self,
         *,

@@ -101,6 +101,11 @@ class ECall:
         self.messages = Messages(session)
         self.media = MediaFiles(session)
 
+    @property
+    def base_url(self) -> str:
+        """Where requests go, such as `https://rest.ecall.ch`."""
+        return self._session.account.base_url
+
     def with_options(
         self,
         *,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from ecall_facade import AsyncECall, ECall
-    from ecall_facade.bulk._turn import Claimed
+    from ecall_facade.bulk._claims import Claimed
 
 _ACCEPTED = Outcome(Verdict.ACCEPTED)
 
@@ -38,9 +38,9 @@ class ThreadCourier:
         for row in rows:
             try:
                 self._pool.submit(self._post, row)
-            except RuntimeError:  # the interpreter is shutting down, or can start no thread
+            except RuntimeError as error:  # the interpreter shuts down, or can start no thread
                 self._loop.put_back(row)
-                self._loop.stop()
+                self._loop.fail(error)
 
     def close(self) -> None:
         """Let the threads end."""
@@ -79,10 +79,10 @@ class TaskCourier:
         """Post rows, each at its time, without waiting for them; called from the loop's thread."""
         try:
             anyio.from_thread.run_sync(self._start, rows)
-        except RuntimeError:  # the event loop has ended
+        except RuntimeError as error:  # the event loop has ended
             for row in rows:
                 self._loop.put_back(row)
-            self._loop.stop()
+            self._loop.fail(error)
 
     def _start(self, rows: Sequence[Claimed]) -> None:
         for row in rows:

@@ -93,6 +93,8 @@ def _translate(error: DBAPIError) -> LedgerError:
         words = next((w for key, w in _POSTGRESQL_WORDS.items() if state.startswith(key)), None)
         is_temporary = state.startswith(_TEMPORARY_STATES) or error.connection_invalidated
         return LedgerError(words or _unforeseen(original, state), is_temporary=is_temporary)
+    if "invalid connection option" in str(original):
+        return LedgerError("The ledger's URL has an option that PostgreSQL does not know.")
     # psycopg has no state for a connection that was refused, or that broke.
     is_gone = error.connection_invalidated or type(original).__name__ == "OperationalError"
     words = _connection_words(str(original)) if is_gone else _unforeseen(original, "")

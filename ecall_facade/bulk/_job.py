@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-import anyio
 import anyio.to_thread
 import attrs
-from sqlalchemy import bindparam, text
+from sqlalchemy import text
 
-from ecall_facade.bulk._couriers import TaskCourier, ThreadCourier
+from ecall_facade._settings import Account
+from ecall_facade.bulk._export import export_rows
+from ecall_facade.bulk._options import (
+    GIVE_UP_AFTER,
+    check_concurrency,
+    check_timeout,
+    make_options,
+)
+from ecall_facade.bulk._origin import begin_at, check_origin, get_origin, origin_of, set_origin
+from ecall_facade.bulk._resolve import resolve_rows
 from ecall_facade.bulk._rows import Row, count_states, iterate_rows
 from ecall_facade.bulk._runs import recover
 from ecall_facade.bulk._schema import STATES, State
-from ecall_facade.bulk._sending import SendingLoop, SendOptions
-from ecall_facade.bulk._tracking import delivery_counts, track_deliveries
-from ecall_facade.bulk._turn import ClaimProtocol, Span
-from ecall_facade.errors import InvalidConfiguration, UsageError
+from ecall_facade.bulk._send import send_rows, send_rows_async
+from ecall_facade.bulk._tracking import (
+    Tracking,
+    count_deliveries,
+    track_deliveries,
+    track_deliveries_async,
+)
+from ecall_facade.bulk._turn import ClaimProtocol
+from ecall_facade.errors import UsageError
 
 if TYPE_CHECKING:
     from ecall_facade import AsyncECall, ECall
     from ecall_facade.bulk._database import Database
-
-MAX_CONCURRENCY = 100
-"""As many requests as one client has under way at a time."""
-_TICK = 0.1
-"""Seconds between two looks of the caller at what its sender does."""
-_LARGEST_SET = 500
+    from ecall_facade.bulk._reports import SendProgress, SendReport
+    from ecall_facade.bulk._resolve import Decision, Undecided
 
 Defer: TypeAlias = Callable[[int, int], object]
 """Puts a chunk into a queue: called with the job's id and the chunk's number."""
@@ -45,48 +50,6 @@ class Delayable(Protocol):
     def delay(self, job_id: int, chunk: int, /) -> object:
         """Put a chunk into the queue."""
         ...
-
-
-@attrs.frozen
-class SendProgress:
-    """How far a job has come.
-
-    Attributes:
-        counts: Rows of the job by state, as all senders together have brought them.
-        total: Rows of the job.
-        accepted: Rows that this call has had accepted.
-        rejected: Rows that this call has had rejected.
-        unknown: Rows whose outcome this call did not learn.
-        paused_for: Seconds for which the job pauses, if it does.
-    """
-
-    counts: Mapping[State, int]
-    total: int
-    accepted: int
-    rejected: int
-    unknown: int
-    paused_for: float
-
-
-@attrs.frozen
-class SendReport:
-    """What a call has brought.
-
-    Attributes:
-        counts: Rows of the job by state, as all senders together have brought them.
-        accepted: Rows that this call has had accepted.
-        rejected: Rows that this call has had rejected.
-        unknown: Rows whose outcome this call did not learn.
-        stopped: Why the job was stopped with rows pending, or None.
-        retry_in: Seconds after which a chunk is to be sent again, as the job pauses; else None.
-    """
-
-    counts: Mapping[State, int]
-    accepted: int
-    rejected: int
-    unknown: int
-    stopped: str | None = None
-    retry_in: float | None = None
 
 
 @attrs.frozen
@@ -143,7 +106,7 @@ class Job:
         Raises:
             LedgerError: The database cannot be used.
         """
-        return delivery_counts(self._database, self.id)
+        return count_deliveries(self._database, self.id)
 
     def rows(self, state: State | Iterable[State] | None = None) -> Iterator[Row]:
         """Iterate over the messages in order.
@@ -163,6 +126,7 @@ class Job:
         *,
         concurrency: int = 20,
         rate: float | None = None,
+        give_up_after: float = GIVE_UP_AFTER,
         on_progress: Callable[[SendProgress], object] | None = None,
     ) -> SendReport:
         """Send what is pending, each message at most once, and return when nothing is left to do.
@@ -175,40 +139,21 @@ class Job:
             client: Sends the messages, one request each, without retries of its own.
             concurrency: The most messages under way, 1 to 100; so many may be `unknown` after a kill.
             rate: Messages in a second, together with all senders of the ledger that give a rate.
+            give_up_after: Seconds without any connection to the service after which the job stops.
             on_progress: Called in this thread about ten times a second.
 
+        Returns:
+            What this call has brought; `stopped` says why messages are left pending.
+
         Raises:
-            UsageError: An argument cannot be used.
+            UsageError: An argument cannot be used, or the client is for another service than the
+                one that took messages of the job before.
             LedgerError: The database cannot be used; nothing is sent that it has not recorded.
         """
         _check_client(client, is_async=False)
-        options = make_options(concurrency, rate)
-        self._allow()
-        return self.send_by(client, options, on_progress)
-
-    def send_by(
-        self,
-        client: ECall,
-        options: SendOptions,
-        on_progress: Callable[[SendProgress], object] | None = None,
-    ) -> SendReport:
-        """Send as `send` does, by options that are checked already."""
-        loop = SendingLoop(self._database, self.id, options)
-        courier = ThreadCourier(client, loop, options.concurrency)
-        thread = threading.Thread(target=loop.run, args=(courier,), name="ecall-ledger")
-        watch = _Watch(self, loop, on_progress)
-        try:
-            thread.start()
-            while not loop.done.wait(_TICK):
-                watch.look()
-        except BaseException:
-            loop.stop()
-            if thread.is_alive():
-                thread.join()
-            raise
-        finally:
-            courier.close()
-        return self._report(loop, options)
+        options = make_options(concurrency, rate, give_up_after)
+        self._begin(client)
+        return send_rows(self._database, self.id, client, options, on_progress)
 
     async def send_async(
         self,
@@ -216,6 +161,7 @@ class Job:
         *,
         concurrency: int = 20,
         rate: float | None = None,
+        give_up_after: float = GIVE_UP_AFTER,
         on_progress: Callable[[SendProgress], object] | None = None,
     ) -> SendReport:
         """Send as `send` does, from a task of an event loop.
@@ -223,33 +169,9 @@ class Job:
         If the task is cancelled, messages under way are finished and recorded before it ends.
         """
         _check_client(client, is_async=True)
-        options = make_options(concurrency, rate)
-        await anyio.to_thread.run_sync(self._allow)
-        loop = SendingLoop(self._database, self.id, options)
-        watch = _Watch(self, loop, on_progress)
-        finished = anyio.Event()
-
-        async def work() -> None:
-            # A task of its own: what cancels the caller does not reach it.
-            with anyio.CancelScope(shield=True):
-                async with anyio.create_task_group() as posting:
-                    courier = TaskCourier(client, loop, posting)
-                    await anyio.to_thread.run_sync(
-                        loop.run, courier, limiter=anyio.CapacityLimiter(1)
-                    )
-                finished.set()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(work)
-            try:
-                while not finished.is_set():
-                    with anyio.move_on_after(_TICK):
-                        await finished.wait()
-                    watch.look()
-            except BaseException:
-                loop.stop()
-                raise
-        return await anyio.to_thread.run_sync(self._report, loop, options)
+        options = make_options(concurrency, rate, give_up_after)
+        await anyio.to_thread.run_sync(self._begin, client)
+        return await send_rows_async(self._database, self.id, client, options, on_progress)
 
     def track(
         self,
@@ -271,23 +193,41 @@ class Job:
             How many accepted messages are in each delivery state; "" for those without one.
 
         Raises:
-            UsageError: An argument cannot be used.
+            UsageError: An argument cannot be used, or the client is for another service than the
+                one that took the messages.
             APIError: The service refuses the account.
             LedgerError: The database cannot be used.
         """
         _check_client(client, is_async=False)
         check_concurrency(concurrency)
-        if timeout is not None and not 0 <= timeout < 1e7:
-            raise InvalidConfiguration("timeout must be a number of seconds, or None")
-        recover(self._database)
-        return track_deliveries(self._database, self.id, client, timeout, concurrency, on_progress)
+        check_timeout(timeout)
+        tracking = self._begin_tracking(client, timeout)
+        return track_deliveries(tracking, client, concurrency, on_progress)
+
+    async def track_async(
+        self,
+        client: AsyncECall,
+        *,
+        timeout: float | None = None,
+        concurrency: int = 10,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> dict[str, int]:
+        """Ask as `track` does, from a task of an event loop.
+
+        If the task is cancelled, what is known by then is recorded before it ends.
+        """
+        _check_client(client, is_async=True)
+        check_concurrency(concurrency)
+        check_timeout(timeout)
+        tracking = await anyio.to_thread.run_sync(self._begin_tracking, client, timeout)
+        return await track_deliveries_async(tracking, client, concurrency, on_progress)
 
     def resolve(
         self,
-        to: Literal["pending", "accepted", "rejected"],
+        to: Decision,
         *,
         rows: Iterable[int] | None = None,
-        state: Literal["unknown", "rejected"] = "unknown",
+        state: Undecided = "unknown",
     ) -> int:
         """Decide what becomes of messages whose outcome is unknown, or that were rejected.
 
@@ -304,38 +244,8 @@ class Job:
             UsageError: An argument cannot be used, or the text was forgotten.
             LedgerError: The database cannot be used.
         """
-        if to not in ("pending", "accepted", "rejected"):
-            raise UsageError("resolve takes 'pending' (send again), 'accepted' or 'rejected'")
-        if state not in ("unknown", "rejected"):
-            raise UsageError("Only messages that are 'unknown' or 'rejected' can be resolved")
         recover(self._database)
-        positions = None if rows is None else sorted(set(rows))
-        with self._database.write() as connection:
-            is_forgotten = connection.execute(
-                text("SELECT is_forgotten FROM ecall_job WHERE id = :job"), {"job": self.id}
-            ).scalar_one()
-            if is_forgotten and to == "pending":
-                raise UsageError("The job's numbers and texts were forgotten: it cannot be sent")
-            changes = {
-                "to": to,
-                "state": state,
-                "job": self.id,
-                "reason": None if to == "pending" else f"resolved as {to} by a person",
-            }
-            every = (
-                "UPDATE ecall_message SET state = :to, run_id = NULL, reason = :reason,"
-                " recorded_at = {now} WHERE job_id = :job AND state = :state"
-            )
-            if positions is None:
-                return connection.execute(self._database.sql(every), changes).rowcount
-            some = self._database.sql(every + " AND position IN :positions").bindparams(
-                bindparam("positions", expanding=True)
-            )
-            count = 0
-            for begin in range(0, len(positions), _LARGEST_SET):
-                part = positions[begin : begin + _LARGEST_SET]
-                count += connection.execute(some, {**changes, "positions": part}).rowcount
-            return count
+        return resolve_rows(self._database, self.id, to, rows, state)
 
     def export(self, to: str | os.PathLike[str] | IO[str]) -> int:
         """Write all messages with their states as CSV, without the texts.
@@ -350,12 +260,7 @@ class Job:
             LedgerError: The database cannot be used.
             OSError: The file cannot be written.
         """
-        if isinstance(to, (str, os.PathLike)):
-            path = Path(to)
-            # The mark at the beginning lets Excel read umlauts.
-            with open(path, "w", encoding="utf-8-sig", newline="", opener=_open_for_owner) as file:
-                return self._export(file)
-        return self._export(to)
+        return export_rows(self.rows(), to)
 
     def enqueue(self, defer: Defer | Delayable) -> int:
         """Put each chunk that has pending messages into a queue; as often as one likes.
@@ -387,111 +292,52 @@ class Job:
             put(self.id, int(number))
         return len(numbers)
 
-    def span_of(self, chunk: int) -> Span:
-        """Return the rows of a chunk."""
-        first = chunk * self.chunk_size
-        return Span(first, first + self.chunk_size)
+    @property
+    def base_url(self) -> str | None:
+        """The service that the job was first sent by, "loopback" for one on this machine, or None.
+
+        Raises:
+            LedgerError: The database cannot be used.
+        """
+        return get_origin(self._database, self.id)
+
+    def set_base_url(self, base_url: str) -> None:
+        """Say that the service has another address now; `send` and `track` refuse another one.
+
+        Only a person can know that it is the same service, which has the messages that were sent.
+
+        Args:
+            base_url: As the client has it, such as `https://rest.ecall.ch`.
+
+        Raises:
+            InvalidConfiguration: It is no URL of a service.
+            LedgerError: The database cannot be used.
+        """
+        account = Account.of("-", "-", base_url)
+        set_origin(self._database, self.id, origin_of(account.base_url))
+
+    def _begin(self, client: ECall | AsyncECall) -> None:
+        """Let the job go on, as a person asks for it, with the service that it was begun with."""
+        begin_at(self._database, self.id, client)
+        self._allow()
 
     def _allow(self) -> None:
-        """Let the job go on: a person asks for it."""
         with self._database.write() as connection:
-            ClaimProtocol(self._database, self.id).allow(connection)
+            ClaimProtocol(self._database, self.id).pauses.allow(connection)
 
-    def _report(self, loop: SendingLoop, options: SendOptions) -> SendReport:
-        if loop.error is not None:
-            raise loop.error
-        tally = loop.tally
-        is_paused = options.longest_pause is not None and tally.paused_for > options.longest_pause
-        return SendReport(
-            counts=self.counts(),
-            accepted=tally.accepted,
-            rejected=tally.rejected,
-            unknown=tally.unknown,
-            stopped=tally.stopped,
-            retry_in=tally.paused_for if is_paused and not tally.stopped else None,
-        )
-
-    def _export(self, file: IO[str]) -> int:
-        writer = csv.writer(file)
-        writer.writerow(
-            ["line", "to", "channel", "sender", "reference", "state", "message_id", "reason",
-             "delivery"]
-        )  # fmt: skip
-        count = 0
-        for row in self.rows():
-            writer.writerow(
-                [
-                    row.line if row.line is not None else row.position + 1,
-                    row.to,
-                    row.channel,
-                    _for_spreadsheet(row.sender),
-                    _for_spreadsheet(row.reference),
-                    row.state,
-                    _for_spreadsheet(row.message_id),
-                    _for_spreadsheet(row.reason),
-                    row.delivery.value if row.delivery else None,
-                ]
-            )
-            count += 1
-        return count
-
-
-class _Watch:
-    """Tells the caller how far its job has come; counting a large one is not done at every look."""
-
-    def __init__(
-        self, job: Job, loop: SendingLoop, on_progress: Callable[[SendProgress], object] | None
-    ) -> None:
-        self._job = job
-        self._loop = loop
-        self._tell = on_progress
-        self._counts: dict[State, int] = {}
-        self._next_count = 0.0
-
-    def look(self) -> None:
-        if self._tell is None:
-            return
-        now = time.monotonic()
-        if now >= self._next_count:
-            self._counts = self._job.counts()
-            self._next_count = time.monotonic() + 20 * (time.monotonic() - now)
-        tally = self._loop.tally
-        self._tell(
-            SendProgress(
-                counts=dict(self._counts),
-                total=len(self._job),
-                accepted=tally.accepted,
-                rejected=tally.rejected,
-                unknown=tally.unknown,
-                paused_for=tally.paused_for,
-            )
-        )
-
-
-def make_options(concurrency: int, rate: float | None) -> SendOptions:
-    """Return the options of a call that sends.
-
-    Raises:
-        InvalidConfiguration: One of them cannot work.
-    """
-    check_concurrency(concurrency)
-    is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
-    if rate is not None and not (is_number and 0 < rate < 1e6):
-        raise InvalidConfiguration("rate must be a positive number of messages in a second")
-    return SendOptions(concurrency=concurrency, rate=rate)
-
-
-def check_concurrency(concurrency: object) -> None:
-    """Refuse a concurrency that cannot work."""
-    if type(concurrency) is not int or not 1 <= concurrency <= MAX_CONCURRENCY:
-        raise InvalidConfiguration(f"concurrency must be a whole number, 1 to {MAX_CONCURRENCY}")
+    def _begin_tracking(self, client: ECall | AsyncECall, timeout: float | None) -> Tracking:
+        check_origin(self._database, self.id, client)
+        recover(self._database)
+        return Tracking(self._database, self.id, timeout)
 
 
 def _check_client(client: object, *, is_async: bool) -> None:
     from ecall_facade import AsyncECall, ECall
 
     if isinstance(client, AsyncECall) and not is_async:
-        raise UsageError("The client is an AsyncECall: use await job.send_async(…), or an ECall")
+        raise UsageError(
+            "The client is an AsyncECall: await job.send_async(…) or job.track_async(…)"
+        )
     if not isinstance(client, AsyncECall if is_async else ECall):
         raise UsageError(f"The client must be an {'AsyncECall' if is_async else 'ECall'}")
 
@@ -503,12 +349,3 @@ def _read_states(state: State | Iterable[State] | None) -> tuple[State, ...]:
     if not chosen or set(chosen) - set(STATES):
         raise UsageError(f"state must be one of {', '.join(STATES)}")
     return chosen
-
-
-def _for_spreadsheet(value: str | None) -> str | None:
-    """Return a value that a spreadsheet does not take for a formula."""
-    return f"'{value}" if value and value[0] in "=+-@\t\r" else value
-
-
-def _open_for_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

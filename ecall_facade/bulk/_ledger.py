@@ -13,12 +13,16 @@ import attrs
 from sqlalchemy import select, text
 
 from ecall_facade.bulk import _schema
+from ecall_facade.bulk._claims import Span
 from ecall_facade.bulk._database import Database
 from ecall_facade.bulk._errors import LedgerError
-from ecall_facade.bulk._job import Job, JobFacts, SendReport, check_concurrency, make_options
+from ecall_facade.bulk._job import Job, JobFacts
 from ecall_facade.bulk._load import digest_of, insert_job, load
+from ecall_facade.bulk._options import GIVE_UP_AFTER, make_options
+from ecall_facade.bulk._origin import begin_at
 from ecall_facade.bulk._runs import recover
 from ecall_facade.bulk._seen import LedgerSeen
+from ecall_facade.bulk._send import send_rows
 from ecall_facade.bulk._tracking import Report, write_reports
 from ecall_facade.errors import InvalidConfiguration, UsageError
 from ecall_facade.numbers import check_region
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from ecall_facade import ECall
     from ecall_facade.bulk._message import Message
+    from ecall_facade.bulk._reports import SendReport
     from ecall_facade.webhooks import ReceivedMessage, StatusUpdate, UnknownEvent
 
 _LARGEST_CHUNK = 100_000
@@ -149,6 +154,7 @@ class Ledger:
         *,
         concurrency: int = 20,
         rate: float | None = None,
+        give_up_after: float = GIVE_UP_AFTER,
         longest_pause: float = 5.0,
     ) -> SendReport:
         """Send the pending messages of one chunk: what a task of any queue calls.
@@ -161,22 +167,25 @@ class Ledger:
             chunk: The chunk's number, from 0, as `job.enqueue` hands it out.
             concurrency: The most messages under way.
             rate: Messages in a second, together with all senders of the ledger that give a rate.
+            give_up_after: Seconds without any connection to the service after which the job stops.
             longest_pause: Seconds; if the service asks for a longer pause, the call ends, and
                 `retry_in` of its report says when the chunk is to be sent again.
 
         Raises:
-            UsageError: There is no such job, or an argument cannot be used.
+            UsageError: There is no such job, an argument cannot be used, or the client is for
+                another service than the one that took messages of the job before.
             LedgerError: The database cannot be used; the chunk can be sent again.
         """
-        check_concurrency(concurrency)
+        options = make_options(concurrency, rate, give_up_after)
         with self._database.read() as connection:
             job = Job(self._database, _facts(connection, _schema.job.c.id == job_id))
         if type(chunk) is not int or not 0 <= chunk * job.chunk_size < max(len(job), 1):
             raise UsageError(f"Job {job.id} has no chunk {chunk!r}")
-        options = attrs.evolve(
-            make_options(concurrency, rate), span=job.span_of(chunk), longest_pause=longest_pause
-        )
-        return job.send_by(client, options)
+        begin_at(self._database, job.id, client)
+        first = chunk * job.chunk_size
+        span = Span(first, first + job.chunk_size)
+        options = attrs.evolve(options, span=span, longest_pause=longest_pause)
+        return send_rows(self._database, job.id, client, options)
 
     def recover(self) -> int:
         """Make messages of senders that have died `unknown`; return how many there were.

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ecall_facade._settings import SENDER_NAMES
 from ecall_facade.bulk import _schema
+from ecall_facade.bulk._check import check_message
 from ecall_facade.bulk._message import Message
 from ecall_facade.bulk._problems import InvalidMessages, RowProblem
-from ecall_facade.errors import InvalidNumber, UsageError
-from ecall_facade.numbers import RawAddress, normalize, normalize_sender
-from ecall_facade.text import check_text
+from ecall_facade.errors import UsageError
+from ecall_facade.numbers import RawAddress
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ecall_facade.bulk._database import Database
 
-_CHANNELS: dict[str, str] = {name: channel.value for channel, name in SENDER_NAMES.items()}
 _BATCH = 2000
-_LONGEST_REFERENCE = 1000
 _encode = json.JSONEncoder(default=repr).encode
 
 
@@ -136,69 +133,20 @@ def _checked(
         if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError("messages must be an iterable of Message, as read_messages returns")
         digest.add(message)
-        reasons: list[str] = []
-        row = check_message(message, region, reasons)
-        if row is None:
+        checked = check_message(message, region)
+        if isinstance(checked, str):
             line = message.line if message.line is not None else digest.count
-            problems.append(RowProblem(message.source, line, "; ".join(reasons)))
-            row = {}
-        yield row
-
-
-def check_message(message: Message, region: str, reasons: list[str]) -> dict[str, object] | None:
-    """Return a message's row, or None and add the reasons why it cannot be sent."""
-    channel = _CHANNELS.get(message.channel)
-    if channel is None:
-        reasons.append(f"channel is none of {', '.join(_CHANNELS)}")
-        return None
-    recipient = _read(reasons, "to", lambda: normalize(message.to, region))
-    sender = message.sender
-    if sender is not None:
-        _read(reasons, "sender", lambda: normalize_sender(sender, channel, region))
-    _read(reasons, "text", lambda: _check_words(message.text, channel))
-    if message.reference is not None:
-        _read(reasons, "reference", lambda: _check_reference(message.reference))
-    if reasons or recipient is None:
-        return None
-    return {
-        "line": message.line,
-        "fingerprint": _fingerprint(message.channel, recipient, message.text),
-        "recipient": recipient,
-        "is_raw": isinstance(message.to, RawAddress),
-        "channel": message.channel,
-        "text": message.text,
-        "sender": sender,
-        "reference": message.reference,
-        "state": "pending",
-    }
-
-
-def _read(reasons: list[str], field: str, read: Callable[[], object]) -> str | None:
-    try:
-        value = read()
-    except InvalidNumber as error:
-        reason = error.problems[0].reason if error.problems else str(error)
-        reasons.append(f"{field} cannot be a number: {reason}")
-    except UsageError as error:
-        reasons.append(f"{field} cannot be sent: {error}")
-    else:
-        return value if isinstance(value, str) else ""
-    return None
-
-
-def _check_words(words: object, channel: str) -> None:
-    check_text(words, channel)
-    if isinstance(words, str) and "\0" in words:
-        raise UsageError("it contains a NUL character")
-
-
-def _check_reference(reference: object) -> None:
-    if not isinstance(reference, str) or len(reference) > _LONGEST_REFERENCE:
-        raise UsageError(f"it must be a str of at most {_LONGEST_REFERENCE} characters")
-    if "\0" in reference or any("\ud800" <= sign <= "\udfff" for sign in reference):
-        raise UsageError("it contains a NUL character, or an unpaired surrogate")
-
-
-def _fingerprint(channel: str, recipient: str, words: str) -> bytes:
-    parts = f"{channel}\0{recipient}\0{words}".encode()
-    return hashlib.blake2b(parts, digest_size=16).digest()
+            problems.append(RowProblem(message.source, line, checked))
+            yield {}
+            continue
+        yield {
+            "line": message.line,
+            "fingerprint": checked.fingerprint,
+            "recipient": checked.recipient,
+            "is_raw": isinstance(message.to, RawAddress),
+            "channel": message.channel,
+            "text": message.text,
+            "sender": message.sender,
+            "reference": message.reference,
+            "state": "pending",
+        }

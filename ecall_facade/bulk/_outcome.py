@@ -51,12 +51,14 @@ class Outcome:
         reason: Why, without the text and the whole number.
         retry_after: Seconds that the service asked to pause, or None.
         is_unreachable: Whether the service could not be reached at all.
+        status_code: The HTTP status of a stop, or None if nothing was sent.
     """
 
     verdict: Verdict
     reason: str | None = None
     retry_after: float | None = None
     is_unreachable: bool = False
+    status_code: int | None = None
 
 
 def outcome_of(error: ECallError | None) -> Outcome:
@@ -78,7 +80,7 @@ def outcome_of(error: ECallError | None) -> Outcome:
     if error.status_code == 429:
         return Outcome(Verdict.PAUSE, reason, error.retry_after)
     if error.status_code in _STOPPING_STATUSES or is_about_sender(error):
-        return Outcome(Verdict.STOP, reason)
+        return Outcome(Verdict.STOP, reason, status_code=error.status_code)
     if error.status_code in _REJECTING_STATUSES:
         return Outcome(Verdict.REJECTED, reason)
     return Outcome(Verdict.UNKNOWN, reason)

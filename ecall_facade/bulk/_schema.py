@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 1
+VERSION = 2
 """Of the schema; a ledger of another version is refused."""
 
 State: TypeAlias = Literal["pending", "sending", "accepted", "rejected", "unknown", "duplicate"]
@@ -47,8 +47,18 @@ job = Table(
     Column("created_at", Float(53), nullable=False),
     Column("paused_until", Float(53)),
     Column("pause_seconds", Float(53)),
+    Column("pause_cause", Text),
+    Column("pause_reason", Text),
     Column("pauses", Integer, nullable=False, server_default="0"),  # since a send was answered
-    Column("stopped", Text),  # the reason
+    Column(
+        "unreachable_since", Float(53)
+    ),  # when the first of them began, if none was the service's wish
+    Column("stop_cause", Text),
+    Column("stop_reason", Text),
+    Column("stop_status", Integer),
+    Column(
+        "base_url", Text
+    ),  # of the service that its messages went to; "loopback" for this machine
     Column("is_forgotten", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
 )

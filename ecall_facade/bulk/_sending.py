@@ -17,24 +17,19 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from ecall_facade.bulk._claims import Claimed, Room
 from ecall_facade.bulk._errors import LedgerError
 from ecall_facade.bulk._outcome import Outcome, Verdict, outcome_of
+from ecall_facade.bulk._pauses import PauseRequest
+from ecall_facade.bulk._reports import JobStop
 from ecall_facade.bulk._runs import Run, recover
-from ecall_facade.bulk._turn import (
-    Backoff,
-    Claimed,
-    ClaimProtocol,
-    Pause,
-    Result,
-    Room,
-    SenderLost,
-    Span,
-    Turn,
-)
+from ecall_facade.bulk._turn import ClaimProtocol, Result, SenderLost, Turn
 from ecall_facade.errors import ECallError
 
 if TYPE_CHECKING:
     from ecall_facade.bulk._database import Database
+    from ecall_facade.bulk._options import SendOptions
+    from ecall_facade.bulk._reports import JobPause, StopCause
 
 _log = logging.getLogger("ecall_facade.bulk")
 _LOOK_AGAIN = 5.0
@@ -45,27 +40,6 @@ _POLITE = 0.01
 """Seconds; left to other senders on SQLite, whose waiting is not in order, so that none starves."""
 _MOST_UNKNOWN = 100
 """Unknown outcomes one after the other, without any other in between, that stop a job."""
-
-
-@attrs.frozen
-class SendOptions:
-    """How a job is sent.
-
-    Attributes:
-        concurrency: The most rows that one call has under way.
-        rate: Messages in a second, of all senders of the ledger that give a rate; None for no limit.
-        span: The rows to be sent: a whole job, or a chunk.
-        longest_pause: Seconds; a longer pause of the job ends the call. None: it is waited out.
-        backoff: Pauses where the service does not ask for one.
-        patience: Seconds for which a database that went away is waited for.
-    """
-
-    concurrency: int = 20
-    rate: float | None = None
-    span: Span = attrs.field(factory=lambda: Span(0))
-    longest_pause: float | None = None
-    backoff: Backoff = attrs.field(factory=Backoff)
-    patience: float = 120.0
 
 
 class Courier(Protocol):
@@ -83,8 +57,8 @@ class Tally:
     accepted: int = 0
     rejected: int = 0
     unknown: int = 0
-    paused_for: float = 0.0
-    stopped: str | None = None
+    pause: JobPause | None = None
+    stopped: JobStop | None = None
 
     def add(self, results: Sequence[Result]) -> None:
         """Count results that were recorded."""
@@ -237,8 +211,8 @@ class SendingLoop:
 
     def _count(self, results: Sequence[Result], turn: Turn) -> None:
         self.tally.add(results)
-        self.tally.stopped = turn.stopped or self.tally.stopped
-        self.tally.paused_for = turn.wait if turn.is_paused else 0.0
+        self.tally.stopped = turn.stop or self.tally.stopped
+        self.tally.pause = turn.pause
         held = sum(1 for result in results if result.pause or result.stop)
         if held:
             with self._holds_lock:
@@ -247,11 +221,11 @@ class SendingLoop:
     def _is_over(self, turn: Turn) -> bool:
         if self._under_way or self._unrecorded or not self._results.empty():
             return False
-        if self._stopping.is_set() or turn.stopped:
+        if self._stopping.is_set() or turn.stop:
             return True
-        if turn.is_paused:
+        if turn.pause:
             longest = self._options.longest_pause
-            return longest is not None and turn.wait > longest
+            return longest is not None and turn.pause.seconds > longest
         return turn.is_exhausted
 
     def _wait_for_results(self, turn: Turn) -> None:
@@ -287,7 +261,7 @@ class SendingLoop:
                 f"The outcome of the last {_MOST_UNKNOWN} messages is unknown, one after the other."
                 f" The last one: {result.reason}"
             )
-            result = attrs.evolve(result, stop=reason)
+            result = attrs.evolve(result, stop=JobStop("unknown outcomes", reason))
             with self._holds_lock:
                 self._holds += 1
         self._unrecorded.append(result)
@@ -347,8 +321,10 @@ def _result_of(row: Claimed, outcome: Outcome, message_id: str | None) -> Result
     if verdict is Verdict.UNKNOWN:
         return Result(row.run_id, row.position, "unknown", reason=reason)
     if verdict is Verdict.STOP:
-        return Result(row.run_id, row.position, "pending", stop=reason or "refused")
-    pause = Pause(outcome.retry_after, outcome.is_unreachable, reason or "")
+        cause: StopCause = "usage" if outcome.status_code is None else "refused"
+        stop = JobStop(cause, reason or "", outcome.status_code)
+        return Result(row.run_id, row.position, "pending", stop=stop)
+    pause = PauseRequest(outcome.retry_after, outcome.is_unreachable, reason or "")
     return Result(row.run_id, row.position, "pending", pause=pause)
 
 

@@ -22,8 +22,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from ecall_facade import ECall
 from ecall_facade.bulk._errors import LedgerError
-from ecall_facade.bulk._job import make_options
 from ecall_facade.bulk._ledger import Ledger
+from ecall_facade.bulk._options import make_options
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -97,7 +97,7 @@ def register(
             countdown = min(_LEDGER_COUNTDOWN, longest)
             raise task.retry(exc=error, countdown=countdown) from None
         if report.stopped is not None:
-            _log.error("Job %d is stopped: %s", job_id, report.stopped)
+            _log.error("Job %d is stopped: %s", job_id, report.stopped.reason)
         elif report.retry_in is not None:
             raise task.retry(countdown=min(report.retry_in, longest))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import warnings
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from ecall_facade._json import JSON
-    from ecall_facade.bulk import Message, Messages, RowProblem
+    from ecall_facade.bulk import CheckedMessage, Message, Messages, RowProblem
+    from ecall_facade.text import Measurement
 
 _MOST_NAMED = 20
 _FIRST_EXAMPLES = 2
@@ -150,7 +152,6 @@ class Survey:
     problems: list[RowProblem] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     remarks: tuple[str, ...] = ()
-    digest: str = ""
 
     @property
     def messages(self) -> int:
@@ -162,18 +163,13 @@ class Survey:
         """Pages of all SMS."""
         return sum(channel.pages for channel in self.channels.values())
 
-    def add(self, channel: str, text: str) -> int | None:
-        """Count a message that is to be sent; return the pages of an SMS."""
-        from ecall_facade.text import measure
-
+    def add(self, channel: str, size: Measurement | None) -> None:
+        """Count a message that is to be sent; only an SMS has a size."""
         of_channel = self.channels.setdefault(channel, ChannelSurvey())
         of_channel.messages += 1
-        if channel != "sms":
-            return None
-        size = measure(text)
-        of_channel.pages += size.pages
-        of_channel.in_ucs2 += size.encoding == "UCS-2"
-        return size.pages
+        if size is not None:
+            of_channel.pages += size.pages
+            of_channel.in_ucs2 += size.encoding == "UCS-2"
 
     def to_json(self) -> dict[str, JSON]:
         """Return the numbers for programs."""
@@ -208,63 +204,60 @@ class Survey:
 
 def survey_file(messages: Messages, region: str) -> Survey:
     """Read a file to its end, and check every message as the ledger will."""
-    from ecall_facade.bulk import RowProblem
-    from ecall_facade.bulk._load import Digest, check_message
+    from ecall_facade.bulk import RowProblem, check_messages
 
     survey = Survey()
-    digest = Digest()
-    known: set[object] = set()
-    recipients: set[object] = set()
-    longest: Example | None = None
+    recipients: set[str] = set()
+    longest: CheckedMessage | None = None
     with quiet(), _waiting(f"Reading {messages.source}"):
-        for found in messages.rows():
+        for found in check_messages(messages, region=region):
             if isinstance(found, RowProblem):
                 survey.problems.append(found)
                 survey.rows += found.line is not None
                 continue
             survey.rows += 1
-            digest.add(found)
-            reasons: list[str] = []
-            row = check_message(found, region, reasons)
-            if row is None:
-                problem = RowProblem(found.source, found.line, "; ".join(reasons))
-                survey.problems.append(problem)
-                continue
-            if row["fingerprint"] in known:
+            if found.is_duplicate:
                 survey.duplicates += 1
                 continue
-            known.add(row["fingerprint"])
-            recipients.add(row["recipient"])
-            if found.sender is None:
-                survey.without_sender.add(found.channel)
-            pages = survey.add(found.channel, found.text)
+            recipients.add(found.recipient)
+            if found.message.sender is None:
+                survey.without_sender.add(found.message.channel)
+            survey.add(found.message.channel, found.size)
             if len(survey.examples) < _FIRST_EXAMPLES:
-                survey.examples.append(_example(found, str(row["recipient"]), pages))
-            elif longest is None or len(found.text) > len(longest.text):
-                longest = _example(found, str(row["recipient"]), pages)
+                survey.examples.append(_make_example(found))
+            elif longest is None or len(found.message.text) > len(longest.message.text):
+                longest = found
     if longest is not None:
-        survey.examples.append(longest)
+        survey.examples.append(_make_example(longest))
     survey.recipients = len(recipients)
     survey.remarks = messages.remarks
-    survey.digest = digest.hexdigest()
     return survey
 
 
-def _example(message: Message, recipient: str, pages: int | None) -> Example:
-    text = mask_numbers_in(message.text)
-    return Example(message.line or 0, message.channel, mask(recipient), text, pages)
+def _make_example(found: CheckedMessage) -> Example:
+    return Example(
+        row=found.message.line or 0,
+        channel=found.message.channel,
+        to=mask(found.recipient),
+        text=mask_numbers_in(found.message.text),
+        pages=None if found.size is None else found.size.pages,
+    )
 
 
-def unchanged(messages: Iterable[Message], survey: Survey) -> Iterator[Message]:
-    """Yield the messages of a file again, and refuse them if they are others than before."""
-    from ecall_facade.bulk._load import Digest
+def hash_file(file: Path) -> str:
+    """Return a hash of a file, by which a change of it is noticed."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise usage_error(f"{file.name} cannot be read: {error.strerror}") from None
 
-    digest = Digest()
+
+def unchanged(messages: Iterable[Message], file: Path, digest: str) -> Iterator[Message]:
+    """Yield the messages of a file again, and refuse them if it is not the same file any more."""
     with quiet():
-        for message in messages:
-            digest.add(message)
-            yield message
-    if digest.hexdigest() != survey.digest:
+        yield from messages
+    if hash_file(file) != digest:
         raise usage_error("The file was changed meanwhile: nothing was stored or sent, start again")
 
 

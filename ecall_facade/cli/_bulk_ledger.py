@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from ecall_facade._json import JSON
-    from ecall_facade.bulk import Job, Ledger, Row
-    from ecall_facade.bulk._schema import State
+    from ecall_facade.bulk import Job, Ledger, Row, State
 
 LedgerUrl: TypeAlias = Annotated[
     str,

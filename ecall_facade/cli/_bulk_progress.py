@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import Task
 
-    from ecall_facade.bulk import SendProgress
-    from ecall_facade.bulk._schema import State
+    from ecall_facade.bulk import JobPause, SendProgress, State
 
     Show: TypeAlias = Callable[[SendProgress], None]
 
 _OPEN: tuple[State, ...] = ("pending", "sending")
+_PAUSES = {"busy": "as the service asks", "unreachable": "no connection"}
 _LEAST_PAUSE = 0.5
 """Seconds; shorter pauses are not worth a word."""
 
@@ -37,7 +37,7 @@ def sending_progress(counts: Mapping[State, int]) -> Generator[Show, None, None]
     with _make_bars("Sending", _SendingText()) as bars:
         total = sum(counts.values()) - counts["duplicate"]
         done = total - sum(counts[state] for state in _OPEN)
-        task = bars.add_task("Sending", total=total, completed=done, counts=counts, paused=0.0)
+        task = bars.add_task("Sending", total=total, completed=done, counts=counts, pause=None)
 
         def show(progress: SendProgress) -> None:
             # Counting a large job takes long, so that what this command has done may be ahead.
@@ -47,7 +47,7 @@ def sending_progress(counts: Mapping[State, int]) -> Generator[Show, None, None]
                 task,
                 completed=max(own, now) if progress.counts else own,
                 counts=progress.counts,
-                paused=progress.paused_for,
+                pause=progress.pause,
             )
 
         yield show
@@ -75,10 +75,16 @@ class _Pauses:
         self._is_paused = False
 
     def show(self, progress: SendProgress) -> None:
-        is_paused = progress.paused_for > _LEAST_PAUSE
-        if is_paused and not self._is_paused:
-            write_note(f"The job pauses for {progress.paused_for:.0f} s, then goes on by itself")
-        self._is_paused = is_paused
+        pause = _worth_telling(progress.pause)
+        if pause is not None and not self._is_paused:
+            write_note(
+                f"The job pauses for {pause.seconds:.0f} s, then goes on by itself: {pause.reason}"
+            )
+        self._is_paused = pause is not None
+
+
+def _worth_telling(pause: JobPause | None) -> JobPause | None:
+    return pause if pause is not None and pause.seconds > _LEAST_PAUSE else None
 
 
 class _SendingText:
@@ -86,10 +92,10 @@ class _SendingText:
 
     def __call__(self, task: Task) -> str:
         counts: Mapping[str, int] = task.fields["counts"]
-        paused: float = task.fields["paused"]
+        pause = _worth_telling(task.fields["pause"])
         words: list[str] = []
-        if paused > _LEAST_PAUSE:
-            words.append(f"pauses {paused:.0f} s")
+        if pause is not None:
+            words.append(f"pauses {pause.seconds:.0f} s, {_PAUSES[pause.cause]}")
         elif task.speed and not task.finished:
             words.append(f"{task.speed:,.0f}/s")
             if task.time_remaining is not None:

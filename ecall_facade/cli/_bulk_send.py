@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import logging
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+import attrs
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from ecall_facade.cli import _signals
 from ecall_facade.cli._bulk_file import (
     FILE_DEFAULTS,
     File,
     FileOptions,
-    Survey,
+    hash_file,
     open_file,
-    quiet,
-    refuse_problems,
-    survey_file,
     unchanged,
 )
 from ecall_facade.cli._bulk_ledger import (
@@ -30,9 +28,9 @@ from ecall_facade.cli._bulk_ledger import (
     counts_to_json,
     describe_ledger,
     format_counts,
-    is_missing,
     open_ledger,
 )
+from ecall_facade.cli._bulk_plan import Plan, ask, make_plan
 from ecall_facade.cli._bulk_progress import sending_progress
 from ecall_facade.cli._failures import Exit, Failure, to_failure, usage_error
 from ecall_facade.cli._output import write_failure, write_json, write_line, write_note
@@ -44,13 +42,18 @@ if TYPE_CHECKING:
 
     from ecall_facade import ECall
     from ecall_facade._json import JSON
-    from ecall_facade.bulk import Job, Ledger, Messages, SendProgress, SendReport
-    from ecall_facade.bulk._schema import State
+    from ecall_facade.bulk import Job, JobStop, SendProgress, State, StopCause
 
 _LOOK_AGAIN = 0.5
 """Seconds between two looks at rows that another command is sending."""
 _SIMULATED = " (sandbox)"
-_UNREACHABLE = "No connection to the service"
+_STOP_CODES: dict[StopCause, Exit] = {
+    "refused": Exit.REJECTED,
+    "unreachable": Exit.NOT_SENT,
+    "usage": Exit.USAGE,
+    "unknown outcomes": Exit.FAILED,
+}
+"""Exit codes of a job that stopped before this command texted anybody."""
 
 app = App(
     name="send",
@@ -64,7 +67,10 @@ twice. Messages of which nobody knows whether they arrived are "unknown", and ar
 show --state unknown` and `ecall bulk resolve`.
 
 If the service asks for a pause, the job pauses and goes on by itself. If it refuses the account or the sender, or \
-cannot be reached for minutes, the job stops, and what was not sent stays pending.
+cannot be reached for --give-up-after seconds, the job stops, and what was not sent stays pending.
+
+A job belongs to the service that it was begun with: another ECALL_BASE_URL is refused, unless --other-base-url says \
+that it is the same service at another address.
 
 The ledger holds numbers and texts, and is readable for you only. It is FILE.ledger.db beside the file unless --ledger \
 says otherwise. Several jobs may share a ledger. With --sandbox the job is another one, NAME (sandbox), so that a \
@@ -81,15 +87,41 @@ Examples:
 )
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
-class _Plan:
-    """What is to be sent, and where that is recorded."""
+class SendOptions:
+    """How fast messages are sent, when to give up, and by which service."""
 
-    ledger: str
-    is_new: bool
-    pending: int
-    pages: int
-    lines: list[str]
+    concurrency: Annotated[
+        int,
+        Parameter(
+            help="Most messages under way, 1 to 100; default 20.",
+            validator=Number(gte=1, lte=100),
+        ),
+    ] = 20
+    rate: Annotated[
+        float | None,
+        Parameter(
+            help="Most messages in a second, of all commands that give a rate.",
+            validator=Number(gt=0, lt=1e6),
+        ),
+    ] = None
+    give_up_after: Annotated[
+        float,
+        Parameter(
+            help="Seconds without any connection after which the job stops; default 300.",
+            validator=Number(gte=0, lt=1e7),
+        ),
+    ] = 300
+    other_base_url: Annotated[
+        bool,
+        Parameter(
+            help="The service has another address than when the job was begun; it is the same one.",
+        ),
+    ] = False
+
+
+SEND_DEFAULTS = SendOptions()
 
 
 @app.default
@@ -105,21 +137,12 @@ def send(
         ),
     ] = None,
     job: Annotated[str | None, Parameter(help="Name of the job; default the file's.")] = None,
-    concurrency: Annotated[
-        int, Parameter(help="Most messages under way, 1 to 100; default 20.")
-    ] = 20,
-    rate: Annotated[
-        float | None,
-        Parameter(help="Most messages in a second, of all commands that give a rate."),
-    ] = None,
+    how: SendOptions = SEND_DEFAULTS,
     yes: Yes = False,
     options: Options = DEFAULTS,
 ) -> Exit:
     """Send the messages of a file, each at most once."""
     check_extra()
-    from ecall_facade.bulk._job import make_options
-
-    make_options(concurrency, rate)  # before anybody is asked
     messages = open_file(file, file_options)
     name = (job if job is not None else file.name) + (_SIMULATED if options.sandbox else "")
     url = ledger if ledger is not None else str(file.with_name(f"{file.name}.ledger.db"))
@@ -128,113 +151,31 @@ def send(
         raise usage_error(f"{file.name} is not there, or not a file")
     region = file_options.region
     with open_client(options, region) as ecall:
-        plan, survey = _make_plan(url, name, messages, region, ecall)
+        digest = hash_file(file)
+        plan, survey = make_plan(url, name, messages, region, ecall)
         for line in plan.lines:
             tell(line)
         if plan.pending:
-            _ask(plan.pending, is_sure=yes)
-        rows = messages if survey is None else unchanged(messages, survey)
+            ask(plan.pending, is_sure=yes)
+        rows = messages if survey is None else unchanged(messages, file, digest)
         with open_ledger(url, may_be_new=True) as opened:
             stored = opened.job(name, rows, region=region)
-            return _run(stored, ecall, plan, concurrency, rate, options)
-
-
-def _make_plan(
-    url: str, name: str, messages: Messages, region: str, ecall: ECall
-) -> tuple[_Plan, Survey | None]:
-    """Return what is to be sent; nothing is stored yet, so that a person may still say no."""
-    if not is_missing(url):
-        with open_ledger(url) as ledger:
-            if any(job.name == name for job in ledger.jobs()):
-                return _plan_rest(ledger, url, name, messages, region, ecall), None
-    survey = survey_file(messages, region)
-    for words in survey.remarks:
-        write_note(words)
-    refuse_problems(survey, write_note)
-    _check_senders(ecall, survey.without_sender)
-    messages_to = f"{count(survey.messages, 'message')} to"
-    lines = [
-        f"{messages.source}: {messages_to} {count(survey.recipients, 'recipient')}",
-        *(f"  {line}" for line in survey.lines()),
-        f"  Job {name!r} in the ledger {describe_ledger(url)}",
-    ]
-    return _Plan(url, True, survey.messages, survey.pages, lines), survey
-
-
-def _plan_rest(
-    ledger: Ledger, url: str, name: str, messages: Messages, region: str, ecall: ECall
-) -> _Plan:
-    """Return what is left of a job that was begun."""
-    job = _same_job(ledger, name, messages, region)
-    ledger.recover()
-    rest = Survey()
-    for row in job.rows("pending"):
-        rest.add(row.channel, row.text or "")
-        if row.sender is None:
-            rest.without_sender.add(row.channel)
-    _check_senders(ecall, rest.without_sender)
-    lines = [
-        f"{messages.source}: continues job {name!r} in the ledger {describe_ledger(url)}",
-        f"  So far: {format_counts(job.counts())}",
-    ]
-    if rest.messages:
-        lines += [f"  To be sent: {line}" for line in rest.lines()]
-    return _Plan(url, False, rest.messages, rest.pages, lines)
-
-
-def _same_job(ledger: Ledger, name: str, messages: Messages, region: str) -> Job:
-    """Return a job; refuse a file that is not the one of the job."""
-    from ecall_facade.bulk import InvalidMessages
-    from ecall_facade.errors import UsageError
-
-    try:
-        with quiet():
-            return ledger.job(name, messages, region=region)
-    except InvalidMessages:
-        raise
-    except UsageError as error:
-        raise usage_error(
-            f"{error}: with --job NAME. To go on with the old one, run the line that began it, with"
-            " the file and the options as they were"
-        ) from None
-
-
-def _check_senders(ecall: ECall, channels: set[str]) -> None:
-    """Refuse to begin if a channel has no sender: it would be found at the first message."""
-    for name in sorted(channels):
-        if name == "sms":
-            ecall.sms.compose("+41790000000", "-")
-        else:
-            (ecall.whatsapp if name == "whatsapp" else ecall.rcs).compose("+41790000000", "-")
-
-
-def _ask(pending: int, *, is_sure: bool) -> None:
-    if is_sure:
-        return
-    if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
-        raise usage_error(
-            f"Nothing was sent: pass --yes to send {count(pending, 'message')} without being asked,"
-            " as this is not a terminal"
-        )
-    sys.stderr.write(f"Send {count(pending, 'message')} now? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
-        raise Failure(Exit.INTERRUPTED, "Interrupted", "Nothing was sent, and nothing was stored")
+            if how.other_base_url:
+                stored.set_base_url(ecall.base_url)
+            return _run(stored, ecall, plan, how, options)
 
 
 class _StopSending(Exception):
     """Ends the sending from within, when the command was told to stop."""
 
 
-def _run(
-    job: Job, ecall: ECall, plan: _Plan, concurrency: int, rate: float | None, options: Options
-) -> Exit:
+def _run(job: Job, ecall: ECall, plan: Plan, how: SendOptions, options: Options) -> Exit:
     from ecall_facade.bulk import LedgerError
 
     before = job.counts()
     try:
-        with _warnings_as_remarks():
-            stopped, texted = _send(job, ecall, concurrency, rate)
+        with _show_warnings():
+            stopped, texted = _send(job, ecall, how)
         counts = job.counts()
     except LedgerError as error:
         failure = to_failure(error) or Failure(Exit.FAILED, "LedgerError", str(error))
@@ -245,11 +186,11 @@ def _run(
         texted = any(counts[state] != before[state] for state in ("accepted", "unknown"))
         failure = _interrupted(counts, texted)
         return _tell(job, plan, counts, None, failure, options)
-    failure_of_stop = None if stopped is None else _stop(stopped, counts, texted)
+    failure_of_stop = None if stopped is None else failure_of(stopped, counts["pending"], texted)
     return _tell(job, plan, counts, stopped, failure_of_stop, options)
 
 
-def _send(job: Job, ecall: ECall, concurrency: int, rate: float | None) -> tuple[str | None, bool]:
+def _send(job: Job, ecall: ECall, how: SendOptions) -> tuple[JobStop | None, bool]:
     """Send until nothing is left; return why the job stopped, and whether anybody may be texted."""
     texted = False
     with _signals.stop_signals() as stopping, sending_progress(job.counts()) as show:
@@ -261,8 +202,12 @@ def _send(job: Job, ecall: ECall, concurrency: int, rate: float | None) -> tuple
                 raise _StopSending
 
         while True:
-            result: SendReport = job.send(
-                ecall, concurrency=concurrency, rate=rate, on_progress=on_progress
+            result = job.send(
+                ecall,
+                concurrency=how.concurrency,
+                rate=how.rate,
+                give_up_after=how.give_up_after,
+                on_progress=on_progress,
             )
             texted = texted or bool(result.accepted or result.unknown)
             if result.stopped is not None:
@@ -279,7 +224,7 @@ def _wait(stopping: Event) -> None:
 
 
 @contextmanager
-def _warnings_as_remarks() -> Generator[None, None, None]:
+def _show_warnings() -> Generator[None, None, None]:
     """Say what the ledger logs, such as that its database went away."""
 
     class Handler(logging.Handler):
@@ -304,22 +249,27 @@ def _interrupted(counts: Mapping[State, int], texted: bool) -> Failure:
     return Failure(Exit.INTERRUPTED, "Interrupted", words, may_have_been_sent=texted)
 
 
-def _stop(reason: str, counts: Mapping[State, int], texted: bool) -> Failure:
-    code = Exit.FAILED
-    if not texted:
-        code = Exit.NOT_SENT if reason.startswith(_UNREACHABLE) else Exit.REJECTED
+def failure_of(stop: JobStop, pending: int, texted: bool) -> Failure:
+    """Return the failure for a job that stopped.
+
+    Args:
+        stop: Why it stopped.
+        pending: How many messages were not sent.
+        texted: Whether this command may have texted anybody before.
+    """
+    code = Exit.FAILED if texted else _STOP_CODES[stop.cause]
     words = (
-        f"The job is stopped with {count(counts['pending'], 'message')} pending. The last reason:"
-        f" {reason.rstrip('.')}. Correct the cause and run the same line: it continues"
+        f"The job is stopped with {count(pending, 'message')} pending: {stop.reason.rstrip('.')}."
+        " Correct the cause and run the same line: it continues"
     )
     return Failure(code, "JobStopped", words, may_have_been_sent=texted)
 
 
 def _tell(
     job: Job,
-    plan: _Plan,
+    plan: Plan,
     counts: Mapping[State, int],
-    stopped: str | None,
+    stopped: JobStop | None,
     failure: Failure | None,
     options: Options,
 ) -> Exit:
@@ -338,7 +288,7 @@ def _tell(
             "counts": counts_to_json(counts),
             "pages": plan.pages,
             "is_new": plan.is_new,
-            "stopped": stopped,
+            "stopped": None if stopped is None else attrs.asdict(stopped),
             "simulated": options.sandbox,
         }
         write_json({**facts, "error": failure.data} if failure else facts)
