@@ -313,7 +313,7 @@ class Job:
             InvalidConfiguration: It is no URL of a service.
             LedgerError: The database cannot be used.
         """
-        account = Account.of("-", "-", base_url)
+        account = Account.from_arguments("-", "-", base_url)
         set_origin(self._database, self.id, origin_of(account.base_url))
 
     def _begin(self, client: ECall | AsyncECall) -> None:
