@@ -203,7 +203,7 @@ class TestSender:
             (lambda ecall: ecall.sms.broadcast([ONE], TEXT), "set ECALL_SENDER"),
             (
                 lambda ecall: ecall.whatsapp.send(ONE, TEXT),
-                "No sender for Whatsapp: pass sender=…, give the client",
+                "No sender for Whatsapp: pass sender=… to the call or to the client",
             ),
             (lambda ecall: ecall.whatsapp.compose(ONE, TEXT), "set ECALL_SENDER_WHATSAPP"),
             (lambda ecall: ecall.whatsapp.broadcast([ONE], TEXT), "set ECALL_SENDER_WHATSAPP"),
