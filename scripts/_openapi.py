@@ -23,6 +23,74 @@ _REQUEST_TYPES: Final = (
 _RESPONSE_TYPES: Final = ("application/json", "application/octet-stream")
 
 
+class Place(NamedTuple):
+    """A value and where it is in its document."""
+
+    pointer: str
+    value: Any
+
+    def child(self, name: str | int) -> Place:
+        """Return what is in the mapping, or list, under this name; its value is None where there is nothing."""
+        if isinstance(self.value, list) and isinstance(name, int):
+            value = self.value[name]
+        else:
+            value = self.value.get(name) if isinstance(self.value, dict) else None
+        return Place(f"{self.pointer}/{escaped(name)}", value)
+
+    def children(self, name: str) -> list[tuple[str, Place]]:
+        """Return what is in the mapping, or list, under this name."""
+        below = self.child(name)
+        names = range(len(below.value)) if isinstance(below.value, list) else below.value or ()
+        return [(str(each), below.child(each)) for each in names]
+
+
+class Document:
+    """A document whose references can be followed."""
+
+    def __init__(self, node: Node) -> None:
+        self.root = Place("#", node)
+        self.unresolved: dict[str, str] = {}
+        """The references that lead nowhere, and from where."""
+
+    def target(self, place: Place, section: str) -> Place | None:
+        """Return what the reference at a place leads to; None where that is nothing of this section."""
+        reference = place.value["$ref"]
+        below = r"(/properties/[^/]+|/items)*" if section == "schemas" else ""
+        if re.fullmatch(rf"#/components/{section}/[^/]+{below}", reference):
+            value = look_up(self.root.value, reference)
+            if isinstance(value, dict | bool):
+                return Place(reference, value)
+        self.unresolved.setdefault(reference, place.pointer)
+        return None
+
+    def follow(self, place: Place, section: str) -> Place | None:
+        """Return the place, or where its references end; None where they lead nowhere or in a circle."""
+        seen: set[str] = set()
+        while isinstance(place.value, dict) and "$ref" in place.value:
+            target = self.target(place, section)
+            if target is None or target.pointer in seen:
+                return None
+            seen.add(target.pointer)
+            place = target
+        return place
+
+    def evidence_level(self, pointer: str) -> str:
+        """Return how well the fact at a pointer is known.
+
+        Its evidence is its own, that of what it refers to, that of an operation in it, or the nearest around it.
+        """
+        node = look_up(self.root.value, pointer)
+        inside = [*node.values()] if isinstance(node, dict) and pointer.count("/") == 2 else []
+        around = []
+        while pointer:
+            around.append(look_up(self.root.value, pointer))
+            pointer = pointer.rpartition("/")[0]
+        for each in (node, resolve(self.root.value, node), *inside, *around):
+            if isinstance(each, dict) and isinstance(each.get("x-evidence"), dict):
+                return str(each["x-evidence"].get("level", "inferred"))
+        return "inferred"
+
+
 class Operation(NamedTuple):
     path: str
     method: str

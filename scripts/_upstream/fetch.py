@@ -16,9 +16,11 @@ from typing import Any, Final
 import httpx
 
 LARGEST: Final = 5_000_000
+"""The most bytes that a page may have."""
 LONGEST: Final = 15.0
-"""Seconds that one request may wait; the limit for all of them is the caller's."""
+"""Seconds that one request may wait; the caller sets the limit for all of them together."""
 PAUSE: Final = 0.1
+"""Seconds between two requests."""
 REDIRECTS: Final = 3
 VERSION_FILE: Final = Path(__file__).parents[2] / "ecall_facade" / "_version.py"
 
@@ -28,7 +30,7 @@ class Unreadable(Exception):
 
 
 def user_agent() -> str:
-    """Name the project and its version, so that whoever runs the site knows who asks."""
+    """Return the name of the project and its version, so that the owner of the site knows who asks."""
     found = re.search(r'__version__ = "(.+?)"', VERSION_FILE.read_text(encoding="utf-8"))
     return f"ecall-facade-check-upstream/{found[1] if found else '0'} (reads llms.txt and the pages in it)"
 
@@ -36,7 +38,16 @@ def user_agent() -> str:
 class Web:
     """Reads pages of one origin, one after the other, asking only for what has changed since the last time."""
 
-    def __init__(self, index: str, cache: Path, timeout: float) -> None:
+    def __init__(
+        self,
+        index: str,
+        cache: Path,
+        timeout: float,
+        *,
+        pause: float = PAUSE,
+        largest: int = LARGEST,
+    ) -> None:
+        self._pause, self._largest = pause, largest
         self._origin = _origin(_acceptable(index))
         self._cache = cache
         self._end = time.monotonic() + timeout
@@ -57,18 +68,18 @@ class Web:
         self._client.close()
 
     def same_origin(self, url: str) -> bool:
-        """Whether a link may be followed."""
+        """Return whether a link may be followed."""
         try:
             return _origin(_acceptable(url)) == self._origin
         except Unreadable:
             return False
 
     def read(self, url: str) -> str:
-        """Give the text of a page."""
+        """Return the text of a page."""
         if self._stopped:
             raise Unreadable(f"not asked for: {self._stopped}")
         if self._asked:
-            time.sleep(max(0.0, min(PAUSE, self._end - time.monotonic())))
+            time.sleep(max(0.0, min(self._pause, self._end - time.monotonic())))
         self._asked = True
         file = self._cache / f"{hashlib.sha256(url.encode()).hexdigest()}.json"
         kept = _read_cache(file, url)
@@ -104,8 +115,8 @@ class Web:
         size = 0
         for part in answer.iter_bytes():
             size += len(part)
-            if size > LARGEST:
-                raise Unreadable(f"it is larger than {LARGEST} bytes")
+            if size > self._largest:
+                raise Unreadable(f"it is larger than {self._largest} bytes")
             self._left()
             parts.append(part)
         return b"".join(parts).decode("utf-8", errors="replace")
@@ -119,7 +130,7 @@ class Web:
 
 
 def default_cache() -> Path:
-    """Where caches go on this system."""
+    """Return where caches go on this system."""
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     return (Path(base) if base else Path.home() / ".cache") / "ecall-facade" / "upstream"
 

@@ -1,4 +1,4 @@
-"""The JSON blocks of all pages, joined into one document."""
+"""The JSON blocks of all pages, joined into one OpenAPI document."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from .documents import METHODS, ancestors, pointer
+from _openapi import METHODS, escaped
+from _schemas import bare
+
 from .grammar import flaw
 from .pages import Block, Page, blocks
 
 PARTS: Final = ("openapi", "paths", "components", "webhooks")
 """What makes a JSON object a fragment of a description."""
-ANNOTATIONS: Final = {
-    "description", "summary", "title", "example", "examples", "externalDocs", "tags", "operationId", "deprecated",
-    "$comment",
-}  # fmt: skip
-"""What says nothing about what goes over the wire."""
-_NAMES: Final = {"properties", "mapping", "headers"}
-"""Under these, the keys are names, even where they look like an annotation or an extension."""
 DEEPEST: Final = 100
 """Nesting beyond this is no description of an API, and would exhaust the stack."""
 SECTIONS: Final = {
-    "schemas": "schema", "parameters": "parameter", "headers": "header", "responses": "response",
-    "requestBodies": "body", "securitySchemes": "security",
-}  # fmt: skip
+    "schemas": "schema",
+    "parameters": "parameter",
+    "headers": "header",
+    "responses": "response",
+    "requestBodies": "body",
+    "securitySchemes": "security",
+}
 # A block that cannot be read is a fragment if it has one of these keys; else it is an example that was shortened.
 _LOOKS_LIKE_ONE: Final = re.compile(
     r'"(openapi|paths|components|webhooks|schemas|responses|requestBody|operationId|parameters|properties|\$ref)"\s*:'
@@ -45,66 +44,68 @@ class Problem(NamedTuple):
 
 @dataclass
 class Joined:
-    """One document out of many fragments."""
+    """One document made of many fragments."""
 
-    data: dict[str, Any] = field(default_factory=dict)
+    document: dict[str, Any] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     """The page of each part, by its pointer."""
     problems: list[Problem] = field(default_factory=list)
-    fragments: int = 0
     without: int = 0
     """Pages that hold no fragment."""
 
-    def page_of(self, place: str) -> str:
-        """Give the page of a place, or the first one that has something inside of it."""
-        around = [self.pages[part] for part in ancestors(place) if part in self.pages]
-        return next(
-            iter(
-                [
-                    *around,
-                    *(page for part, page in self.pages.items() if part.startswith(f"{place}/")),
-                ]
-            ),
-            "",
-        )
+    def page_of(self, pointer: str) -> str:
+        """Return the page of a place, or of the first part inside of it."""
+        inside = (page for part, page in self.pages.items() if part.startswith(f"{pointer}/"))
+        while pointer:
+            if pointer in self.pages:
+                return self.pages[pointer]
+            pointer = pointer.rpartition("/")[0]
+        return next(inside, "")
 
 
 def join(pages: list[Page]) -> Joined:
-    """Join the fragments of the pages. What is broken, or contradicts an earlier part, is left out and named."""
+    """Join the fragments of the pages; what is broken, or contradicts an earlier part, is left out and named."""
     joined = Joined()
     for page in pages:
-        before = joined.fragments, len(joined.problems)
+        has_fragment = False
         for block in blocks(page.text):
             try:
                 fragment = _parse(block)
             except ValueError as error:
+                has_fragment = True
                 joined.problems.append(Problem("unreadable-fragment", "", page.name, str(error)))
                 continue
             if fragment is not None:
-                _add(joined, fragment, page.name, block.line)
-        joined.without += before == (joined.fragments, len(joined.problems))
+                has_fragment = True
+                for pointer, kind, message in _add(joined, fragment, page.name):
+                    text = f"line {block.line}: {message}"
+                    joined.problems.append(Problem(kind, pointer, page.name, text))
+        joined.without += not has_fragment
     return joined
 
 
 def _parse(block: Block) -> dict[str, Any] | None:
-    """Give the fragment; None where the block is none, a ValueError where it is one and broken."""
+    """Return the fragment, or None if the block is none; a fragment that is broken is a ValueError."""
     try:
         value = json.loads(block.text, object_pairs_hook=_object, parse_constant=_no_constant)
         json.dumps(
             value, ensure_ascii=False
-        ).encode()  # half of a character can be escaped, and written nowhere
+        ).encode()  # an unpaired surrogate can be escaped, and not written
     except RecursionError:
-        value, reason = None, f"line {block.line}: it is nested too deeply"
+        reason = f"line {block.line}: it is nested too deeply"
     except json.JSONDecodeError as error:
-        value, reason = None, f"line {block.line + error.lineno - 1}: {error.msg}"
+        reason = f"line {block.line + error.lineno - 1}: {error.msg}"
     except ValueError as error:
-        value, reason = None, f"line {block.line}: {error}"
+        reason = f"line {block.line}: {error}"
     else:
         if isinstance(value, dict) and not any(part in value for part in PARTS):
             return None
-        if isinstance(value, dict) and not _is_deep(value):
+        if not isinstance(value, dict):
+            reason = f"line {block.line}: it is not an object"
+        elif not _is_deep(value):
             return value
-        reason = f"line {block.line}: it is {'nested too deeply' if isinstance(value, dict) else 'not an object'}"
+        else:
+            reason = f"line {block.line}: it is nested too deeply"
     if _LOOKS_LIKE_ONE.search(block.text):
         raise ValueError(reason)
     return None
@@ -113,12 +114,12 @@ def _parse(block: Block) -> dict[str, Any] | None:
 def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(DEEPEST):
-        inner = (
-            item.values() if isinstance(item, dict) else item
+        level = [
+            inner
             for item in level
-            if isinstance(item, (dict, list))
-        )
-        level = [item for items in inner for item in items]
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if isinstance(inner, dict | list)
+        ]
     return bool(level)
 
 
@@ -132,73 +133,69 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
-def _add(joined: Joined, fragment: dict[str, Any], page: str, line: int) -> None:
-    for key in ("paths", "components", "webhooks"):
-        members = fragment.get(key, {})
-        wrong = [f"/{key}"] if not isinstance(members, dict) else []
-        wrong += (
-            [f"/{key}/{name}" for name in members if not isinstance(members[name], dict)]
-            if not wrong
-            else []
-        )
-        if wrong:
-            message = f"line {line}: {wrong[0]} is not an object"
-            joined.problems.append(Problem("unreadable-fragment", "", page, message))
-            return
-    joined.fragments += 1
-    for section in ("paths", "webhooks"):
-        for name in (name for name, item in fragment.get(section, {}).items() if "$ref" in item):
-            message = f"line {line}: it is a reference to a whole path, which is not followed"
-            joined.problems.append(
-                Problem("unreadable-fragment", pointer(section, name), page, message)
-            )
+def _add(joined: Joined, fragment: dict[str, Any], page: str) -> Iterator[tuple[str, str, str]]:
+    """Add the parts of a fragment; yield the place, kind and words of each problem."""
     for keys, kind, value in _parts(fragment):
-        place = pointer(*keys)
-        if found := flaw(value, kind):
-            message = f"line {line}: {place}{'' if found.startswith('/') else ' '}{found}"
-            joined.problems.append(Problem("unreadable-fragment", place, page, message))
+        pointer = "/".join(["#", *map(escaped, keys)])
+        if message := flaw(value, kind) if kind else ": it cannot be read":
+            yield pointer, "unreadable-fragment", f"{pointer[1:]}{message}"
             continue
-        around = joined.data
+        around = joined.document
         for key in keys[:-1]:
             around = around.setdefault(key, {})
         if keys[-1] not in around:
             around[keys[-1]] = value
-            joined.pages[place] = page
-        elif essence(around[keys[-1]]) != essence(value):
-            message = (
-                f"line {line}: it differs from the one of {joined.pages[place]}, which is kept"
-            )
-            joined.problems.append(Problem("contradiction", place, page, message))
+            joined.pages[pointer] = page
+        elif _essence(around[keys[-1]]) != _essence(value):
+            other = joined.pages[pointer]
+            yield pointer, "contradiction", f"it differs from the one of {other}, which is kept"
 
 
-def _parts(fragment: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str, Any]]:
-    """Give what is kept or left out as a whole: where it goes, its kind, itself."""
+Part: TypeAlias = tuple[tuple[str, ...], str, Any]
+"""What is kept or left out as a whole: its keys, its kind (none if it cannot be read) and itself."""
+
+
+def _parts(fragment: dict[str, Any]) -> Iterator[Part]:
     for section in ("paths", "webhooks"):
-        for path, item in fragment.get(section, {}).items():
-            # What holds for the operations of a path is given to each, as another page may hold the others.
-            shared = item.get("parameters", [])
-            if flaw(shared, "parameter[]"):
-                yield (section, path, "parameters"), "parameter[]", shared
-                continue
-            for method in METHODS:
-                if method in item:
-                    yield (section, path, method), "operation", _with_shared(item[method], shared)
-    for section, kind in SECTIONS.items():
-        members = fragment.get("components", {}).get(section, {})
-        if not isinstance(members, dict):
-            yield ("components", section), kind, members
-            continue
-        for name, value in members.items():
-            yield ("components", section, name), kind, value
-    for section, kind in (("servers", "server[]"), ("security", "requirement[]")):
+        for path, item in _members(fragment, section):
+            yield from _operations((section, path) if path else (section,), item)
+    components = fragment.get("components", {})
+    if isinstance(components, dict):
+        for section, kind in SECTIONS.items():
+            for name, value in _members(components, section):
+                yield ("components", section, *([name] if name else [])), kind, value
+    else:
+        yield ("components",), "", components
+    for section, kind in (("servers", "servers"), ("security", "requirements")):
         if section in fragment:
             yield (section,), kind, fragment[section]
 
 
+def _operations(keys: tuple[str, ...], item: Any) -> Iterator[Part]:
+    if (
+        not isinstance(item, dict) or "$ref" in item or len(keys) == 1
+    ):  # a reference to a whole path
+        yield keys, "", item
+        return
+    shared = item.get("parameters", [])
+    if flaw(shared, "parameters"):
+        yield (*keys, "parameters"), "parameters", shared
+        return
+    for method in METHODS:
+        if method in item:
+            yield (*keys, method), "operation", _with_shared(item[method], shared)
+
+
+def _members(holder: dict[str, Any], section: str) -> Iterator[tuple[str, Any]]:
+    members = holder.get(section, {})
+    yield from members.items() if isinstance(members, dict) else [("", members)]
+
+
 def _with_shared(operation: Any, shared: list[Any]) -> Any:
+    """Give an operation the parameters of its path, as another page may hold the path's other operations."""
     own = operation.get("parameters", []) if isinstance(operation, dict) else None
     if not shared or not isinstance(own, list):
         return operation
@@ -207,16 +204,14 @@ def _with_shared(operation: Any, shared: list[Any]) -> Any:
     return {**operation, "parameters": own + more}
 
 
-def essence(value: Any, *, names: bool = False) -> Any:
-    """Give what of a part counts: no annotations, no extensions, lists without order. `names`: its keys are names."""
-    if isinstance(value, dict):
-        return {
-            key: essence(item, names=key in _NAMES and not names)
-            for key, item in value.items()
-            if names or (key not in ANNOTATIONS and not key.startswith("x-"))
-        }
-    if isinstance(value, list):
-        return sorted(
-            (essence(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True)
-        )
-    return value
+def _essence(value: Any) -> str:
+    """Return what matters of a part as text: without annotations, extensions and the order of lists."""
+
+    def ordered(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: ordered(item) for key, item in node.items()}
+        if isinstance(node, list):
+            return sorted((ordered(item) for item in node), key=json.dumps)
+        return node
+
+    return json.dumps(ordered(bare(value)), sort_keys=True)

@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
 @dataclass
 class Reading:
-    """What came of reading the pages."""
+    """The pages that could be read, and those that could not."""
 
     pages: list[Page] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ def from_folder(folder: Path) -> Reading:
     return reading
 
 
-def from_web(web: Web, index: str) -> Reading:
+def from_web(web: Web, index: str, *, most: int = MOST_PAGES) -> Reading:
     """Read the pages that the index links, of its own site only."""
     reading = Reading()
     addresses: dict[str, None] = {}
@@ -74,9 +74,9 @@ def from_web(web: Web, index: str) -> Reading:
             parts = urlsplit(address)
             path = parts.path if parts.path.endswith(".md") else f"{parts.path.rstrip('/')}.md"
             addresses.setdefault(parts._replace(path=path).geturl())
-    for address in list(addresses)[MOST_PAGES:]:
-        reading.missing[address] = f"not asked for: the index lists more than {MOST_PAGES} pages"
-    for address in list(addresses)[:MOST_PAGES]:
+    for address in list(addresses)[most:]:
+        reading.missing[address] = f"not asked for: the index lists more than {most} pages"
+    for address in list(addresses)[:most]:
         try:
             reading.pages.append(Page(address, _markdown(web.read(address))))
         except Unreadable as error:
@@ -85,7 +85,7 @@ def from_web(web: Web, index: str) -> Reading:
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """Give the fenced blocks of a page that are marked as JSON, or not marked and look like it."""
+    """Yield the fenced blocks of a page that are marked as JSON, or are not marked and look like it."""
     opened: tuple[str, str, str, int] | None = None
     inside: list[str] = []
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -104,7 +104,7 @@ def blocks(text: str) -> Iterator[Block]:
             inside.append(line.removeprefix(indent))
     if (
         opened is not None
-    ):  # by the rules of Markdown, a block that nothing closes goes on to the end
+    ):  # by the rules of Markdown, a block without an end goes on to the end of the page
         yield from _json(opened, inside)
 
 
@@ -120,7 +120,7 @@ def _links(index: str) -> list[str]:
 
 
 def _page_name(link: str) -> str:
-    """Give the file name of a page, or nothing where the link leads to no page."""
+    """Return the file name of a page, or an empty text if the link leads to no page."""
     try:
         parts = urlsplit(link)
     except ValueError:
@@ -144,11 +144,11 @@ def _host(link: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Refuse what is no page: many a site answers 200 with its start page or its login where there is none."""
+    """Refuse what is not a page: many sites answer 200 with their start page or a login instead of 404."""
     if text.lstrip("\ufeff \t\r\n")[:14].lower().startswith(("<!doctype html", "<html")):
         raise Unreadable("it is HTML, not Markdown")
     if "\0" in text:
-        raise Unreadable("it is no text in UTF-8")
+        raise Unreadable("it is not text in UTF-8")
     return text
 
 
