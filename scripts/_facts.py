@@ -270,8 +270,8 @@ class _Reader:
     def _shape(self, key: Key, shape: Shape, side: Side, around: tuple[str, ...]) -> None:
         if (values := shape.enum) is not None:
             self.add((*key, "enum"), "enum", values.value, values, side)
-            for at, value in enumerate(values.value):
-                place = values if values.pointer.endswith("/const") else values.child(at)
+            for position, value in enumerate(values.value):
+                place = values if values.pointer.endswith("/const") else values.child(position)
                 self.add((*key, "enum", _folded(value)), "enum-value", value, place, side)
         for name in (*LIMITS, *CONDITIONS):
             if (limit := shape.limit(name)) is not None:

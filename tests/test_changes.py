@@ -231,7 +231,7 @@ def test_nothing_can_break_before_the_first_release(project: Path) -> None:
     git(project, "tag", "--delete", "v0.8.0", "v1.0.0")
     text = "There is no tag of a version yet, so nothing was released that could break.\n"
     assert run(project) == (0, text)
-    nothing = {"against": None, "breaking": [], "missing": []}
+    nothing: dict[str, Any] = {"against": None, "breaking": [], "missing": []}
     assert json.loads(run(project, "--json")[1]) == nothing
 
 
