@@ -169,7 +169,7 @@ def _cassette(scenario: Scenario) -> Any:
         ),
     ],
 )
-def test_only_the_same_request_finds_its_answer(
+def test_only_the_same_request_finds_its_response(
     scenario: Scenario,
     change: dict[str, str],
     call: Callable[[Any], object],
@@ -187,7 +187,7 @@ def test_only_the_same_request_finds_its_answer(
     assert cassette.play_count == 0
 
 
-def test_an_answer_is_played_once(open_client: OpenClient) -> None:
+def test_a_recorded_response_is_played_once(open_client: OpenClient) -> None:
     ecall = open_client(cassettes.SERVICE, **SEND.options)
     with _cassette(SEND) as cassette:
         ecall.sms.send(NUMBER, TEXT)
@@ -348,6 +348,6 @@ def test_tests_write_no_cassettes() -> None:
         cassettes.Serializer().serialize({"interactions": []})
 
 
-def test_there_is_no_recording_of_what_is_no_scenario() -> None:
+def test_a_cassette_that_is_no_scenario_is_not_recorded() -> None:
     with pytest.raises(cassettes.Unfit, match="no scenario no-such"):
         cassettes.record_all(["no-such"])

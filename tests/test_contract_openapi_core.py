@@ -74,7 +74,7 @@ def recorder() -> Recorder:
 
 
 @every_way
-def test_a_round(
+def test_a_message_from_send_to_reply_is_as_the_spec_says(
     way: str, open_client: OpenClient, sandbox: Sandbox, judge: Judge, recorder: Recorder
 ) -> None:
     assert take_round(open_client(sandbox.url, transport=recorder, **WAYS[way])) == []
@@ -83,7 +83,7 @@ def test_a_round(
 
 
 @every_way
-def test_every_method(
+def test_every_method_sends_and_receives_what_the_spec_says(
     way: str, open_client: OpenClient, sandbox: Sandbox, judge: Judge, recorder: Recorder
 ) -> None:
     ecall = open_client(sandbox.url, transport=recorder, **WAYS[way])
@@ -99,7 +99,9 @@ def test_every_method(
     assert {exchange.response.status_code for exchange in recorder.exchanges} == {200, 400, 404}
 
 
-def test_errors(sandbox: Sandbox, judge: Judge, recorder: Recorder) -> None:
+def test_errors_of_the_sandbox_are_as_the_spec_says(
+    sandbox: Sandbox, judge: Judge, recorder: Recorder
+) -> None:
     with ECall(
         USERNAME, PASSWORD, base_url=sandbox.url, sender=SENDERS, retry=False, transport=recorder
     ) as ecall:
@@ -127,7 +129,7 @@ def test_errors(sandbox: Sandbox, judge: Judge, recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("name", BAD_MESSAGES)
-def test_what_is_no_message_is_refused(
+def test_a_message_that_the_spec_forbids_is_refused_by_client_and_judge(
     name: str, sandbox: Sandbox, judge: Judge, recorder: Recorder
 ) -> None:
     """The spec and the sandbox agree on what is wrong."""
@@ -141,7 +143,9 @@ def test_what_is_no_message_is_refused(
     assert judge.answer_problems(exchange) == []
 
 
-def test_what_is_no_call_is_refused(sandbox: Sandbox, judge: Judge, recorder: Recorder) -> None:
+def test_a_callback_that_the_spec_forbids_is_refused_by_the_judge(
+    sandbox: Sandbox, judge: Judge, recorder: Recorder
+) -> None:
     calls = [
         ("GET", "/api/message/m-1", {}, "MissingRequiredParameter"),
         ("GET", "/api/message/m-1", {"X-API-Version": "3"}, "InvalidParameter"),
@@ -163,7 +167,9 @@ def test_what_is_no_call_is_refused(sandbox: Sandbox, judge: Judge, recorder: Re
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_what_the_sandbox_posts(version: Literal["v1", "v2"], judge: Judge) -> None:
+def test_callbacks_of_the_sandbox_are_as_the_spec_says(
+    version: Literal["v1", "v2"], judge: Judge
+) -> None:
     with Server(reply()) as receiver, Sandbox(sent_after=0, delivered_after=0) as sandbox:
         with ECall(**sandbox.credentials, api_version=version) as ecall:
             for recipient in (NUMBER, UNDELIVERED, FAILED):

@@ -177,7 +177,7 @@ class TestProxy:
     """What passes between the client and the sandbox is as the spec says, in both directions."""
 
     @every_way
-    def test_a_round(
+    def test_a_message_from_send_to_reply_passes_prism(
         self, way: str, open_client: OpenClient, prism_proxy: str, recorder: Recorder
     ) -> None:
         ecall = open_client(prism_proxy, transport=recorder, **WAYS[way])
@@ -190,7 +190,7 @@ class TestProxy:
             "x-ecall-sandbox" in exchange.response.headers for exchange in recorder.exchanges
         )
 
-    def test_every_method(
+    def test_every_method_passes_prism(
         self, open_client: OpenClient, prism_proxy: str, recorder: Recorder
     ) -> None:
         ecall = open_client(prism_proxy, transport=recorder, retry=False)
@@ -208,7 +208,9 @@ class TestProxy:
         assert violations(recorder.exchanges) == []
         assert {exchange.response.status_code for exchange in recorder.exchanges} == {200, 400, 404}
 
-    def test_errors(self, proxied_sandbox: Sandbox, prism_proxy: str, recorder: Recorder) -> None:
+    def test_errors_of_the_sandbox_pass_prism(
+        self, proxied_sandbox: Sandbox, prism_proxy: str, recorder: Recorder
+    ) -> None:
         unknown = ImageContent(media_id=UNKNOWN)
         with (
             ECall(

@@ -285,18 +285,22 @@ class Reader:
 
 
 @every_twist
-def test_one_twist(twist: Twist, open_client: OpenClient) -> None:
+def test_a_service_that_differs_in_one_way_is_understood(
+    twist: Twist, open_client: OpenClient
+) -> None:
     with DifferentService(twist) as service:
         Reader(service, open_client(service.url)).check_all()
 
 
 @pytest.mark.parametrize("seed", range(COMBINATIONS))
-def test_several_twists(seed: int, open_client: OpenClient) -> None:
+def test_a_service_that_differs_in_several_ways_is_understood(
+    seed: int, open_client: OpenClient
+) -> None:
     with DifferentService(*combination(seed)) as service:
         Reader(service, open_client(service.url)).check_all()
 
 
-def test_no_twist(open_client: OpenClient) -> None:
+def test_a_service_as_the_spec_describes_it_is_understood(open_client: OpenClient) -> None:
     with DifferentService() as service:
         Reader(service, open_client(service.url)).check_all()
 
@@ -308,7 +312,9 @@ def test_no_twist(open_client: OpenClient) -> None:
     "twist",
     [pytest.param(twist, id=twist.name) for twist in TWISTS if twist.aspect in {"errors", "bytes"}],
 )
-def test_a_refusal(twist: Twist, open_client: OpenClient) -> None:
+def test_a_refusal_of_a_service_that_differs_is_understood(
+    twist: Twist, open_client: OpenClient
+) -> None:
     """The service took nothing; what the client says of that goes by the status alone, however the error looks."""
     with DifferentService(twist) as service:
         ecall = open_client(service.url, retry=False)

@@ -174,7 +174,7 @@ class TestSources:
     @pytest.mark.parametrize(
         "form", ["str", "path", "bytes", "bytearray", "memoryview", "file", "open file"]
     )
-    def test_are_read_twice(self, tmp_path: Path, form: str) -> None:
+    def test_a_source_of_any_kind_can_be_read_twice(self, tmp_path: Path, form: str) -> None:
         path = tmp_path / "data.bin"
         path.write_bytes(DATA)
         with path.open("rb") as file:
@@ -197,7 +197,7 @@ class TestSources:
             assert not file.closed
 
     @pytest.mark.parametrize("position", [1, 3])
-    def test_begin_where_the_file_stands(self, position: int) -> None:
+    def test_an_open_file_is_read_from_its_position(self, position: int) -> None:
         file = io.BytesIO(b"01234")
         file.seek(position)
         source = upload(file)
@@ -207,31 +207,31 @@ class TestSources:
             assert b"".join(source) == b"01234"[position:]
 
     @pytest.mark.parametrize("position", [5, 6, 100])
-    def test_that_stand_at_their_end_are_empty(self, position: int) -> None:
+    def test_an_open_file_at_its_end_is_empty(self, position: int) -> None:
         file = io.BytesIO(b"01234")
         file.seek(position)
         with pytest.raises(InvalidMedia, match="The file is empty"):
             upload(file)
 
-    def test_of_several_bytes_an_item_are_counted_in_bytes(self) -> None:
+    def test_an_array_of_numbers_is_measured_in_bytes(self) -> None:
         numbers = array.array("I", [1, 2, 3])
         source = upload(memoryview(numbers))
         assert source.size == len(b"".join(source)) == 3 * numbers.itemsize
 
-    def test_that_cannot_be_sought_are_read_once(self) -> None:
+    def test_a_stream_that_cannot_seek_has_no_size(self) -> None:
         source = upload(unseekable(DATA))
         assert source.size is None
         assert b"".join(source) == DATA
         assert source.done == len(DATA)
 
-    def test_that_cannot_be_sought_although_they_say_where_they_are(self) -> None:
+    def test_a_stream_that_can_tell_but_not_seek_has_no_size(self) -> None:
         def refuse(*_: object) -> int:
             raise io.UnsupportedOperation("seek")
 
         source = upload(unseekable(b"data", tell=lambda: 0, seek=refuse))
         assert (source.size, b"".join(source)) == (None, b"data")
 
-    def test_through_a_pipe(self) -> None:
+    def test_a_pipe_has_neither_a_size_nor_a_media_type(self) -> None:
         reading, writing_end = os.pipe()
         with os.fdopen(reading, "rb") as file:
             with os.fdopen(writing_end, "wb") as other:
@@ -317,7 +317,7 @@ class TestSources:
         assert source.size is None
         assert b"".join(source).startswith(b"Name:")
 
-    def test_are_opened_late_and_closed_early(self, tmp_path: Path) -> None:
+    def test_a_path_is_opened_late_and_closed_when_reading_stops(self, tmp_path: Path) -> None:
         path = tmp_path / "data.bin"
         path.write_bytes(b"before")
         source = upload(path)
@@ -328,7 +328,9 @@ class TestSources:
         assert b"".join(source) == b"after!"
 
     @given(st.binary(min_size=1, max_size=100), st.integers(0, 99), st.integers(1, 50))
-    def test_come_out_as_they_went_in(self, data: bytes, start: int, chunk: int) -> None:
+    def test_the_chunks_of_a_source_are_its_content(
+        self, data: bytes, start: int, chunk: int
+    ) -> None:
         file = io.BytesIO(data)
         file.seek(min(start, len(data) - 1))
         with pytest.MonkeyPatch.context() as patch:
@@ -341,7 +343,7 @@ class TestProgress:
     """Progress is told when a chunk is on its way, with the whole where that is known."""
 
     @pytest.mark.parametrize("source", [DATA, io.BytesIO(DATA)])
-    def test_of_a_known_size(self, source: Any) -> None:
+    def test_progress_of_a_known_size_has_the_total(self, source: Any) -> None:
         seen: list[tuple[int, int | None]] = []
         chunks = iter(Upload(source, None, lambda done, total: seen.append((done, total))))
         next(chunks)
@@ -351,12 +353,12 @@ class TestProgress:
         list(chunks)
         assert seen[-1] == (len(DATA), len(DATA))
 
-    def test_of_an_unknown_size(self) -> None:
+    def test_progress_of_an_unknown_size_has_no_total(self) -> None:
         seen: list[tuple[int, int | None]] = []
         list(Upload(unseekable(b"data"), None, lambda done, total: seen.append((done, total))))
         assert seen == [(4, None)]
 
-    def test_begins_anew_with_a_second_try(self) -> None:
+    def test_progress_starts_again_with_a_retry(self) -> None:
         seen: list[int] = []
         source = Upload(b"data", None, lambda done, _: seen.append(done))
         assert list(source) + list(source) == [b"data", b"data"]
@@ -367,13 +369,13 @@ class TestAsyncChunks:
     """For an async client files are read in a thread."""
 
     @pytest.mark.parametrize("source", [DATA, b"x"])
-    def test_are_the_same(self, source: bytes) -> None:
+    def test_an_async_client_reads_the_same_chunks(self, source: bytes) -> None:
         async def read() -> list[bytes]:
             return [chunk async for chunk in AsyncChunks(upload(source))]
 
         assert asyncio.run(read()) == list(upload(source))
 
-    def test_errors_come_through(self, tmp_path: Path) -> None:
+    def test_an_error_of_reading_a_file_reaches_the_async_client(self, tmp_path: Path) -> None:
         path = tmp_path / "data.bin"
         path.write_bytes(b"data")
         source = upload(path)
@@ -386,7 +388,7 @@ class TestAsyncChunks:
         with pytest.raises(FileNotFoundError):
             asyncio.run(read())
 
-    def test_in_thread_gives_what_the_function_gives(self) -> None:
+    def test_in_thread_returns_what_the_function_returns(self) -> None:
         async def call() -> int:
             return await in_thread(lambda: 7)
 
@@ -396,17 +398,19 @@ class TestAsyncChunks:
 class TestRefused:
     """What cannot be uploaded is refused at once."""
 
-    def test_missing(self, tmp_path: Path) -> None:
+    def test_uploading_a_missing_file_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidMedia) as caught:
             upload(tmp_path / "plan.pdf")
         assert str(caught.value) == "The file 'plan.pdf' cannot be read: No such file or directory"
 
-    def test_folder(self, tmp_path: Path) -> None:
+    def test_uploading_a_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidMedia, match="cannot be read"):
             upload(str(tmp_path))
 
     @POSIX
-    def test_a_socket_is_refused(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_uploading_a_socket_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
         monkeypatch.chdir(tmp_path)  # a path of a socket must be short
         with socket.socket(socket.AF_UNIX) as bound:
             bound.bind("socket")
@@ -414,13 +418,13 @@ class TestRefused:
                 upload("socket")
 
     @NO_ROOT
-    def test_a_pipe_that_must_not_be_read_is_refused(self, tmp_path: Path) -> None:
+    def test_uploading_a_pipe_without_permission_is_refused(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe", stat.S_IWUSR)
         with pytest.raises(InvalidMedia, match="cannot be read: Permission denied"):
             upload(tmp_path / "pipe")
 
     @NO_ROOT
-    def test_not_allowed(self, tmp_path: Path) -> None:
+    def test_uploading_a_file_without_permission_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "plan.pdf"
         path.write_bytes(b"x")
         path.chmod(stat.S_IWUSR)
@@ -428,18 +432,18 @@ class TestRefused:
             upload(path)
 
     @pytest.mark.parametrize("path", ["a\0b", "x" * 5000])
-    def test_no_path(self, path: str) -> None:
+    def test_uploading_a_text_that_is_no_path_is_refused(self, path: str) -> None:
         with pytest.raises(InvalidMedia, match="cannot be read"):
             upload(path)
 
     @pytest.mark.parametrize(
         "source", [b"", bytearray(), memoryview(b""), io.BytesIO(), unseekable(b"")]
     )
-    def test_empty(self, source: Any) -> None:
+    def test_uploading_an_empty_file_is_refused(self, source: Any) -> None:
         with pytest.raises(InvalidMedia, match="The file is empty"):
             upload(source)
 
-    def test_empty_with_a_name(self, tmp_path: Path) -> None:
+    def test_the_error_about_an_empty_file_has_its_name(self, tmp_path: Path) -> None:
         path = tmp_path / "plan.pdf"
         path.touch()
         with pytest.raises(InvalidMedia, match=r"The file 'plan\.pdf' is empty"):
@@ -447,7 +451,7 @@ class TestRefused:
         with path.open("rb") as file, pytest.raises(InvalidMedia, match="is empty"):
             upload(file)
 
-    def test_text(self, tmp_path: Path) -> None:
+    def test_uploading_a_text_file_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "plan.txt"
         path.write_text("text", encoding="utf-8")
         with (
@@ -458,7 +462,7 @@ class TestRefused:
         with pytest.raises(InvalidMedia, match=r"opened as text; .* mode 'rb'"):
             upload(io.StringIO("text"))
 
-    def test_closed_or_only_for_writing(self, tmp_path: Path) -> None:
+    def test_uploading_a_closed_or_write_only_file_is_refused(self, tmp_path: Path) -> None:
         words = "an open binary file that can be read"
         with (tmp_path / "x").open("wb") as file, pytest.raises(InvalidMedia, match=words):
             upload(file)
@@ -468,7 +472,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         "source", [None, 5, 1.5, object(), ["a"], {"a": 1}, SimpleNamespace(read=5)]
     )
-    def test_something_else(self, source: Any) -> None:
+    def test_uploading_an_object_that_is_no_file_is_refused(self, source: Any) -> None:
         with pytest.raises(
             InvalidMedia, match="A file is a path, bytes, or an open binary file that can be read"
         ):
@@ -503,7 +507,7 @@ class TestContentType:
     def test_an_open_file_whose_name_is_no_file_name_has_no_type(self, name: object) -> None:
         assert upload(unseekable(b"data", name=name)).content_type is None
 
-    def test_without_a_name(self) -> None:
+    def test_bytes_have_no_media_type_unless_it_is_given(self) -> None:
         assert upload(b"data").content_type is None
         assert upload(io.BytesIO(b"data")).content_type is None
         assert upload(b"data", "image/png").content_type == "image/png"
@@ -513,7 +517,7 @@ class TestWriting:
     """A path is written completely or not at all; an open file is written as it comes."""
 
     @pytest.mark.parametrize("form", [str, Path])
-    def test_to_a_path(self, tmp_path: Path, form: Any) -> None:
+    def test_a_target_appears_when_it_is_complete(self, tmp_path: Path, form: Any) -> None:
         target = tmp_path / "copy.bin"
         with writing(form(target)) as file:
             file.write(b"da")
@@ -522,7 +526,9 @@ class TestWriting:
         assert target.read_bytes() == b"data"
         assert [path.name for path in tmp_path.iterdir()] == ["copy.bin"]
 
-    def test_replaces_what_was_there(self, tmp_path: Path) -> None:
+    def test_an_existing_file_is_replaced_when_the_download_is_complete(
+        self, tmp_path: Path
+    ) -> None:
         target = tmp_path / "copy.bin"
         target.write_bytes(b"old")
         with writing(target) as file:
@@ -531,7 +537,7 @@ class TestWriting:
         assert target.read_bytes() == b"new"
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
-    def test_that_breaks_off_leaves_what_was_there(
+    def test_a_download_that_breaks_off_leaves_the_existing_file(
         self, tmp_path: Path, error: type[BaseException]
     ) -> None:
         target = tmp_path / "copy.bin"
@@ -547,7 +553,7 @@ class TestWriting:
         assert target.read_bytes() == b"old"
         assert [path.name for path in tmp_path.iterdir()] == ["copy.bin"]
 
-    def test_to_an_open_file(self, tmp_path: Path) -> None:
+    def test_an_open_file_is_written_and_stays_open(self, tmp_path: Path) -> None:
         memory = io.BytesIO()
         with writing(memory) as file:
             file.write(b"data")
@@ -559,7 +565,9 @@ class TestWriting:
 
     @POSIX
     @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
-    def test_a_file_keeps_its_mode(self, tmp_path: Path, mode: int) -> None:
+    def test_a_downloaded_file_keeps_the_mode_of_the_existing_one(
+        self, tmp_path: Path, mode: int
+    ) -> None:
         target = tmp_path / "copy.bin"
         target.write_bytes(b"old")
         target.chmod(mode)
@@ -718,7 +726,9 @@ class TestWriting:
 
     @pytest.mark.parametrize("name", ["n" * 255, "n" * 251 + ".pdf", "ä" * 127])
     @pytest.mark.parametrize("there", [True, False])
-    def test_a_name_as_long_as_a_name_can_be(self, tmp_path: Path, name: str, there: bool) -> None:
+    def test_a_target_may_have_the_longest_possible_name(
+        self, tmp_path: Path, name: str, there: bool
+    ) -> None:
         target = tmp_path / name
         if there:
             target.write_bytes(b"old")
@@ -752,7 +762,7 @@ class TestWriting:
             os.set_blocking(writing_end, True)  # what is left in the buffer
         assert read == [DATA]
 
-    def test_an_object_that_does_not_count_is_given_everything_once(self) -> None:
+    def test_a_target_whose_write_returns_no_count_gets_everything_once(self) -> None:
         for answer in (None, True, "written"):
             seen: list[bytes] = []
 
@@ -775,7 +785,7 @@ class TestWriting:
         with pytest.raises(InvalidMedia, match=message), writing(target):
             pytest.fail("it was opened")
 
-    def test_to_what_cannot_be_written(self, tmp_path: Path) -> None:
+    def test_a_target_that_cannot_be_written_is_refused(self, tmp_path: Path) -> None:
         self.refused(
             tmp_path / "no" / "copy.bin", "'copy.bin' cannot be written: No such file or directory"
         )
@@ -787,11 +797,11 @@ class TestWriting:
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
     @NO_ROOT
-    def test_where_it_is_not_allowed(self, tmp_path: Path) -> None:
+    def test_a_target_in_a_folder_without_permission_is_refused(self, tmp_path: Path) -> None:
         tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
         self.refused(tmp_path / "copy.bin", "'copy.bin' cannot be written: Permission denied")
 
-    def test_to_what_is_no_binary_file(self, tmp_path: Path) -> None:
+    def test_a_target_that_is_no_binary_file_is_refused(self, tmp_path: Path) -> None:
         words = "A target is a path, or a file opened for writing with mode 'wb'"
         (tmp_path / "x").write_bytes(b"x")
         with (tmp_path / "x").open("rb") as file:

@@ -88,7 +88,7 @@ class TestNormalize:
             "\u0660\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667",
         ],
     )
-    def test_what_people_write(self, written: str) -> None:
+    def test_a_swiss_number_is_read_in_every_way_people_write_it(self, written: str) -> None:
         assert normalize(written) == NUMBER
 
     @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ class TestNormalize:
             ("079 000 00 00", "CH", "+41790000000"),  # possible, whether assigned or not
         ],
     )
-    def test_regions_and_countries(self, written: str, region: str, number: str) -> None:
+    def test_a_number_is_read_in_its_region(self, written: str, region: str, number: str) -> None:
         assert normalize(written, region) == number
 
     @pytest.mark.parametrize(
@@ -170,21 +170,23 @@ class TestNormalize:
             ),  # 90 could be a trunk prefix once more
         ],
     )
-    def test_refused_with_the_reason(self, written: str, reason: str) -> None:
+    def test_a_number_that_cannot_be_used_is_refused_with_the_reason(
+        self, written: str, reason: str
+    ) -> None:
         with pytest.raises(InvalidNumber) as caught:
             normalize(written)
 
         assert reason in str(caught.value)
         assert reason in caught.value.problems[0].reason
 
-    def test_lacks_area_code(self) -> None:
+    def test_a_number_without_its_area_code_is_refused(self) -> None:
         with pytest.raises(InvalidNumber, match="without area code for US"):
             normalize("555-0123", "US")
 
     @pytest.mark.parametrize(
         "value", [None, 41791234567, 79.0, True, b"+41791234567", ["+41791234567"], {"to": NUMBER}]
     )
-    def test_refuses_what_is_not_a_str(self, value: Any) -> None:
+    def test_a_number_that_is_no_str_is_refused(self, value: Any) -> None:
         with pytest.raises(InvalidNumber, match=f"type {type(value).__name__}, not str") as caught:
             normalize(value)
 
@@ -192,7 +194,9 @@ class TestNormalize:
 
     @given(st.sampled_from(REGIONS), st.text("0123456789", min_size=1, max_size=17), st.data())
     @settings(deadline=None, max_examples=500)
-    def test_is_idempotent(self, region: str, digits: str, data: st.DataObject) -> None:
+    def test_a_normalized_number_stays_as_it_is_in_every_region(
+        self, region: str, digits: str, data: st.DataObject
+    ) -> None:
         code = str(phonenumbers.country_code_for_region(region))
         start = data.draw(
             st.sampled_from(
@@ -213,7 +217,9 @@ class TestNormalize:
         st.sampled_from(REGIONS), st.lists(st.sampled_from(SEPARATORS), min_size=20, max_size=20)
     )
     @settings(deadline=None)
-    def test_separators_make_no_difference(self, region: str, separators: list[str]) -> None:
+    def test_separators_in_a_number_make_no_difference(
+        self, region: str, separators: list[str]
+    ) -> None:
         example = phonenumbers.example_number(region) or phonenumbers.parse(NUMBER)
         number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
 
@@ -224,7 +230,7 @@ class TestNormalize:
 
     @given(st.text())
     @settings(deadline=None)
-    def test_raises_nothing_else(self, written: str) -> None:
+    def test_any_text_is_a_number_in_e164_or_an_invalid_number(self, written: str) -> None:
         with contextlib.suppress(InvalidNumber):
             assert re.fullmatch(r"\+[1-9][0-9]{4,16}", normalize(written))
 
@@ -430,7 +436,9 @@ VERDICTS: dict[str, list[tuple[str, str]]] = {
     ("region", "written", "verdict"),
     [(region, *row) for region, rows in VERDICTS.items() for row in rows],
 )
-def test_what_tables_phones_and_people_write(region: str, written: str, verdict: str) -> None:
+def test_what_tables_phones_and_people_write_is_read_or_refused_with_the_reason(
+    region: str, written: str, verdict: str
+) -> None:
     if verdict.startswith("+"):
         assert normalize(written, region) == verdict
         return
@@ -472,7 +480,7 @@ def test_examples_of_landlines_and_mobiles_are_read_as_written_at_home(region: s
 class TestNormalizeAll:
     """A call's recipients: each once, in order, or one error that names all that are bad."""
 
-    def test_keeps_the_order_and_names_what_came_again(self) -> None:
+    def test_recipients_keep_their_order_and_duplicates_are_named(self) -> None:
         written: list[str | RawAddress] = [
             "078 765 43 21",
             "+41 79 123 45 67",
@@ -487,7 +495,7 @@ class TestNormalizeAll:
         assert recipients == ("+41787654321", "+41791234567", "1414")
         assert sorted(duplicates) == ["+41787654321", "+41787654321", "+41791234567"]
 
-    def test_takes_any_iterable(self) -> None:
+    def test_recipients_can_be_any_iterable(self) -> None:
         assert normalize_all(iter(["079 123 45 67"])) == ((NUMBER,), ())
         assert normalize_all({"079 123 45 67": "Anna"}) == ((NUMBER,), ())
 
@@ -499,7 +507,7 @@ class TestNormalizeAll:
         assert recipients == ("0791234567", NUMBER)
         assert duplicates == (NUMBER,)
 
-    def test_names_all_that_are_bad(self) -> None:
+    def test_one_error_names_all_bad_recipients(self) -> None:
         with pytest.raises(InvalidNumber) as caught:
             normalize_all(["079 123 45 67", "079 123 45 67 8", "+41 79 123 45 67", "abc", ""])
 
@@ -515,7 +523,7 @@ class TestNormalizeAll:
             "A foreign number needs + and its country code, a short code is a RawAddress"
         )
 
-    def test_message_of_many_stays_short(self) -> None:
+    def test_the_error_about_ten_thousand_recipients_is_short(self) -> None:
         with pytest.raises(InvalidNumber) as caught:
             normalize_all(["079 123 45"] * 10_000)
 
@@ -523,7 +531,7 @@ class TestNormalizeAll:
         assert str(caught.value).startswith("10000 of 10000 recipients")
         assert len(str(caught.value)) < 2_000
 
-    def test_error_shows_no_whole_number(self) -> None:
+    def test_the_error_about_recipients_shows_no_whole_number(self) -> None:
         with pytest.raises(InvalidNumber) as caught:
             normalize_all(["079 123 45 678", "call +41 79 123 45 67 now"])
 
@@ -533,12 +541,12 @@ class TestNormalizeAll:
     @pytest.mark.parametrize(
         "values", ["079 123 45 67", b"0791234567", RawAddress("1414"), None, 41791234567]
     )
-    def test_refuses_what_is_not_a_list(self, values: Any) -> None:
+    def test_recipients_that_are_no_list_are_refused(self, values: Any) -> None:
         with pytest.raises(InvalidNumber, match="must be a list"):
             normalize_all(values)
 
     @pytest.mark.parametrize("values", [[], (), iter([])])
-    def test_refuses_nobody(self, values: Iterable[str]) -> None:
+    def test_an_empty_list_of_recipients_is_refused(self, values: Iterable[str]) -> None:
         with pytest.raises(InvalidNumber, match="There are no recipients"):
             normalize_all(values)
 
@@ -550,7 +558,7 @@ class TestNormalizeAll:
         )
     )
     @settings(deadline=None)
-    def test_nobody_is_lost(self, written: list[str]) -> None:
+    def test_each_recipient_is_sent_to_or_named_as_a_duplicate(self, written: list[str]) -> None:
         values: list[str | RawAddress] = [
             RawAddress(value) if value == "1414" else value for value in written
         ]
@@ -569,7 +577,7 @@ class TestRawAddress:
     @pytest.mark.parametrize(
         "value", ["1414", "117", "Pager 12", "0791234567", "x" * 64, "pager@example.com"]
     )
-    def test_is_not_changed(self, value: str) -> None:
+    def test_a_raw_address_is_not_changed(self, value: str) -> None:
         assert RawAddress(value).value == value
         assert normalize(RawAddress(value)) == value
 
@@ -577,16 +585,16 @@ class TestRawAddress:
         "value",
         ["", " ", " 1414", "1414\n", "14\n14", "14\x0014", "14\u202e14", "\ud83d", "x" * 65],
     )
-    def test_refuses(self, value: str) -> None:
+    def test_a_raw_address_that_is_not_printable_or_too_long_is_refused(self, value: str) -> None:
         with pytest.raises(InvalidNumber, match="1 to 64 printable characters"):
             RawAddress(value)
 
     @pytest.mark.parametrize("value", [None, 1414, b"1414"])
-    def test_refuses_what_is_not_a_str(self, value: Any) -> None:
+    def test_a_raw_address_that_is_no_str_is_refused(self, value: Any) -> None:
         with pytest.raises(InvalidNumber, match="RawAddress"):
             RawAddress(value)
 
-    def test_is_a_value(self) -> None:
+    def test_a_raw_address_is_frozen_hashable_and_can_be_pickled(self) -> None:
         address = RawAddress("0791234567")
 
         assert address == RawAddress("0791234567")
@@ -595,7 +603,7 @@ class TestRawAddress:
         with pytest.raises(AttributeError):
             address.value = "117"  # type: ignore[misc]
 
-    def test_repr_is_masked(self) -> None:
+    def test_the_repr_of_a_raw_address_is_masked(self) -> None:
         assert repr(RawAddress("0791234567")) == "RawAddress(value=079…67)"
         assert repr(RawAddress("1414")) == "RawAddress(value=…)"
 
@@ -637,7 +645,9 @@ class TestNormalizeSender:
             (1414, None),
         ],
     )
-    def test_sms(self, written: object, sender: str | None) -> None:
+    def test_the_sender_of_an_sms_is_a_number_a_short_code_or_a_name(
+        self, written: object, sender: str | None
+    ) -> None:
         if sender is None:
             with pytest.raises(InvalidSender):
                 normalize_sender(written, "Sms")
@@ -669,7 +679,7 @@ class TestNormalizeSender:
         ],
     )
     @pytest.mark.parametrize("channel", ["Sms", "Whatsapp"])
-    def test_what_no_recipient_may_be_is_no_sender(
+    def test_a_number_that_no_recipient_could_be_is_refused_as_a_sender(
         self, channel: str, written: str, reason: str
     ) -> None:
         with pytest.raises(InvalidSender) as caught:
@@ -681,7 +691,7 @@ class TestNormalizeSender:
     @pytest.mark.parametrize(
         "written", ["+41 79 123 45 67", "079 123 45 67", "0041791234567", "41791234567"]
     )
-    def test_whatsapp(self, written: str) -> None:
+    def test_a_sender_of_whatsapp_is_a_number(self, written: str) -> None:
         assert normalize_sender(written, "Whatsapp") == "0041791234567"
 
     @pytest.mark.parametrize(
@@ -694,16 +704,18 @@ class TestNormalizeSender:
             (None, "not a str"),
         ],
     )
-    def test_whatsapp_takes_numbers_only(self, written: object, reason: str) -> None:
+    def test_a_sender_of_whatsapp_that_is_no_number_is_refused(
+        self, written: object, reason: str
+    ) -> None:
         with pytest.raises(InvalidSender, match=reason):
             normalize_sender(written, "Whatsapp")
 
     @pytest.mark.parametrize("written", ["acme_agent_7x", "079 123 45 67", "Zürich"])
-    def test_rcs_is_sent_as_it_is(self, written: str) -> None:
+    def test_a_sender_of_rcs_is_not_changed(self, written: str) -> None:
         assert normalize_sender(written, "Rcs") == written
 
     @pytest.mark.parametrize("written", ["", "  ", None])
-    def test_rcs_needs_one(self, written: object) -> None:
+    def test_an_empty_sender_of_rcs_is_refused(self, written: object) -> None:
         with pytest.raises(InvalidSender, match="The sender for Rcs is empty"):
             normalize_sender(written, "Rcs")
 
@@ -711,10 +723,12 @@ class TestNormalizeSender:
         ("written", "region", "sender"),
         [("0151 12345678", "DE", "004915112345678"), ("(201) 555-0123", "us", "0012015550123")],
     )
-    def test_region(self, written: str, region: str, sender: str) -> None:
+    def test_a_sender_that_is_a_number_is_read_in_its_region(
+        self, written: str, region: str, sender: str
+    ) -> None:
         assert normalize_sender(written, "Sms", region) == sender
 
-    def test_error_shows_no_number(self) -> None:
+    def test_the_error_about_a_sender_shows_no_number(self) -> None:
         with pytest.raises(InvalidSender) as caught:
             normalize_sender("+41 79 123 45 67 89", "Whatsapp")
 
@@ -727,13 +741,13 @@ class TestCheckRegion:
     @pytest.mark.parametrize(
         ("region", "known"), [("CH", "CH"), ("ch", "CH"), ("DE", "DE"), ("li", "LI")]
     )
-    def test_known(self, region: str, known: str) -> None:
+    def test_a_region_is_written_in_either_letter_case(self, region: str, known: str) -> None:
         assert check_region(region) == known
 
     @pytest.mark.parametrize(
         "region", ["", "XX", "CHE", "Schweiz", "+41", "41", "001", "ZZ", None, 41]
     )
-    def test_unknown(self, region: Any) -> None:
+    def test_an_unknown_region_is_refused(self, region: Any) -> None:
         with pytest.raises(InvalidConfiguration, match="two letters, such as CH"):
             check_region(region)
         with pytest.raises(InvalidConfiguration):
@@ -763,11 +777,11 @@ class TestMask:
             ("079 123 45 67\n078 765 43 21", "…"),
         ],
     )
-    def test_mask(self, value: str, masked: str) -> None:
+    def test_a_masked_number_shows_its_beginning_and_its_end(self, value: str, masked: str) -> None:
         assert mask(value) == masked
 
     @given(st.from_regex(r"\+?[0-9]{1,20}", fullmatch=True))
-    def test_hides_at_least_three_digits(self, value: str) -> None:
+    def test_a_masked_number_hides_at_least_three_digits(self, value: str) -> None:
         shown = mask(value)
 
         assert value not in shown
@@ -791,7 +805,7 @@ class TestMask:
             ("on 2026-11-23 0791234567", "on 2026-11-23 079…67"),
         ],
     )
-    def test_numbers_in_text(self, text: str, masked: str) -> None:
+    def test_numbers_in_a_text_are_masked(self, text: str, masked: str) -> None:
         assert mask_numbers_in(text) == masked
 
     @pytest.mark.parametrize(
@@ -812,14 +826,16 @@ class TestMask:
             "23.11.2026 12:00:00",
         ],
     )
-    def test_what_is_left_alone(self, text: str) -> None:
+    def test_identifiers_and_times_in_a_text_are_not_masked(self, text: str) -> None:
         assert mask_numbers_in(text) == text
 
     @given(
         st.lists(st.sampled_from(["", *SEPARATORS, " (", ") "]), min_size=11, max_size=11),
         st.sampled_from(["", "to ", "nr:", "<"]),
     )
-    def test_no_way_of_writing_gets_through(self, separators: list[str], before: str) -> None:
+    def test_a_number_in_a_text_is_masked_however_it_is_written(
+        self, separators: list[str], before: str
+    ) -> None:
         written = "".join(
             digit + separator for digit, separator in zip(NUMBER[1:], separators, strict=True)
         )
@@ -829,7 +845,7 @@ class TestMask:
     @pytest.mark.parametrize(
         "text", ["a" * 50_000, "1 " * 50_000, "-1-" * 30_000, "abcdef12-" * 10_000, "20 " * 30_000]
     )
-    def test_takes_time_in_proportion_to_length(self, text: str) -> None:
+    def test_masking_takes_time_in_proportion_to_the_length_of_the_text(self, text: str) -> None:
         started = time.perf_counter()
         mask_numbers_in(text)
 

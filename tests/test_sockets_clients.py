@@ -51,7 +51,7 @@ def check_echoes(server: Server, threads: int, sends: int) -> None:
     assert set(Counter(request.body for request in server.requests).values()) == {1}
 
 
-def test_one_client_in_many_threads() -> None:
+def test_one_client_serves_many_threads() -> None:
     with (
         Server(echo) as server,
         ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS) as ecall,
@@ -70,7 +70,7 @@ def test_one_client_in_many_threads() -> None:
         assert server.connections <= THREADS
 
 
-def test_one_async_client_in_many_tasks() -> None:
+def test_one_async_client_serves_many_tasks() -> None:
     async def main(url: str) -> None:
         async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
 
@@ -87,7 +87,7 @@ def test_one_async_client_in_many_tasks() -> None:
         assert server.connections <= THREADS
 
 
-def test_one_async_client_in_many_threads() -> None:
+def test_one_async_client_serves_event_loops_in_many_threads() -> None:
     """Each with an event loop of its own, and so with connections of its own."""
     with Server(echo) as server:
         ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS)
@@ -124,7 +124,7 @@ def run_in(name: str, function: Callable[[], Awaitable[object]]) -> None:
     ("first", "second"),
     [(first, second) for first in LOOPS for second in LOOPS],
 )
-def test_event_loops_one_after_the_other(first: str, second: str) -> None:
+def test_one_async_client_works_in_event_loops_one_after_the_other(first: str, second: str) -> None:
     """Each has connections of its own; those of the first are closed when it ends, and no warning is left."""
     with Server() as server, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -150,7 +150,7 @@ def test_event_loops_one_after_the_other(first: str, second: str) -> None:
 
 # asyncio tells of each connection that is let go.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_event_loops_that_are_just_closed() -> None:
+def test_an_async_client_outlives_event_loops_that_were_closed_without_shutdown() -> None:
     """As some programs make one for each call; what was open in them is let go, so that it does not pile up."""
     with Server() as server:
         ecall = AsyncECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS)
@@ -167,7 +167,7 @@ def test_event_loops_that_are_just_closed() -> None:
         assert (server.connections, server.open) == (6, 0)
 
 
-def test_uvloop(pauses: list[float], closed_port: int) -> None:
+def test_an_async_client_works_on_uvloop(pauses: list[float], closed_port: int) -> None:
     """The event loop of many servers, which knows some things by other names."""
 
     async def main(url: str) -> None:
@@ -190,7 +190,7 @@ def test_uvloop(pauses: list[float], closed_port: int) -> None:
     assert len(pauses) == 2
 
 
-def test_trio(pauses: list[float]) -> None:
+def test_an_async_client_works_on_trio(pauses: list[float]) -> None:
     """The whole of it, retries and files and all."""
 
     async def main(url: str) -> None:
@@ -256,7 +256,7 @@ with asyncio.Runner() as runner:
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("script", [FORK_SYNC, FORK_ASYNC], ids=["sync", "async"])
-def test_a_fork(script: str) -> None:
+def test_a_client_works_on_both_sides_of_a_fork(script: str) -> None:
     """The child opens connections of its own, and leaves the parent's alone. Over TLS it would matter the most."""
     with Server(echo) as server:
         result = run_script(script, server.url)
@@ -299,7 +299,7 @@ ecall.close()
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", [EVENT_LOOPS, LEFT_OPEN], ids=["loops", "copies"])
-def test_nothing_is_left_open(script: str) -> None:
+def test_a_closed_client_leaves_no_connection_open(script: str) -> None:
     """In a process of its own, where every socket that is left open is told."""
     with Server() as server:
         result = run_script(script, server.url)
@@ -307,7 +307,7 @@ def test_nothing_is_left_open(script: str) -> None:
         assert len(server.requests) == 3
 
 
-def test_copies_share_the_connections(open_client: OpenClient) -> None:
+def test_copies_of_a_client_share_its_connections(open_client: OpenClient) -> None:
     """Whatever is closed of them, the client they come from stays open; and with it they end."""
     with Server() as server:
         ecall = open_client(server)
@@ -344,14 +344,14 @@ def test_copies_share_the_connections(open_client: OpenClient) -> None:
         assert len(server.requests) == count
 
 
-def test_a_client_that_was_never_used(open_client: OpenClient) -> None:
+def test_a_client_that_was_never_used_can_be_closed(open_client: OpenClient) -> None:
     ecall = open_client("https://rest.ecall.example")
     ecall.close()
     with pytest.raises(InvalidConfiguration, match="closed"):
         ecall.sms.send(NUMBER, TEXT)
 
 
-def test_a_cancelled_send() -> None:
+def test_a_cancelled_send_is_not_repeated() -> None:
     """The cancellation comes through, and nobody else gets the answer that comes too late."""
     arrived, may_answer = threading.Event(), threading.Event()
 
@@ -381,7 +381,7 @@ def test_a_cancelled_send() -> None:
         assert [request.connection for request in server.requests] == [1, 1, 2, 2, 2, 3]
 
 
-def test_a_send_that_is_cancelled_in_a_pause() -> None:
+def test_a_send_that_is_cancelled_in_a_pause_is_not_repeated() -> None:
     """It is not tried again behind the caller's back."""
 
     async def main(url: str) -> None:
@@ -395,7 +395,7 @@ def test_a_send_that_is_cancelled_in_a_pause() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_cancelled_upload_and_download(tmp_path: Path) -> None:
+def test_a_cancelled_upload_or_download_does_no_harm_to_the_client(tmp_path: Path) -> None:
     """No part of a file is left, and no connection with half an answer in it is used again."""
 
     async def main(url: str) -> None:

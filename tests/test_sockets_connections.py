@@ -87,7 +87,9 @@ def fails_unsent(ecall: ECall) -> NotSent:
 # Timeouts
 
 
-def test_no_room_for_a_connection(open_client: OpenClient, pauses: list[float]) -> None:
+def test_a_full_backlog_is_a_connect_timeout_and_nothing_was_sent(
+    open_client: OpenClient, pauses: list[float]
+) -> None:
     """The connect timeout: it is not the read timeout that counts."""
     with full_house() as url:
         ecall = open_client(url, timeout=(0.1, 30))
@@ -97,13 +99,17 @@ def test_no_room_for_a_connection(open_client: OpenClient, pauses: list[float]) 
     assert len(pauses) == 2
 
 
-def test_a_tls_handshake_that_is_not_answered(open_client: OpenClient, pauses: list[float]) -> None:
+def test_a_tls_handshake_without_a_response_sends_nothing(
+    open_client: OpenClient, pauses: list[float]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         fails_unsent(open_client(f"https://127.0.0.1:{silent.getsockname()[1]}", timeout=(0.1, 30)))
     assert len(pauses) == 2
 
 
-def test_no_answer(open_client: OpenClient, pauses: list[float]) -> None:
+def test_a_request_without_a_response_ends_at_the_read_timeout(
+    open_client: OpenClient, pauses: list[float]
+) -> None:
     """The read timeout: it is not the connect timeout that counts, and it is each read's own."""
 
     def slow(exchange: Exchange) -> None:
@@ -125,7 +131,9 @@ def test_no_answer(open_client: OpenClient, pauses: list[float]) -> None:
         assert pauses == []
 
 
-def test_a_service_that_stops_reading(open_client: OpenClient, pauses: list[float]) -> None:
+def test_a_service_that_stops_reading_ends_at_the_write_timeout(
+    open_client: OpenClient, pauses: list[float]
+) -> None:
     """The write timeout: what the service makes of the part that it got is not known."""
     is_over = threading.Event()
 
@@ -142,7 +150,7 @@ def test_a_service_that_stops_reading(open_client: OpenClient, pauses: list[floa
         assert len(server.requests) == 1
 
 
-def test_no_connection_left_in_the_pool(open_client: OpenClient, pauses: list[float]) -> None:
+def test_a_pool_timeout_sends_nothing(open_client: OpenClient, pauses: list[float]) -> None:
     """The pool timeout: not tried again, as it has waited long enough."""
     limits = httpx.Limits(max_connections=1)
     transport = (
@@ -162,7 +170,7 @@ def test_no_connection_left_in_the_pool(open_client: OpenClient, pauses: list[fl
         assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
 
 
-def test_a_host_with_several_addresses(
+def test_each_address_of_a_host_is_tried(
     open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those at which nobody is are passed over."""
@@ -186,7 +194,7 @@ def test_a_host_with_several_addresses(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_tls_that_is_trusted(open_client: OpenClient, tls: ssl.SSLContext) -> None:
+def test_a_trusted_certificate_is_accepted(open_client: OpenClient, tls: ssl.SSLContext) -> None:
     """The whole way over TLS, with a certificate of an authority that `SSL_CERT_FILE` names."""
     with Server(tls=tls) as server:
         ecall = open_client(server)
@@ -197,7 +205,7 @@ def test_tls_that_is_trusted(open_client: OpenClient, tls: ssl.SSLContext) -> No
         assert server.requests[-1].size == 3_000_000
 
 
-def test_tls_that_is_not_trusted(
+def test_an_untrusted_certificate_sends_nothing(
     open_client: OpenClient, pauses: list[float], tls: ssl.SSLContext
 ) -> None:
     """Refused before anything is sent, and not tried again."""
@@ -233,7 +241,7 @@ def test_a_send_that_is_cancelled_while_it_connects_never_goes_out(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_what_comes_before_tls_is_no_answer(
+def test_bytes_before_the_tls_handshake_are_no_response(
     open_client: OpenClient, pauses: list[float], tls: ssl.SSLContext
 ) -> None:
     """Anybody on the way could have put it there."""
@@ -259,7 +267,7 @@ def test_what_comes_before_tls_is_no_answer(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_tls_for_another_host(
+def test_a_certificate_for_another_host_sends_nothing(
     open_client: OpenClient, pauses: list[float], authority: trustme.CA
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -271,7 +279,7 @@ def test_tls_for_another_host(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_tls_that_is_too_old(
+def test_an_old_version_of_tls_sends_nothing(
     open_client: OpenClient,
     pauses: list[float],
     authority: trustme.CA,
@@ -301,7 +309,9 @@ def test_tls_that_is_too_old(
         assert server.requests == []
 
 
-def test_plain_http_where_tls_is_expected(open_client: OpenClient, pauses: list[float]) -> None:
+def test_plain_http_where_tls_is_expected_sends_nothing(
+    open_client: OpenClient, pauses: list[float]
+) -> None:
     """As with the wrong port in `base_url`."""
     with Server(speaks_first=b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
         fails_unsent(open_client(server.url.replace("http:", "https:")))
@@ -347,7 +357,7 @@ def test_certificates_that_cannot_be_used_are_named(
         assert open_client(server).sms.send(NUMBER, TEXT).message_id == "m-1"
 
 
-def test_certificates_in_a_folder(
+def test_certificates_in_a_folder_are_trusted(
     open_client: OpenClient,
     authority: trustme.CA,
     tls: ssl.SSLContext,
@@ -404,7 +414,9 @@ def test_loopback_never_goes_through_a_proxy(
     assert proxy.connections == 0
 
 
-def test_a_proxy_that_refuses(open_client: OpenClient, pauses: list[float], proxy: Server) -> None:
+def test_a_proxy_that_refuses_sends_nothing(
+    open_client: OpenClient, pauses: list[float], proxy: Server
+) -> None:
     """It is asked for the service's host, is told nothing else, and its password stays with it."""
     error = fails_unsent(open_client(f"https://{HOST}"))
     assert proxy.requests
@@ -421,7 +433,7 @@ def test_a_proxy_that_refuses(open_client: OpenClient, pauses: list[float], prox
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
 @pytest.mark.usefixtures("trusted")
-def test_a_proxy_that_lets_through(
+def test_requests_go_through_the_proxy_of_the_environment(
     open_client: OpenClient, monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext, name: str
 ) -> None:
     """The service is talked to in TLS through it, so that the proxy sees neither credentials nor messages."""
@@ -442,7 +454,7 @@ def test_a_proxy_that_lets_through(
         assert first.headers["host"] == HOST
 
 
-def test_no_proxy(
+def test_a_host_in_no_proxy_is_connected_directly(
     open_client: OpenClient, pauses: list[float], proxy: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host that `NO_PROXY` names is called directly, as elsewhere."""
@@ -584,7 +596,7 @@ def test_a_proxy_that_is_not_used_may_be_anything(
 @pytest.mark.parametrize(
     "answer", [hang, reply(502), reply(503, retry_after="0"), reply(429, retry_after="0")]
 )
-def test_a_proxy_in_trouble(
+def test_a_broken_proxy_sends_nothing(
     open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch, answer: Answer
 ) -> None:
     """What a proxy answers to CONNECT is not the service's answer."""

@@ -91,7 +91,9 @@ both = {"retry_after": "0"}
 
 
 @every_source
-def test_an_upload_is_sent_as_it_is(open_client: OpenClient, tmp_path: Path, kind: str) -> None:
+def test_an_upload_has_its_content_length_and_progress(
+    open_client: OpenClient, tmp_path: Path, kind: str
+) -> None:
     """With its length where there is one, and with progress to the end."""
     progress: list[tuple[int, int | None]] = []
     total = None if kind == "pipe" else len(DATA)
@@ -299,7 +301,7 @@ def test_a_download_into_a_pipe_is_whole(open_client: OpenClient, tmp_path: Path
     assert path.is_fifo()
 
 
-def test_an_open_file_is_read_from_where_it_is(
+def test_an_open_file_is_uploaded_from_its_position_at_each_try(
     open_client: OpenClient, tmp_path: Path, pauses: list[float]
 ) -> None:
     """Also the second time, and it stays open."""
@@ -348,7 +350,9 @@ def test_an_upload_of_unknown_outcome_is_not_repeated(
         assert len(server.requests) == 1
 
 
-def test_an_upload_that_is_refused_midway(open_client: OpenClient, pauses: list[float]) -> None:
+def test_an_upload_that_is_refused_midway_raises_the_refusal(
+    open_client: OpenClient, pauses: list[float]
+) -> None:
     """The answer counts, though the service did not take the whole file."""
 
     def refuse(exchange: Exchange) -> None:
@@ -379,7 +383,7 @@ class Broken(io.BytesIO):
         return super().read(size)
 
 
-def test_a_file_that_is_cut_off_while_it_is_uploaded(
+def test_an_upload_whose_file_gets_shorter_has_an_unknown_outcome(
     open_client: OpenClient, pauses: list[float]
 ) -> None:
     with Server() as server:
@@ -405,7 +409,7 @@ def test_an_error_of_the_disk_comes_through_an_upload(
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_compressed_answers(open_client: OpenClient, encoding: str) -> None:
+def test_compressed_responses_are_read(open_client: OpenClient, encoding: str) -> None:
     answer = json.dumps({"messageId": "m-1", "mediaId": "f-1", "state": "Sent"}).encode()
     packed = gzip.compress(answer) if encoding == "gzip" else zlib.compress(answer)
     refusal = gzip.compress(b'{"errorCode": "NoSuchThing"}')
@@ -440,7 +444,7 @@ def chunked(data: bytes) -> bytes:
     ],
     ids=["length", "chunked", "until closed", "gzip"],
 )
-def test_a_download(
+def test_a_download_is_whole_in_every_way_to_read_it(
     open_client: OpenClient, tmp_path: Path, answer: Answer, size: int | None
 ) -> None:
     """To a path, into a file, as a stream: byte for byte, with progress."""
@@ -487,7 +491,7 @@ def test_a_download(
     ],
     ids=["cut", "cut chunks", "reset", "hangs", "not gzip"],
 )
-def test_a_download_that_breaks_off(
+def test_a_download_that_breaks_off_leaves_no_file(
     open_client: OpenClient, tmp_path: Path, pauses: list[float], answer: Answer
 ) -> None:
     """No file, no part of one, and what was there before stays."""
@@ -509,7 +513,7 @@ def test_a_download_that_breaks_off(
         assert pauses == []
 
 
-def test_a_download_that_is_refused(open_client: OpenClient, tmp_path: Path) -> None:
+def test_a_download_that_is_refused_leaves_no_file(open_client: OpenClient, tmp_path: Path) -> None:
     with Server(reply(404)) as server:
         ecall = open_client(server)
         with pytest.raises(NotFound):
@@ -533,7 +537,9 @@ class Mine(Exception):
     """An exception of the caller's own."""
 
 
-def test_what_the_caller_raises_comes_through(open_client: OpenClient, tmp_path: Path) -> None:
+def test_what_the_caller_raises_during_a_download_comes_through(
+    open_client: OpenClient, tmp_path: Path
+) -> None:
     """Untouched, from inside a stream and from a progress function; and the client goes on working."""
     with Server(reply(200, DATA)) as server:
         ecall = open_client(server)
@@ -563,7 +569,7 @@ def test_what_the_caller_raises_comes_through(open_client: OpenClient, tmp_path:
         assert ecall.media.download("f-1", to=io.BytesIO()).size == len(DATA)
 
 
-def test_a_stream_that_is_left_early(open_client: OpenClient) -> None:
+def test_a_stream_that_is_left_early_closes_its_connection(open_client: OpenClient) -> None:
     """Its connection is closed, as the rest is still in it; the next call has one of its own."""
     big = DATA * 8
 
@@ -580,7 +586,7 @@ def test_a_stream_that_is_left_early(open_client: OpenClient) -> None:
         assert [request.connection for request in server.requests] == [1, 2, 2]
 
 
-def test_a_stream_that_is_read_to_its_end_gives_its_connection_back(
+def test_a_stream_that_is_read_to_its_end_releases_its_connection(
     open_client: OpenClient,
 ) -> None:
     with Server(reply(200, DATA)) as server:

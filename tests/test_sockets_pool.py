@@ -53,7 +53,7 @@ class Barrier:
         exchange.send(sent())
 
 
-def test_what_is_asked_beyond_waits(
+def test_requests_beyond_the_size_of_the_pool_wait(
     open_client: OpenClient,
 ) -> None:
     barrier = Barrier(5)
@@ -65,7 +65,7 @@ def test_what_is_asked_beyond_waits(
         assert server.connections == 5
 
 
-def test_a_hundred_at_a_time(open_client: OpenClient) -> None:
+def test_a_client_sends_a_hundred_requests_at_a_time(open_client: OpenClient) -> None:
     barrier = Barrier(MAX_CONNECTIONS)
     with Server(barrier) as server:
         open_client.send_together(open_client(server), 120)
@@ -73,7 +73,9 @@ def test_a_hundred_at_a_time(open_client: OpenClient) -> None:
         assert barrier.most == MAX_CONNECTIONS == 100
 
 
-def test_who_waits_too_long_has_sent_nothing(open_client: OpenClient, pauses: list[float]) -> None:
+def test_a_request_that_waits_too_long_for_the_pool_was_not_sent(
+    open_client: OpenClient, pauses: list[float]
+) -> None:
     """And is not tried again; as soon as there is room, all is well, also where a waiting one gave up."""
     with Server(reply(200, b"x" * 9_000_000), sent()) as server:
         transport = pool(open_client, server.url, size=1)
@@ -90,7 +92,7 @@ def test_who_waits_too_long_has_sent_nothing(open_client: OpenClient, pauses: li
     assert pauses == []
 
 
-def test_who_gives_up_waiting_leaves_the_place() -> None:
+def test_a_request_that_stops_waiting_leaves_the_queue() -> None:
     may_go_on = threading.Event()
 
     def slow(exchange: Exchange) -> None:
@@ -120,7 +122,7 @@ def test_who_gives_up_waiting_leaves_the_place() -> None:
         assert len(server.requests) == 3
 
 
-def test_no_thread_is_passed_over() -> None:
+def test_waiting_threads_are_served_in_order() -> None:
     """Not even by those who are quicker, as they have just been in and come again at once."""
     counts = [0] * 8
     with (
@@ -169,7 +171,7 @@ def test_whenever_a_send_is_cancelled_the_next_one_goes_out() -> None:
         assert server.connections > 1
 
 
-def test_a_client_that_is_closed_while_its_task_is_cancelled() -> None:
+def test_a_client_can_be_closed_while_its_task_is_cancelled() -> None:
     """In a scope of anyio, where every wait is cancelled again, all connections are closed, not just the first."""
 
     async def main(server: Server) -> None:
@@ -188,7 +190,7 @@ def test_a_client_that_is_closed_while_its_task_is_cancelled() -> None:
         asyncio.run(main(server))
 
 
-def test_connections_that_are_not_needed_are_closed(
+def test_idle_connections_are_closed(
     open_client: OpenClient,
 ) -> None:
     """The one that was used last serves; the others grow old, and go one by one."""
@@ -219,7 +221,9 @@ def test_an_idle_connection_is_not_used_for_long(open_client: OpenClient) -> Non
 
 
 @pytest.mark.parametrize("is_late", [True, False])
-def test_an_answer_that_nobody_asked_for(open_client: OpenClient, is_late: bool) -> None:
+def test_an_unsolicited_response_is_not_taken_for_the_next_one(
+    open_client: OpenClient, is_late: bool
+) -> None:
     """It is not taken for that of the next message.
 
     docs/reference/transports.md says where httpx's transports cannot see it.

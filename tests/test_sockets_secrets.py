@@ -184,7 +184,7 @@ def call_everything(open_client: OpenClient, folder: Path, service: str) -> Seen
 
 
 @every_service
-def test_logs_at_debug(
+def test_logs_at_debug_show_no_secrets(
     open_client: OpenClient, pauses: list[float], logged: Everything, tmp_path: Path, service: str
 ) -> None:
     """Ours, httpx's, httpcore's and asyncio's, whatever the service does."""
@@ -196,7 +196,7 @@ def test_logs_at_debug(
 
 
 @every_service
-def test_errors_and_results(
+def test_errors_and_results_show_no_secrets(
     open_client: OpenClient, pauses: list[float], tmp_path: Path, service: str
 ) -> None:
     """Every `str` and `repr`, every note and cause; and in pickles no credentials."""
@@ -211,7 +211,7 @@ def test_errors_and_results(
 
 
 @every_service
-def test_tracebacks_with_local_variables(
+def test_tracebacks_with_local_variables_show_no_credentials(
     open_client: OpenClient, pauses: list[float], tmp_path: Path, service: str
 ) -> None:
     """As error trackers collect them: the `repr` of each variable in each frame, of the error and of its causes."""
@@ -245,7 +245,9 @@ def check_frames(error: BaseException) -> None:
             check_credentials(f"{name} = {shown}")
 
 
-def test_a_request_that_cannot_be_written(open_client: OpenClient) -> None:
+def test_the_error_about_a_request_that_cannot_be_written_shows_no_secrets(
+    open_client: OpenClient,
+) -> None:
     """What is found while the request is made is found with the credentials at hand."""
     ecall = open_client("https://rest.ecall.example")
     for call in (
@@ -260,7 +262,7 @@ def test_a_request_that_cannot_be_written(open_client: OpenClient) -> None:
             check_frames(link)
 
 
-def test_causes_come_without_their_frames(open_client: OpenClient, pauses: list[float]) -> None:
+def test_the_cause_of_an_error_has_no_frames(open_client: OpenClient, pauses: list[float]) -> None:
     """A transport has the headers in its hands when it fails, and so may have one below it."""
 
     def fail(request: httpx.Request) -> httpx.Response:
@@ -279,7 +281,7 @@ def test_causes_come_without_their_frames(open_client: OpenClient, pauses: list[
         assert causes[0].__traceback__ is None
 
 
-def test_clients_and_models(open_client: OpenClient) -> None:
+def test_the_repr_of_clients_and_models_shows_no_secrets(open_client: OpenClient) -> None:
     """Every object that one can get hold of shows nothing, however it is printed."""
     ecall = open_client("https://rest.ecall.example")
     messages = [
@@ -300,7 +302,9 @@ def test_clients_and_models(open_client: OpenClient) -> None:
 
 
 @pytest.mark.parametrize("kind", [ECall, AsyncECall])
-def test_the_inside_of_a_client(kind: type[ECall | AsyncECall]) -> None:
+def test_the_attributes_of_a_client_show_no_credentials_in_their_repr(
+    kind: type[ECall | AsyncECall],
+) -> None:
     """Down to the last attribute: none shows the credentials when it is printed."""
     client: object = kind(USERNAME, PASSWORD, sender=SENDERS)
     todo = [client]
@@ -340,7 +344,7 @@ SECRET = "Dear patient, the result of your test of last Monday is here: nothing 
         "at the end",
     ],
 )
-def test_texts_that_are_quoted(
+def test_a_text_that_the_service_quotes_is_not_in_the_error(
     open_client: OpenClient, text: str, said: str, expected: str
 ) -> None:
     """Whole or in part, as services cut what they quote; and we cut what they say."""

@@ -250,7 +250,7 @@ def by_name(*troubles: Trouble) -> pytest.MarkDecorator:
 
 
 @by_name(*AMBIGUOUS, *REFUSED)
-def test_a_send_is_made_once(
+def test_a_send_of_unknown_outcome_is_made_once(
     open_client: OpenClient, pauses: list[float], trouble: Trouble
 ) -> None:
     """Whatever comes of it: it reaches the service once, and the error says what happened."""
@@ -281,7 +281,7 @@ def failure_of(action: Action, ecall: ECall) -> ECallError | None:
 
 
 @by_name(*[trouble for trouble in AMBIGUOUS if not trouble.hangs])
-def test_nothing_but_our_errors_gets_out(
+def test_any_response_is_a_result_or_an_error_of_the_package(
     open_client: OpenClient, pauses: list[float], trouble: Trouble
 ) -> None:
     """Every operation, with every answer: a result, or an error of ours that one can make sense of."""
@@ -313,7 +313,7 @@ def test_redirects_are_never_followed(open_client: OpenClient, status: int) -> N
 
 @many(*SENDS_TO_ONE, upload)
 @pytest.mark.parametrize("retry_after", ["0", "0.5", "7", None, "soon", "-1"])
-def test_429_is_tried_again(
+def test_a_429_to_a_send_to_one_is_retried(
     open_client: OpenClient, pauses: list[float], action: Action, retry_after: str | None
 ) -> None:
     """At most twice, after the pause that the service asks for or one of our own."""
@@ -340,7 +340,7 @@ def test_429_is_tried_again(
 
 
 @many(*SENDS, upload)
-def test_503_of_the_service_is_tried_again(
+def test_a_503_with_both_headers_is_retried(
     open_client: OpenClient, pauses: list[float], action: Action
 ) -> None:
     """With both `Retry-After` and the request id; a date is as good as a number."""
@@ -360,7 +360,7 @@ def test_503_of_the_service_is_tried_again(
 
 
 @many(*SENDS_TO_MANY)
-def test_of_many_recipients_some_may_have_been_taken_before_429(
+def test_a_429_to_a_send_to_many_is_not_retried(
     open_client: OpenClient, pauses: list[float], action: Action
 ) -> None:
     with Server(reply(429, retry_after="0")) as server:
@@ -375,7 +375,7 @@ def test_of_many_recipients_some_may_have_been_taken_before_429(
 @many(send, broadcast, upload, status)
 @pytest.mark.parametrize("code", [429, 503])
 @pytest.mark.parametrize("form", ["number", "date"])
-def test_a_long_pause_is_the_callers(
+def test_a_retry_after_of_more_than_ten_seconds_is_raised(
     open_client: OpenClient, pauses: list[float], action: Action, code: int, form: str
 ) -> None:
     asked = "11" if form == "number" else formatdate(time.time() + 60, usegmt=True)
@@ -402,7 +402,7 @@ def test_a_long_pause_is_the_callers(
         ([reply(429), reply(503, retry_after="0"), drop], OutcomeUnknown, 3),
     ],
 )
-def test_a_second_try_is_a_send_as_well(
+def test_a_retry_of_unknown_outcome_is_not_repeated(
     open_client: OpenClient,
     pauses: list[float],
     script: list[Answer],
@@ -421,7 +421,7 @@ def test_a_second_try_is_a_send_as_well(
 
 
 @many(*SENDS, upload)
-def test_a_refused_connection_is_tried_again(
+def test_a_refused_connection_is_retried(
     open_client: OpenClient, pauses: list[float], action: Action, closed_port: int
 ) -> None:
     ecall = open_client(f"http://127.0.0.1:{closed_port}")
@@ -433,7 +433,9 @@ def test_a_refused_connection_is_tried_again(
     check(caught.value)
 
 
-def test_a_service_that_comes_up_between_tries(open_client: OpenClient, closed_port: int) -> None:
+def test_a_service_that_starts_between_tries_gets_one_message(
+    open_client: OpenClient, closed_port: int
+) -> None:
     """In real time: the first try finds nobody, a later one does."""
     started: list[Server] = []
     timer = threading.Timer(0.1, lambda: started.append(Server(port=closed_port).__enter__()))
@@ -494,7 +496,7 @@ def test_retries_can_be_switched_off(
         *[reply(code) for code in (408, 429, 500, 502, 503, 504)],
     ],
 )
-def test_reads_are_tried_again(
+def test_reads_are_retried(
     open_client: OpenClient, pauses: list[float], action: Action, answer: Answer
 ) -> None:
     with Server(answer, sent()) as server:
@@ -515,7 +517,7 @@ def test_reads_are_tried_again(
 @pytest.mark.parametrize(
     "answer", [trouble.answer for trouble in AMBIGUOUS if trouble.name.startswith("cut in a")]
 )
-def test_reads_whose_answer_breaks_off_are_tried_again(
+def test_reads_whose_response_breaks_off_are_retried(
     open_client: OpenClient, pauses: list[float], action: Action, answer: Answer
 ) -> None:
     with Server(answer, sent()) as server:
@@ -531,7 +533,7 @@ def test_reads_whose_answer_breaks_off_are_tried_again(
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 409])
-def test_reads_that_are_refused_are_not_tried_again(
+def test_reads_that_are_refused_are_not_retried(
     open_client: OpenClient, pauses: list[float], code: int
 ) -> None:
     with Server(reply(code)) as server:
@@ -562,7 +564,9 @@ def test_reads_that_are_refused_are_not_tried_again(
         ),
     ],
 )
-def test_what_can_be_read_is_read(open_client: OpenClient, answer: Answer) -> None:
+def test_an_odd_response_that_has_an_id_is_a_result(
+    open_client: OpenClient, answer: Answer
+) -> None:
     """Nothing that the service may say after it took a message may lose the fact that it did."""
     with Server(answer) as server:
         result = open_client(server).sms.send(NUMBER, TEXT)
@@ -572,7 +576,9 @@ def test_what_can_be_read_is_read(open_client: OpenClient, answer: Answer) -> No
         assert len(server.requests) == 1
 
 
-def test_a_connection_that_the_service_has_closed_meanwhile(open_client: OpenClient) -> None:
+def test_a_connection_that_the_service_closed_meanwhile_loses_no_message(
+    open_client: OpenClient,
+) -> None:
     """An idle connection that is closed is not used again; one that is closed under a send leaves it unknown."""
     closed = threading.Event()
 

@@ -98,7 +98,7 @@ def raising(error: Exception) -> Change:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_a_transport_of_others_raises_after_it_has_sent(
+def test_an_error_of_an_unknown_transport_after_sending_is_not_repeated(
     open_client: OpenClient, pauses: list[float], error: Exception
 ) -> None:
     with Server() as server, client(open_client, server, raising(error)) as ecall:
@@ -155,7 +155,7 @@ def test_an_exception_of_the_transports_package_is_its_own(open_client: OpenClie
         assert len(server.requests) == 1
 
 
-def test_a_transport_derived_from_one_of_httpx_is_not_believed(
+def test_connection_errors_of_a_subclass_of_httpx_transports_are_not_retried(
     open_client: OpenClient, pauses: list[float], closed_port: int
 ) -> None:
     """It may well do something else; the price is that a refused connection is an unknown outcome."""
@@ -175,7 +175,7 @@ def test_a_transport_derived_from_one_of_httpx_is_not_believed(
 @pytest.mark.parametrize(
     "error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("timed out")]
 )
-def test_httpx_own_transports_are_believed(
+def test_connection_errors_of_httpx_transports_are_retried(
     open_client: OpenClient, pauses: list[float], error: Exception, closed_port: int
 ) -> None:
     calls: list[httpx.Request] = []
@@ -217,7 +217,7 @@ def zipped(_: httpx.Response) -> httpx.Response:
 
 
 @pytest.mark.parametrize("change", [as_it_is, made_anew, from_json, zipped])
-def test_answers_of_other_transports(open_client: OpenClient, change: Change) -> None:
+def test_responses_of_other_transports_are_read(open_client: OpenClient, change: Change) -> None:
     """Those that keep what they have read, or make answers of their own, give as good ones."""
     with Server(sent()) as server, client(open_client, server, change) as ecall:
         for _ in range(2):
@@ -235,7 +235,7 @@ def test_answers_of_other_transports(open_client: OpenClient, change: Change) ->
         assert len(server.requests) == 2
 
 
-def test_an_answer_is_believed_whoever_brings_it(
+def test_a_refusal_is_believed_over_any_transport(
     open_client: OpenClient, pauses: list[float]
 ) -> None:
     with (
@@ -247,7 +247,7 @@ def test_an_answer_is_believed_whoever_brings_it(
         assert len(server.requests) == 3
 
 
-def test_a_transport_of_the_wrong_kind(open_client: OpenClient) -> None:
+def test_a_transport_of_the_wrong_kind_is_refused(open_client: OpenClient) -> None:
     """A sync one for an async client, and the other way round."""
     transport = httpx.HTTPTransport() if open_client.is_async else httpx.AsyncHTTPTransport()
     with pytest.raises(InvalidConfiguration, match="BaseTransport"):

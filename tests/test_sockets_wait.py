@@ -51,7 +51,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_wait, "_LONGEST_PAUSE", 0.05)
 
 
-def test_until_it_is_delivered(open_client: OpenClient) -> None:
+def test_wait_returns_when_the_message_is_delivered(open_client: OpenClient) -> None:
     with Server(reply(404), PENDING, reply(500), SENT, drop, SENT, DELIVERED) as server:
         status = open_client(server).messages.wait("m-1", timeout=20)
         assert status.state is DeliveryState.DELIVERED
@@ -60,7 +60,7 @@ def test_until_it_is_delivered(open_client: OpenClient) -> None:
         assert len(server.requests) == 7
 
 
-def test_until_it_is_sent(open_client: OpenClient) -> None:
+def test_wait_until_sent_returns_when_the_message_is_sent(open_client: OpenClient) -> None:
     with Server(PENDING, SENT, DELIVERED) as server:
         assert (
             open_client(server).messages.wait("m-1", timeout=20, until="sent").state
@@ -69,7 +69,7 @@ def test_until_it_is_sent(open_client: OpenClient) -> None:
         assert len(server.requests) == 2
 
 
-def test_a_message_that_failed_is_given_back(open_client: OpenClient) -> None:
+def test_wait_returns_a_message_that_failed(open_client: OpenClient) -> None:
     with Server(PENDING, FAILED) as server:
         for until in ("final", "sent"):
             assert (
@@ -79,13 +79,15 @@ def test_a_message_that_failed_is_given_back(open_client: OpenClient) -> None:
 
 
 @pytest.mark.parametrize("trouble", PASSING)
-def test_what_may_pass_is_waited_out(open_client: OpenClient, trouble: str) -> None:
+def test_wait_absorbs_errors_that_may_pass(open_client: OpenClient, trouble: str) -> None:
     with Server(PENDING, PASSING[trouble], PASSING[trouble], DELIVERED) as server:
         assert open_client(server).messages.wait("m-1", timeout=20).state is DeliveryState.DELIVERED
         assert len(server.requests) == 4
 
 
-def test_a_service_that_is_away_for_a_while(open_client: OpenClient, closed_port: int) -> None:
+def test_wait_survives_a_service_that_is_down_for_a_while(
+    open_client: OpenClient, closed_port: int
+) -> None:
     with pytest.raises(WaitTimeout) as caught:
         open_client(f"http://127.0.0.1:{closed_port}").messages.wait("m-1", timeout=0.2)
     assert caught.value.status is None
@@ -96,7 +98,7 @@ def test_a_service_that_is_away_for_a_while(open_client: OpenClient, closed_port
     ("code", "error"),
     [(400, BadRequest), (401, AuthenticationError), (403, PermissionDenied), (409, ECallError)],
 )
-def test_what_will_not_pass_is_raised(
+def test_wait_raises_errors_that_will_not_pass(
     open_client: OpenClient, code: int, error: type[ECallError]
 ) -> None:
     with Server(PENDING, reply(code)) as server:
@@ -108,7 +110,9 @@ def test_what_will_not_pass_is_raised(
         assert len(server.requests) == 2
 
 
-def test_a_404_that_stays(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_raises_a_404_that_stays(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """For the first 30 seconds the message may be too new; then there is none."""
     monkeypatch.setattr(_wait, "_NEW", 0.1)
     with Server(reply(404)) as server:
@@ -132,7 +136,7 @@ def test_a_404_that_stays(open_client: OpenClient, monkeypatch: pytest.MonkeyPat
     ],
     ids=["pending", "then hangs", "then drops", "hangs", "in headers", "in body", "404"],
 )
-def test_it_ends_in_time(
+def test_wait_ends_at_its_timeout(
     open_client: OpenClient, script: list[Answer], state: DeliveryState | None
 ) -> None:
     """The timeout is for the whole of it, whatever each read may take."""
@@ -150,9 +154,7 @@ def test_it_ends_in_time(
 
 
 @pytest.mark.parametrize("code", [429, 503])
-def test_a_pause_that_the_service_asks_for_is_not_undercut(
-    open_client: OpenClient, code: int
-) -> None:
+def test_wait_keeps_the_pause_that_the_service_asks_for(open_client: OpenClient, code: int) -> None:
     """Where it goes beyond the timeout, there is nothing to wait for."""
     with Server(PENDING, reply(code, retry_after="100")) as server:
         begun = time.monotonic()
@@ -167,7 +169,7 @@ def test_a_pause_that_the_service_asks_for_is_not_undercut(
         assert time.monotonic() - begun >= 0.3
 
 
-def test_the_clients_own_timeout_counts_as_well(open_client: OpenClient) -> None:
+def test_wait_also_keeps_the_timeout_of_the_client(open_client: OpenClient) -> None:
     """One look that hangs does not eat up the whole time."""
     with Server(hang, hang, DELIVERED) as server:
         status = open_client(server, timeout=(1, 0.2)).messages.wait("m-1", timeout=20)
@@ -175,7 +177,9 @@ def test_the_clients_own_timeout_counts_as_well(open_client: OpenClient) -> None
         assert len(server.requests) >= 3
 
 
-def test_the_looks_become_fewer(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_asks_less_and_less_often(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Server(PENDING) as server:
         with pytest.raises(WaitTimeout):
             open_client(server).messages.wait("m-1", timeout=0.5)

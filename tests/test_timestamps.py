@@ -79,7 +79,7 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
         datetime(2026, 11, 23, 13, 0),  # noqa: DTZ001
     ],
 )
-def test_all_shapes(value: object) -> None:
+def test_a_time_is_read_in_every_format_of_the_service(value: object) -> None:
     moment = read_timestamp(value)
 
     assert moment == NOON
@@ -100,7 +100,7 @@ def test_all_shapes(value: object) -> None:
         ("/Date(1795435200123)/", 123_000),
     ],
 )
-def test_fractions(value: object, microsecond: int) -> None:
+def test_fractions_of_seconds_are_read_to_the_microsecond(value: object, microsecond: int) -> None:
     assert read_timestamp(value) == NOON.replace(microsecond=microsecond)
 
 
@@ -121,7 +121,7 @@ def test_fractions(value: object, microsecond: int) -> None:
         ("2026-03-29T03:00", "2026-03-29T01:00"),
     ],
 )
-def test_swiss_time(swiss: str, utc: str) -> None:
+def test_a_time_without_an_offset_is_swiss(swiss: str, utc: str) -> None:
     day, clock = swiss.split("T")
 
     assert read_timestamp(swiss) == datetime.fromisoformat(utc + "Z")
@@ -218,7 +218,7 @@ def test_swiss_time(swiss: str, utc: str) -> None:
         datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))),
     ],
 )
-def test_not_a_time(value: object) -> None:
+def test_a_value_that_is_not_a_complete_time_is_none(value: object) -> None:
     assert read_timestamp(value) is None
 
 
@@ -240,7 +240,7 @@ class Nameless:
         raise RuntimeError
 
 
-def test_hostile_objects() -> None:
+def test_objects_that_raise_when_they_are_asked_are_no_times() -> None:
     assert read_timestamp(Hostile("2026-11-23T12:00:00Z")) is None
     assert read_timestamp(Nameless()) is None
 
@@ -302,7 +302,7 @@ PARTS = [
     )
 )
 @settings(deadline=None, max_examples=1000)
-def test_never_raises_and_never_warns(value: object) -> None:
+def test_no_text_makes_reading_a_time_raise_or_warn(value: object) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         moment = read_timestamp(value)
@@ -316,7 +316,7 @@ zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=zones))  # noqa: DTZ001
 @settings(deadline=None)
-def test_what_programs_write_is_read(moment: datetime) -> None:
+def test_what_strftime_and_isoformat_write_is_read(moment: datetime) -> None:
     assert read_timestamp(moment.isoformat()) == moment
     assert read_timestamp(moment.isoformat(" ")) == moment
     assert read_timestamp(moment.isoformat(timespec="minutes")) == moment.replace(
@@ -327,7 +327,7 @@ def test_what_programs_write_is_read(moment: datetime) -> None:
 
 @given(st.datetimes(datetime(2001, 9, 10), datetime(2200, 1, 1)))  # noqa: DTZ001
 @settings(deadline=None)
-def test_swiss_time_agrees_in_all_shapes(moment: datetime) -> None:
+def test_swiss_time_is_the_same_in_every_format(moment: datetime) -> None:
     moment = moment.replace(microsecond=0)
     expected = moment.replace(tzinfo=tz.gettz("Europe/Zurich")).astimezone(UTC)
 
@@ -340,7 +340,9 @@ def test_swiss_time_agrees_in_all_shapes(moment: datetime) -> None:
 @pytest.mark.parametrize(
     "value", ["2026-07-01T12:00", "2026-12-01T12:00", "2026-10-25T02:30", "2026-03-29T03:00"]
 )
-def test_without_any_time_zone_data(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_swiss_time_is_known_without_any_time_zone_data(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = read_timestamp(value)
     monkeypatch.setattr(tz, "gettz", lambda _: None)
 
@@ -348,7 +350,7 @@ def test_without_any_time_zone_data(value: str, monkeypatch: pytest.MonkeyPatch)
     assert read_timestamp(value) == expected
 
 
-def test_without_the_time_zone_data_of_the_system_and_far_from_switzerland() -> None:
+def test_swiss_time_is_known_without_the_systems_time_zone_data() -> None:
     code = (
         "from ecall_facade._timestamps import read_timestamp as read; "
         "print(read('2026-07-01 12:00'), read('1.7.2026 12:00 CET'))"
@@ -361,7 +363,7 @@ def test_without_the_time_zone_data_of_the_system_and_far_from_switzerland() -> 
     assert done.stdout == "2026-07-01 10:00:00+00:00 2026-07-01 11:00:00+00:00\n"
 
 
-def test_many_threads() -> None:
+def test_many_threads_read_the_same_times() -> None:
     values = [
         "2026-11-23T13:00:00",
         "23.11.2026 13:00",
