@@ -111,8 +111,8 @@ def beside(spec: dict[str, Any], others: Mapping[str, Mapping[str, Any]]) -> dic
 # On the wire
 
 
-class Exchange(NamedTuple):
-    """A request and its answer, both read."""
+class RecordedExchange(NamedTuple):
+    """A request and its response, both read."""
 
     request: httpx.Request
     response: httpx.Response
@@ -125,7 +125,7 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A transport for both clients that keeps what goes through it, and can add headers to the requests."""
 
     def __init__(self) -> None:
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[RecordedExchange] = []
         self.headers: dict[str, str] = {}
         self._sync = httpx.HTTPTransport(verify=False)
         self._async = httpx.AsyncHTTPTransport(verify=False)
@@ -135,7 +135,7 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
         request.headers.update(self.headers)
         response = self._sync.handle_request(request)
         response.read()
-        self.exchanges.append(Exchange(request, response))
+        self.exchanges.append(RecordedExchange(request, response))
         return response
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -143,7 +143,7 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
         request.headers.update(self.headers)
         response = await self._async.handle_async_request(request)
         await response.aread()
-        self.exchanges.append(Exchange(request, response))
+        self.exchanges.append(RecordedExchange(request, response))
         return response
 
     def close(self) -> None:
@@ -153,7 +153,7 @@ class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
         await self._async.aclose()
 
 
-def violations(exchanges: Iterable[Exchange]) -> list[str]:
+def violations(exchanges: Iterable[RecordedExchange]) -> list[str]:
     """Name what Prism has found, as mock or proxy: it says so in a header, or answers with a problem of its own."""
     found = []
     for exchange in exchanges:
@@ -174,7 +174,7 @@ class Judge:
         self._openapi = core.OpenAPI.from_dict(_without_binary(spec))
         self._server = spec["servers"][0]["url"]
 
-    def problems(self, exchanges: Iterable[Exchange]) -> list[str]:
+    def problems(self, exchanges: Iterable[RecordedExchange]) -> list[str]:
         """Name what is wrong with requests and answers."""
         return [
             f"{exchange}: {problem}"
@@ -191,7 +191,7 @@ class Judge:
             for error in self._openapi.iter_apicall_request_errors(self._request(request))
         ]
 
-    def answer_problems(self, exchange: Exchange) -> list[str]:
+    def answer_problems(self, exchange: RecordedExchange) -> list[str]:
         response = exchange.response
         answer = self._testing.MockResponse(
             response.content,

@@ -20,8 +20,8 @@ import pytest
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
 from _contract import (
     BAD_MESSAGES,
-    Exchange,
     Judge,
+    RecordedExchange,
     Recorder,
     changed_message,
     contract,
@@ -67,7 +67,7 @@ def client(url: str, recorder: Recorder, **options: Any) -> ECall:
     return ECall(USERNAME, PASSWORD, **given)
 
 
-def rounds(url: str) -> tuple[list[str], list[Exchange]]:
+def rounds(url: str) -> tuple[list[str], list[RecordedExchange]]:
     """Take a round with the version in the path, and one with it in the header; give the errors, and what passed."""
     recorder = Recorder()
     with client(url, recorder) as ecall:
@@ -76,7 +76,7 @@ def rounds(url: str) -> tuple[list[str], list[Exchange]]:
     return [f"{type(error).__name__}: {error}" for error in in_path + in_header], recorder.exchanges
 
 
-def bad_messages(url: str) -> tuple[list[str], list[Exchange]]:
+def bad_messages(url: str) -> tuple[list[str], list[RecordedExchange]]:
     """Send what is no message; give what was taken all the same, and what passed."""
     recorder = Recorder()
     taken = []
@@ -108,7 +108,7 @@ def judge() -> Judge:
 
 
 @pytest.fixture(scope="module")
-def passed(sandbox: Sandbox) -> tuple[list[Exchange], list[Exchange]]:
+def passed(sandbox: Sandbox) -> tuple[list[RecordedExchange], list[RecordedExchange]]:
     """What a round without faults is, and what refusals of bad messages are."""
     return rounds(sandbox.url)[1], bad_messages(sandbox.url)[1]
 
@@ -166,7 +166,9 @@ def by_validator(spec: dict[str, Any]) -> list[str]:
         return [str(error)]
 
 
-def by_judge(spec: dict[str, Any], passed: tuple[list[Exchange], list[Exchange]]) -> list[str]:
+def by_judge(
+    spec: dict[str, Any], passed: tuple[list[RecordedExchange], list[RecordedExchange]]
+) -> list[str]:
     good, bad = passed
     document = contract(spec, strict=True)
     try:
@@ -181,7 +183,7 @@ def by_judge(spec: dict[str, Any], passed: tuple[list[Exchange], list[Exchange]]
 class TestSpec:
     """A fault in the spec; nothing else changes."""
 
-    def test_a_spec_without_faults_is_blamed_by_nobody(
+    def test_redocly_and_prism_accept_the_spec_without_faults(
         self, linted: dict[str, list[str]], prism_mock: str
     ) -> None:
         assert linted["none"] == []
@@ -190,20 +192,24 @@ class TestSpec:
         assert by_prism(url) + bad_messages(url)[0] == []
 
     @pytest.mark.parametrize("name", FAULTY_SPECS)
-    def test_redocly_and_the_validator(self, name: str, linted: dict[str, list[str]]) -> None:
+    def test_redocly_and_the_validator_find_the_faulty_specs_they_should(
+        self, name: str, linted: dict[str, list[str]]
+    ) -> None:
         caught_by = FAULTY_SPECS[name].caught_by
         assert bool(linted[name]) == (LINTER in caught_by), linted[name]
         assert bool(by_validator(FAULTY_SPECS[name].spec())) == (VALIDATOR in caught_by)
 
     @needs_openapi_core
-    def test_openapi_core_does_not_blame_it_either(
-        self, passed: tuple[list[Exchange], list[Exchange]]
+    def test_openapi_core_accepts_the_spec_without_faults(
+        self, passed: tuple[list[RecordedExchange], list[RecordedExchange]]
     ) -> None:
         assert by_judge(SPEC, passed) == []
 
     @needs_openapi_core
     @pytest.mark.parametrize("name", FAULTY_SPECS)
-    def test_openapi_core(self, name: str, passed: tuple[list[Exchange], list[Exchange]]) -> None:
+    def test_openapi_core_finds_the_faulty_specs_it_should(
+        self, name: str, passed: tuple[list[RecordedExchange], list[RecordedExchange]]
+    ) -> None:
         assert bool(by_judge(FAULTY_SPECS[name].spec(), passed)) == (
             JUDGE in FAULTY_SPECS[name].caught_by
         )
@@ -211,11 +217,11 @@ class TestSpec:
     @pytest.mark.parametrize(
         "name", [name for name, fault in FAULTY_SPECS.items() if fault.can_be_served]
     )
-    def test_prism(self, name: str, prism_mock: str) -> None:
+    def test_prism_finds_the_faulty_specs_it_should(self, name: str, prism_mock: str) -> None:
         url = f"{prism_mock}/{name}"
         assert bool(by_prism(url) + bad_messages(url)[0]) == (MOCK in FAULTY_SPECS[name].caught_by)
 
-    def test_each_is_caught(self) -> None:
+    def test_each_faulty_spec_is_caught(self) -> None:
         assert all(fault.caught_by & {MOCK, JUDGE} for fault in FAULTY_SPECS.values())
 
 
@@ -321,7 +327,7 @@ class TestClient:
     """A fault in the client, or in what is generated; spec and sandbox are as they are."""
 
     @pytest.mark.parametrize("name", CLIENT_FAULTS)
-    def test_prism(
+    def test_prism_finds_faults_of_the_client(
         self, name: str, prism_mock: str, prism_proxy: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         patch, caught_by = CLIENT_FAULTS[name]
@@ -331,7 +337,7 @@ class TestClient:
 
     @needs_openapi_core
     @pytest.mark.parametrize("name", CLIENT_FAULTS)
-    def test_openapi_core(
+    def test_openapi_core_finds_faults_of_the_client(
         self, name: str, sandbox: Sandbox, judge: Judge, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         patch, caught_by = CLIENT_FAULTS[name]
@@ -404,14 +410,16 @@ class TestSandbox:
     """A fault in the sandbox; schemathesis finds faults there as well, see test_sandbox_schemathesis."""
 
     @pytest.mark.parametrize("name", SANDBOX_FAULTS)
-    def test_prism(self, name: str, prism_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_prism_finds_faults_of_the_sandbox(
+        self, name: str, prism_proxy: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         patch, caught_by = SANDBOX_FAULTS[name]
         patch(monkeypatch)
         assert bool(violations(rounds(prism_proxy)[1])) == (PROXY in caught_by)
 
     @needs_openapi_core
     @pytest.mark.parametrize("name", SANDBOX_FAULTS)
-    def test_openapi_core(
+    def test_openapi_core_finds_faults_of_the_sandbox(
         self, name: str, sandbox: Sandbox, judge: Judge, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         patch, caught_by = SANDBOX_FAULTS[name]
@@ -419,7 +427,7 @@ class TestSandbox:
         assert bool(judge.problems(rounds(sandbox.url)[1])) == (JUDGE in caught_by)
 
     @needs_openapi_core
-    def test_a_notification_with_a_field_of_another_type(
+    def test_openapi_core_finds_a_callback_with_a_field_of_another_type(
         self, judge: Judge, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(ecall_facade.sandbox, "write_time", lambda at: at.timestamp())

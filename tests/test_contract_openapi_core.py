@@ -129,7 +129,7 @@ def test_errors_of_the_sandbox_are_as_the_spec_says(
 
 
 @pytest.mark.parametrize("name", BAD_MESSAGES)
-def test_a_message_that_the_spec_forbids_is_refused_by_client_and_judge(
+def test_the_judge_refuses_messages_that_the_spec_forbids(
     name: str, sandbox: Sandbox, judge: Judge, recorder: Recorder
 ) -> None:
     """The spec and the sandbox agree on what is wrong."""
@@ -143,7 +143,7 @@ def test_a_message_that_the_spec_forbids_is_refused_by_client_and_judge(
     assert judge.answer_problems(exchange) == []
 
 
-def test_a_callback_that_the_spec_forbids_is_refused_by_the_judge(
+def test_the_judge_refuses_requests_that_the_spec_forbids(
     sandbox: Sandbox, judge: Judge, recorder: Recorder
 ) -> None:
     calls = [

@@ -83,7 +83,7 @@ class TestMock:
     @pytest.mark.parametrize(
         "method", [name for name in METHODS if called(name) not in {"request", "close"}]
     )
-    def test_every_method_is_answered(
+    def test_prism_responds_to_every_method(
         self, method: str, way: str, open_client: OpenClient, prism_mock: str, recorder: Recorder
     ) -> None:
         ecall = open_client(prism_mock, transport=recorder, **WAYS[way])
@@ -99,7 +99,7 @@ class TestMock:
         assert CALLS.keys() == _spec.OPERATIONS.keys()
 
     @pytest.mark.parametrize("status", STATUSES)
-    def test_every_error_becomes_one_of_ours(
+    def test_every_error_that_the_spec_describes_is_raised(
         self, status: int, open_client: OpenClient, prism_mock: str, recorder: Recorder
     ) -> None:
         recorder.headers["Prefer"] = f"code={status}"
@@ -120,7 +120,7 @@ class TestMock:
         assert violations(recorder.exchanges) == []
         assert len(recorder.exchanges) == 2 * len(CALLS)
 
-    def test_every_described_error_is_among_these(self) -> None:
+    def test_every_error_that_the_spec_describes_is_tried(self) -> None:
         described = {
             status for each in _spec.OPERATIONS.values() for status in each.data["responses"]
         }
@@ -131,7 +131,7 @@ class TestMock:
         }
 
     @pytest.mark.parametrize("seed", range(6))
-    def test_whatever_the_spec_allows_as_an_answer_is_read(
+    def test_every_response_that_the_spec_allows_is_read(
         self, seed: int, open_client: OpenClient, prism_mock: str, recorder: Recorder
     ) -> None:
         """An answer may lack every field; a send without an id is then an error of ours, and nothing is any other."""
@@ -147,7 +147,7 @@ class TestMock:
         assert violations(recorder.exchanges) == []
 
     @pytest.mark.parametrize("name", BAD_MESSAGES)
-    def test_what_is_no_message_is_refused(
+    def test_prism_refuses_messages_that_the_spec_forbids(
         self, name: str, prism_mock: str, recorder: Recorder
     ) -> None:
         with (
@@ -157,7 +157,7 @@ class TestMock:
             ecall.request("POST", "/api/message", json=changed_message(BAD_MESSAGES[name]))
         assert "request" in recorder.exchanges[0].response.headers["sl-violations"]
 
-    def test_what_is_no_call_is_refused(self, prism_mock: str) -> None:
+    def test_prism_refuses_requests_that_the_spec_forbids(self, prism_mock: str) -> None:
         octets = {"Content-Type": "application/octet-stream", "X-API-Version": "2"}
         with httpx.Client(base_url=prism_mock, trust_env=False, verify=False) as client:
             anonymous = client.get("/api/v2/message/m-1")
@@ -190,7 +190,7 @@ class TestProxy:
             "x-ecall-sandbox" in exchange.response.headers for exchange in recorder.exchanges
         )
 
-    def test_every_method_passes_prism(
+    def test_each_method_passes_prism(
         self, open_client: OpenClient, prism_proxy: str, recorder: Recorder
     ) -> None:
         ecall = open_client(prism_proxy, transport=recorder, retry=False)
@@ -208,7 +208,7 @@ class TestProxy:
         assert violations(recorder.exchanges) == []
         assert {exchange.response.status_code for exchange in recorder.exchanges} == {200, 400, 404}
 
-    def test_errors_of_the_sandbox_pass_prism(
+    def test_the_sandboxs_errors_pass_prism(
         self, proxied_sandbox: Sandbox, prism_proxy: str, recorder: Recorder
     ) -> None:
         unknown = ImageContent(media_id=UNKNOWN)

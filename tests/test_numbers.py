@@ -194,7 +194,7 @@ class TestNormalize:
 
     @given(st.sampled_from(REGIONS), st.text("0123456789", min_size=1, max_size=17), st.data())
     @settings(deadline=None, max_examples=500)
-    def test_a_normalized_number_stays_as_it_is_in_every_region(
+    def test_a_normalized_number_stays_as_it_is_anywhere(
         self, region: str, digits: str, data: st.DataObject
     ) -> None:
         code = str(phonenumbers.country_code_for_region(region))
@@ -436,7 +436,7 @@ VERDICTS: dict[str, list[tuple[str, str]]] = {
     ("region", "written", "verdict"),
     [(region, *row) for region, rows in VERDICTS.items() for row in rows],
 )
-def test_what_tables_phones_and_people_write_is_read_or_refused_with_the_reason(
+def test_what_tables_phones_and_people_write_is_read_or_refused(
     region: str, written: str, verdict: str
 ) -> None:
     if verdict.startswith("+"):
