@@ -2,7 +2,8 @@
 
     uvicorn --no-proxy-headers webhooks_fastapi:app
 
-Two environment variables are read, and either may be left out.
+Three environment variables are read, and each may be left out.
+CALLBACK_SOURCES holds the addresses that callbacks come from, in place of the service's: 127.0.0.1 for the sandbox.
 CALLBACK_PROXIES holds the addresses of your own reverse proxies, and "unix:" if one of them connects by a Unix socket.
 CALLBACK_SECRET comes after /ecall/ in the URLs.
 """
@@ -15,6 +16,7 @@ from fastapi.responses import PlainTextResponse
 from starlette.requests import ClientDisconnect
 
 from ecall_facade.webhooks import (
+    DOCUMENTED_SOURCES,
     InProgress,
     ReceivedMessage,
     Receiver,
@@ -26,6 +28,7 @@ from ecall_facade.webhooks import (
 )
 
 receiver = Receiver(
+    sources=os.environ.get("CALLBACK_SOURCES", "").split() or DOCUMENTED_SOURCES,
     trusted_proxies=os.environ.get("CALLBACK_PROXIES", "").split(),
     path_secret=os.environ.get("CALLBACK_SECRET"),
 )

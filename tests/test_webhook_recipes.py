@@ -366,6 +366,17 @@ def test_flask_takes_a_form_that_a_before_request_has_read(
 
 
 @pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(("sources", "status"), [(PROXY, 200), ("", 403)])
+def test_a_recipe_takes_callbacks_from_this_machine_only_if_told_to(
+    name: str, sources: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLBACK_SOURCES", sources)
+    module = load(name)
+    with serve(name, module) as url, httpx.Client(trust_env=False) as client:
+        assert client.post(f"{url}/ecall/", json=DELIVERED).status_code == status
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_body_that_breaks_off_is_not_handled(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALLBACK_PROXIES", PROXY)
     module = load(name)
