@@ -56,7 +56,7 @@ def run(*command: str | Path, cwd: Path = ROOT, environment: dict[str, str] | No
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        timeout=600,
+        timeout=900,
         check=False,
     )
     if done.returncode:

@@ -48,7 +48,7 @@ def attempt(*command: str | Path, cwd: Path) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        timeout=300,
+        timeout=900,  # all of a release is made and tried in one of them, and a slow machine is no failure
         check=False,
     )
     return result.returncode, result.stdout
