@@ -72,17 +72,14 @@ _KEPT_OF_A_BODY = 2000  # bytes
 
 @attrs.frozen
 class NumberProblem:
-    """Why a recipient was refused.
-
-    Attributes:
-        position: Of the recipient in the call, from 0.
-        value: What was given.
-        reason: What is wrong with it.
-    """
+    """Why a recipient was refused."""
 
     position: int
+    """The position of the recipient in the call, from 0."""
     value: str = attrs.field(repr=False)
+    """The recipient as it was given."""
     reason: str
+    """What is wrong with it."""
 
 
 def _restore(error_class: type[ECallError], state: dict[str, object]) -> ECallError:
@@ -94,18 +91,16 @@ def _restore(error_class: type[ECallError], state: dict[str, object]) -> ECallEr
 
 
 class ECallError(Exception):
-    """The base of all errors of this package.
-
-    Attributes:
-        explanation: What happened and what to do, without the request id.
-        request_id: The service's `x-f24-request-id` (documented), or None without a response.
-        may_have_been_sent: False only if it is certain that the failed call texted nobody, so that
-            repeating it cannot text anybody twice.
-    """
+    """The base of all errors of this package."""
 
     explanation: str
+    """What happened and what to do, without the request id."""
     request_id: str | None
+    """The service's `x-f24-request-id` (documented), or None without a response."""
     may_have_been_sent: bool
+    """False only if it is certain that the failed call texted nobody, so that repeating it cannot
+    text anybody twice.
+    """
 
     def __init__(
         self, explanation: str, *, request_id: str | None = None, may_have_been_sent: bool = False
@@ -128,13 +123,10 @@ class UsageError(ECallError, ValueError):
 
 
 class InvalidNumber(UsageError):
-    """A recipient is missing, or is not a number that can be texted.
-
-    Attributes:
-        problems: Every bad recipient of the call, with the reason.
-    """
+    """A recipient is missing, or is not a number that can be texted."""
 
     problems: tuple[NumberProblem, ...]
+    """Every bad recipient of the call, with the reason."""
 
     def __init__(self, explanation: str, problems: Sequence[NumberProblem] = ()) -> None:
         super().__init__(explanation)
@@ -177,15 +169,12 @@ class ServiceUnreachable(ECallError):
 
 
 class UnreadableResponse(ECallError):
-    """The service answered, and the response could not be understood, or contained no id.
-
-    Attributes:
-        status_code: Of the response.
-        body: Its first 2000 bytes.
-    """
+    """The service answered, and the response could not be understood, or contained no id."""
 
     status_code: int
+    """The HTTP status of the response."""
     body: bytes
+    """The first 2000 bytes of the response."""
 
     def __init__(
         self,
@@ -202,23 +191,20 @@ class UnreadableResponse(ECallError):
 
 
 class APIError(ECallError):
-    """The service answered with an error status.
-
-    Attributes:
-        status_code: Of the response.
-        code: The service's code, such as `InvalidContent` (documented); None if it gave none.
-        message: The service's words (documented); None if it gave none.
-        details: What it says about each parameter (observed).
-        body: The first 2000 bytes of the response, whatever their shape.
-        retry_after: The pause that the service asks for, in seconds; None if it asks for none.
-    """
+    """The service answered with an error status."""
 
     status_code: int
+    """The HTTP status of the response."""
     code: str | None
+    """The service's code, such as `InvalidContent` (documented); None if it gave none."""
     message: str | None
+    """The service's words (documented); None if it gave none."""
     details: tuple[ErrorDetail, ...]
+    """The service's messages about each parameter (observed)."""
     body: bytes
+    """The first 2000 bytes of the response, whatever their shape."""
     retry_after: float | None
+    """The pause that the service asks for, in seconds; None if it asks for none."""
 
     def __init__(
         self,
@@ -271,13 +257,10 @@ class ServerError(APIError):
 
 
 class WaitTimeout(ECallError, TimeoutError):
-    """`wait` reached its deadline.
-
-    Attributes:
-        status: The last status that was seen, or None if none could be read.
-    """
+    """`wait` reached its deadline."""
 
     status: MessageStatus | None
+    """The last status that was seen, or None if none could be read."""
 
     def __init__(self, explanation: str, status: MessageStatus | None) -> None:
         request_id = status.request_id if status else None
@@ -299,16 +282,21 @@ class UntrustedSource(WebhookError):
     """The callback did not come from where the service calls from, or lacks the secret. 403, or 401 for a password.
 
     `str(error)` may be sent to the caller; the attributes are for whoever runs the receiver.
-
-    Attributes:
-        peer: The address that the server gave, or its printable form if it is not an IP address.
-        address: The caller's address, worked out with the help of the trusted proxies; None if that was not possible.
-        chain_ended_at: The last address that was reached while following the proxies back.
-        unnamed_proxy: An address that appears to be a proxy and is not in `trusted_proxies`, or None.
-        hint: What to look at.
     """
 
     status_code = 403
+    peer: str | None
+    """The address that the server gave, or its printable form if it is not an IP address."""
+    address: str | None
+    """The caller's address, worked out with the help of the trusted proxies; None if that was not
+    possible.
+    """
+    chain_ended_at: str | None
+    """The last address that was reached while following the proxies back."""
+    unnamed_proxy: str | None
+    """An address that appears to be a proxy and is not in `trusted_proxies`, or None."""
+    hint: str
+    """What to look at."""
 
     def __init__(
         self,

@@ -31,14 +31,12 @@ __all__ = [
 class RawAddress:
     """A recipient that is sent as it is, such as a short code or a pager's address.
 
-    Attributes:
-        value: 1 to 64 printable characters (64 is this library's limit).
-
     Raises:
         InvalidNumber: The value is something else.
     """
 
     value: str = attrs.field(repr=mask)
+    """1 to 64 printable characters (64 is this library's limit)."""
 
     def __attrs_post_init__(self) -> None:
         text = str(self.value)

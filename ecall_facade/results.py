@@ -38,41 +38,32 @@ def _masked(recipients: tuple[str, ...]) -> str:
 
 @attrs.frozen
 class ErrorDetail:
-    """The service's messages about one parameter of a request (observed).
-
-    Attributes:
-        parameter: The name of the parameter, such as `To`.
-        messages: The service's explanations of what is wrong with it.
-    """
+    """The service's messages about one parameter of a request (observed)."""
 
     parameter: str | None
+    """The name of the parameter, such as `To`."""
     messages: tuple[str, ...] = attrs.field(repr=False)
+    """The service's explanations of what is wrong with it."""
 
 
 @attrs.frozen
 class FailureReason:
-    """The reason why the service refused a message, or could not deliver it.
-
-    Attributes:
-        code: The service's code.
-        message: The service's explanation.
-        details: The service's messages about each parameter.
-    """
+    """The reason why the service refused a message, or could not deliver it."""
 
     code: str | None = None
+    """The service's code."""
     message: str | None = attrs.field(default=None, repr=False)
+    """The service's explanation."""
     details: tuple[ErrorDetail, ...] = ()
+    """The service's messages about each parameter."""
 
 
 @attrs.frozen
 class Result:
-    """The base of all results.
-
-    Attributes:
-        request_id: The service's `x-f24-request-id`, which support asks for (documented).
-    """
+    """The base of all results."""
 
     request_id: str | None = attrs.field(default=None, kw_only=True)
+    """The service's `x-f24-request-id`, which support asks for (documented)."""
     _content: bytes | dict[str, JSON] = attrs.field(
         default=b"{}", alias="content", kw_only=True, repr=False, eq=False
     )
@@ -88,65 +79,54 @@ class Result:
 
 @attrs.frozen
 class SentMessage(Result):
-    """A message that the service accepted.
-
-    Attributes:
-        message_id: Identifies the message, for its status.
-        sent_at: When the service accepted it, in UTC.
-        pages: The number of SMS pages, counted by this package; None for other channels.
-    """
+    """A message that the service accepted."""
 
     message_id: str
+    """Identifies the message, for its status."""
     sent_at: datetime | None = None
+    """When the service accepted it, in UTC."""
     pages: int | None = None
+    """The number of SMS pages, counted by this package; None for other channels."""
 
 
 @attrs.frozen
 class SentBroadcast(Result):
-    """One text that the service accepted for many recipients.
-
-    Attributes:
-        message_ids: The ids, in the order of the response.
-        recipients: The recipients it was sent to, in E.164, in the order they were given.
-        duplicates: The recipients that were left out because the same number came earlier.
-        sent_at: When the service accepted it, in UTC.
-        ids_by_recipient: The id for each recipient, if the response names the recipients, or if it has
-            one id for each of them, which are then matched by their order (inferred); otherwise empty.
-    """
+    """One text that the service accepted for many recipients."""
 
     message_ids: tuple[str, ...]
+    """The ids, in the order of the response."""
     recipients: tuple[str, ...] = attrs.field(repr=_masked)
+    """The recipients it was sent to, in E.164, in the order they were given."""
     duplicates: tuple[str, ...] = attrs.field(default=(), repr=_masked)
+    """The recipients that were left out because the same number came earlier."""
     sent_at: datetime | None = None
+    """When the service accepted it, in UTC."""
     ids_by_recipient: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    """The id for each recipient, if the response names the recipients, or if it has one id for each
+    of them, which are then matched by their order (inferred); otherwise empty.
+    """
 
 
 @attrs.frozen
 class ListEntry:
-    """The outcome of one message of a list.
-
-    Attributes:
-        message: The message.
-        message_id: Its id, if the service accepted it.
-        error: Why the service refused it. If both are None, the response does not say.
-    """
+    """The outcome of one message of a list."""
 
     message: MessageListItem = attrs.field(repr=False)
+    """The message."""
     message_id: str | None = None
+    """Its id, if the service accepted it."""
     error: FailureReason | None = None
+    """Why the service refused it. If both are None, the response does not say."""
 
 
 @attrs.frozen
 class SentList(Result):
-    """A list that the service accepted.
-
-    Attributes:
-        list_id: Identifies the list, for its status.
-        entries: One for each message, in the order they were given.
-    """
+    """A list that the service accepted."""
 
     list_id: str
+    """Identifies the list, for its status."""
     entries: tuple[ListEntry, ...] = ()
+    """One for each message, in the order they were given."""
 
     @property
     def accepted(self) -> tuple[ListEntry, ...]:
@@ -163,66 +143,54 @@ class SentList(Result):
 
 @attrs.frozen
 class MessageStatus(Result):
-    """The delivery status of a message; the fields of the response are inferred.
-
-    Attributes:
-        message_id: Identifies the message.
-        state: The delivery state; an unknown word or number is kept as its value.
-        is_final: Whether the state can no longer change.
-        updated_at: When the state changed, in UTC; None if the response has no time.
-        error: Why the message failed.
-    """
+    """The delivery status of a message; the fields of the response are inferred."""
 
     message_id: str
+    """Identifies the message."""
     state: DeliveryState = DeliveryState.UNKNOWN
+    """The delivery state; an unknown word or number is kept as its value."""
     is_final: bool = False
+    """Whether the state can no longer change."""
     updated_at: datetime | None = None
+    """When the state changed, in UTC; None if the response has no time."""
     error: FailureReason | None = None
+    """Why the message failed."""
 
 
 @attrs.frozen
 class ListStatus(Result):
-    """The delivery status of the messages of a list.
-
-    Attributes:
-        list_id: Identifies the list.
-        messages: The status of each message, in the order of the response.
-    """
+    """The delivery status of the messages of a list."""
 
     list_id: str
+    """Identifies the list."""
     messages: tuple[MessageStatus, ...] = ()
+    """The status of each message, in the order of the response."""
 
 
 @attrs.frozen
 class Media(Result):
-    """A file that the service keeps.
-
-    Attributes:
-        media_id: Identifies the file, for messages and downloads.
-        content_type: Its media type, or None if it is not known.
-        size: In bytes, or None if it is not known.
-    """
+    """A file that the service keeps."""
 
     media_id: str
+    """Identifies the file, for messages and downloads."""
     content_type: str | None = None
+    """Its media type, or None if it is not known."""
     size: int | None = None
+    """Its size in bytes, or None if it is not known."""
 
 
 @attrs.frozen
 class RawResponse:
-    """The response to `request`, as it came.
-
-    Attributes:
-        status_code: The HTTP status.
-        headers: The headers, by lower-case name.
-        content: The body.
-        request_id: The service's `x-f24-request-id`.
-    """
+    """The response to `request`, as it came."""
 
     status_code: int
+    """The HTTP status."""
     headers: Mapping[str, str] = attrs.field(repr=False)
+    """The headers, by lower-case name."""
     content: bytes = attrs.field(repr=False)
+    """The body."""
     request_id: str | None = None
+    """The service's `x-f24-request-id`."""
 
     @property
     def raw(self) -> JSON:

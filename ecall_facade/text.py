@@ -47,23 +47,22 @@ Encoding = Literal["GSM-7", "UCS-2"]
 
 @attrs.frozen
 class Measurement:
-    r"""The size of a text as an SMS.
-
-    Attributes:
-        encoding: "GSM-7", or "UCS-2" if one character or more is not in the GSM alphabet.
-        units: Septets in GSM-7, where `€ [ ] { } ~ \ ^ |` and form feed take two; UTF-16 code units
-            in UCS-2, where most emoji take two.
-        pages: SMS pages, by which the price usually goes.
-        units_left: Units that still fit before another page is needed.
-        outside_gsm: The characters that keep the text from GSM-7, in order, each once. They are
-            part of the text, so the `repr` does not show them.
-    """
+    """The size of a text as an SMS."""
 
     encoding: Encoding
+    """Either "GSM-7", or "UCS-2" if one character or more is not in the GSM alphabet."""
     units: int
+    r"""Septets in GSM-7, where `€ [ ] { } ~ \ ^ |` and form feed take two; UTF-16 code units in
+    UCS-2, where most emoji take two.
+    """
     pages: int
+    """SMS pages, by which the price usually goes."""
     units_left: int
+    """Units that still fit before another page is needed."""
     outside_gsm: tuple[str, ...] = attrs.field(default=(), repr=False)
+    """The characters that keep the text from GSM-7, in order, each once. They are part of the text,
+    so the `repr` does not show them.
+    """
 
 
 def measure(text: str) -> Measurement:

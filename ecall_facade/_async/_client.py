@@ -45,23 +45,21 @@ class AsyncECall:
             a connection error raises `OutcomeUnknown`, because some transports raise one although the
             request was received.
 
-    Attributes:
-        sms: Texts by SMS.
-        whatsapp: Texts and media by WhatsApp.
-        rcs: Texts and media by RCS.
-        messages: Delivery status, and lists of messages.
-        media: Files that messages carry.
-
     Raises:
         MissingCredentials: No username or no password.
         InvalidConfiguration: An argument or a setting of the environment cannot work.
     """
 
     sms: AsyncSms
+    """Texts by SMS."""
     whatsapp: AsyncWhatsapp
+    """Texts and media by WhatsApp."""
     rcs: AsyncRcs
+    """Texts and media by RCS."""
     messages: AsyncMessages
+    """Delivery status, and lists of messages."""
     media: AsyncMediaFiles
+    """Files that messages carry."""
 
     def __init__(
         self,

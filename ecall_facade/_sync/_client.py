@@ -47,23 +47,21 @@ class ECall:
             a connection error raises `OutcomeUnknown`, because some transports raise one although the
             request was received.
 
-    Attributes:
-        sms: Texts by SMS.
-        whatsapp: Texts and media by WhatsApp.
-        rcs: Texts and media by RCS.
-        messages: Delivery status, and lists of messages.
-        media: Files that messages carry.
-
     Raises:
         MissingCredentials: No username or no password.
         InvalidConfiguration: An argument or a setting of the environment cannot work.
     """
 
     sms: Sms
+    """Texts by SMS."""
     whatsapp: Whatsapp
+    """Texts and media by WhatsApp."""
     rcs: Rcs
+    """Texts and media by RCS."""
     messages: Messages
+    """Delivery status, and lists of messages."""
     media: MediaFiles
+    """Files that messages carry."""
 
     def __init__(
         self,

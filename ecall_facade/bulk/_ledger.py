@@ -41,16 +41,14 @@ _LONGEST_NAME = 200
 
 @attrs.frozen
 class Forgotten:
-    """What `ledger.forget` has done.
-
-    Attributes:
-        jobs: Names of the jobs whose numbers and texts were removed.
-        unfinished: Names of the jobs that are old enough, but have messages that are pending,
-            sending or unknown.
-    """
+    """What `ledger.forget` has done."""
 
     jobs: tuple[str, ...]
+    """Names of the jobs whose numbers and texts were removed."""
     unfinished: tuple[str, ...]
+    """Names of the jobs that are old enough, but have messages that are pending, sending or
+    unknown.
+    """
 
 
 class Ledger:

@@ -14,22 +14,19 @@ def _mask_recipient(to: str | RawAddress) -> str:
 
 @attrs.frozen
 class Message:
-    """One message to one recipient, as it was read: nothing is normalised or measured yet.
-
-    Attributes:
-        to: The number as people write it, or a `RawAddress`.
-        text: What the recipient gets to read.
-        channel: "sms", "whatsapp" or "rcs".
-        sender: Who it is from; None for the client's own sender.
-        reference: What the caller knows the message by; it is not sent.
-        line: Line or row in the file, from 1, for error messages.
-        source: Name of the file, for error messages.
-    """
+    """One message to one recipient, as it was read: nothing is normalised or measured yet."""
 
     to: str | RawAddress = attrs.field(repr=_mask_recipient)
+    """The number as people write it, or a `RawAddress`."""
     text: str = attrs.field(repr=False)
+    """What the recipient gets to read."""
     channel: str = "sms"
+    """The channel: "sms", "whatsapp" or "rcs"."""
     sender: str | None = None
+    """Who it is from; None for the client's own sender."""
     reference: str | None = attrs.field(default=None, repr=False)  # it may name a person
+    """What the caller knows the message by; it is not sent."""
     line: int | None = None
+    """Line or row in the file, from 1, for error messages."""
     source: str | None = None
+    """Name of the file, for error messages."""

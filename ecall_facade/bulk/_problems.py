@@ -16,17 +16,14 @@ _MOST_NAMED = 20
 
 @attrs.frozen
 class RowProblem:
-    """Why a row, or a whole file, cannot be used.
-
-    Attributes:
-        source: Name of the file, or None for messages that did not come from one.
-        line: Line or row in the file, from 1; None where the whole file is meant.
-        reason: The reason and the remedy, without numbers or texts from the file.
-    """
+    """Why a row, or a whole file, cannot be used."""
 
     source: str | None
+    """Name of the file, or None for messages that did not come from one."""
     line: int | None
+    """Line or row in the file, from 1; None where the whole file is meant."""
     reason: str
+    """The reason and the remedy, without numbers or texts from the file."""
 
     def __str__(self) -> str:
         """Return the problem in one line, as in `people.csv, line 5: to is empty`."""

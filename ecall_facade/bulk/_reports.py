@@ -17,78 +17,68 @@ StopCause: TypeAlias = Literal["refused", "unreachable", "unknown outcomes", "us
 
 @attrs.frozen
 class JobPause:
-    """That all senders of a job wait before they send more.
-
-    Attributes:
-        cause: "busy" if the service asked for it (429, or 503 with both headers), "unreachable" if
-            there was no connection.
-        seconds: How long it still lasts.
-        reason: What the last message met that was not taken, in words.
-    """
+    """That all senders of a job wait before they send more."""
 
     cause: PauseCause
+    """The kind of reason: "busy" if the service asked for it (429, or 503 with both headers),
+    "unreachable" if there was no connection.
+    """
     seconds: float
+    """How long it still lasts."""
     reason: str
+    """What the last message met that was not taken, in words."""
 
 
 @attrs.frozen
 class JobStop:
-    """Why a job was stopped with messages pending; the next `send` or `enqueue` lets it go on.
-
-    Attributes:
-        cause: "refused" if the service refuses the account, the sender or the kind of request;
-            "unreachable" if there was no connection for longer than `give_up_after`;
-            "unknown outcomes" if nobody knows of a hundred messages in a row whether they were sent;
-            "usage" if the client cannot send the message, for lack of a sender for its channel, say.
-        reason: The cause in words, without the text and the whole number.
-        status_code: The HTTP status, if the service refused.
-    """
+    """Why a job was stopped with messages pending; the next `send` or `enqueue` lets it go on."""
 
     cause: StopCause
+    """The kind of reason: "refused" if the service refuses the account, the sender or the kind of request;
+    "unreachable" if there was no connection for longer than `give_up_after`; "unknown outcomes" if
+    nobody knows of a hundred messages in a row whether they were sent; "usage" if the client cannot
+    send the message, for lack of a sender for its channel, say.
+    """
     reason: str
+    """The cause in words, without the text and the whole number."""
     status_code: int | None = None
+    """The HTTP status, if the service refused."""
 
 
 @attrs.frozen
 class SendProgress:
-    """How far a job has come.
-
-    Attributes:
-        counts: Rows of the job by state, as all senders together have brought them.
-        total: Rows of the job.
-        accepted: Rows that this call has had accepted.
-        rejected: Rows that this call has had rejected.
-        unknown: Rows whose outcome this call did not learn.
-        pause: Why the job pauses and for how long, or None if it does not.
-    """
+    """How far a job has come."""
 
     counts: Mapping[State, int]
+    """Rows of the job by state, as all senders together have brought them."""
     total: int
+    """Rows of the job."""
     accepted: int
+    """Rows that this call has had accepted."""
     rejected: int
+    """Rows that this call has had rejected."""
     unknown: int
+    """Rows whose outcome this call did not learn."""
     pause: JobPause | None = None
+    """Why the job pauses and for how long, or None if it does not."""
 
 
 @attrs.frozen
 class SendReport:
-    """What a call has brought.
-
-    Attributes:
-        counts: Rows of the job by state, as all senders together have brought them.
-        accepted: Rows that this call has had accepted.
-        rejected: Rows that this call has had rejected.
-        unknown: Rows whose outcome this call did not learn.
-        stopped: Why the job was stopped with rows pending, or None.
-        pause: Why a chunk was left for later, or None; `job.send` waits instead.
-    """
+    """What a call has brought."""
 
     counts: Mapping[State, int]
+    """Rows of the job by state, as all senders together have brought them."""
     accepted: int
+    """Rows that this call has had accepted."""
     rejected: int
+    """Rows that this call has had rejected."""
     unknown: int
+    """Rows whose outcome this call did not learn."""
     stopped: JobStop | None = None
+    """Why the job was stopped with rows pending, or None."""
     pause: JobPause | None = None
+    """Why a chunk was left for later, or None; `job.send` waits instead."""
 
     @property
     def retry_in(self) -> float | None:

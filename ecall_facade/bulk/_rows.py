@@ -27,37 +27,34 @@ def _masked(recipient: str | None) -> str:
 
 @attrs.frozen
 class Row:
-    """One message of a job and what became of it.
-
-    Attributes:
-        position: Its place in the job, from 0; `job.resolve` takes it.
-        line: Its line in the file that it was read from, or None.
-        to: The recipient in E.164 or as the `RawAddress` had it; None once it is forgotten.
-        text: What the recipient gets to read; None once it is forgotten.
-        channel: "sms", "whatsapp" or "rcs".
-        sender: Who it is from; None for the client's own sender.
-        reference: What the caller knows it by.
-        state: "pending", "sending", "accepted", "rejected", "unknown" or "duplicate".
-        message_id: The service's id, if it was accepted.
-        reason: Why it was rejected, or is unknown.
-        delivery: How far it has come, as `job.track` and `ledger.record` learned it; None before.
-        is_final: Whether `delivery` will not change any more.
-        run_id: The run of a sender that took it last.
-    """
+    """One message of a job and what became of it."""
 
     position: int
+    """Its place in the job, from 0; `job.resolve` takes it."""
     line: int | None
+    """Its line in the file that it was read from, or None."""
     to: str | None = attrs.field(repr=_masked)
+    """The recipient in E.164 or as the `RawAddress` had it; None once it is forgotten."""
     text: str | None = attrs.field(repr=False)
+    """What the recipient gets to read; None once it is forgotten."""
     channel: str
+    """The channel: "sms", "whatsapp" or "rcs"."""
     sender: str | None
+    """Who it is from; None for the client's own sender."""
     reference: str | None = attrs.field(repr=False)
+    """What the caller knows it by."""
     state: State
+    """One of "pending", "sending", "accepted", "rejected", "unknown" and "duplicate"."""
     message_id: str | None
+    """The service's id, if it was accepted."""
     reason: str | None
+    """Why it was rejected, or is unknown."""
     delivery: DeliveryState | None
+    """How far it has come, as `job.track` and `ledger.record` learned it; None before."""
     is_final: bool
+    """Whether `delivery` will not change any more."""
     run_id: int | None = attrs.field(repr=False)
+    """The run of a sender that took it last."""
 
 
 def iterate_rows(database: Database, job_id: int, states: tuple[State, ...]) -> Iterator[Row]:

@@ -47,28 +47,27 @@ _URL_POST = NotificationAddressType.URL_POST.value
 
 @attrs.frozen
 class Notification:
-    """One attempt to report one change of state to one address.
-
-    Attributes:
-        message_id: The id of the message.
-        type: The type of the address: `Email`, `Sms`, `Url` or `UrlPost`.
-        address: The address itself.
-        state: The state that the message has reached.
-        at: When the message reached it, which may be long before the attempt.
-        outcome: `answered` (see `status_code`), `failed` (no response; see `reason`), `skipped` (a host that is neither
-            this machine nor named in `callback_hosts`) or `recorded` (e-mail and SMS, which a sandbox never sends).
-        status_code: The status code of the receiver's response.
-        reason: Why there is no response.
-    """
+    """One attempt to report one change of state to one address."""
 
     message_id: str
+    """The id of the message."""
     type: str
+    """The type of the address: `Email`, `Sms`, `Url` or `UrlPost`."""
     address: str = attrs.field(repr=False)
+    """The address itself."""
     state: State
+    """The state that the message has reached."""
     at: datetime
+    """When the message reached it, which may be long before the attempt."""
     outcome: Literal["answered", "failed", "skipped", "recorded"]
+    """`answered` (see `status_code`), `failed` (no response; see `reason`), `skipped` (a host that
+    is neither this machine nor named in `callback_hosts`) or `recorded` (e-mail and SMS, which a
+    sandbox never sends).
+    """
     status_code: int | None = None
+    """The status code of the receiver's response."""
     reason: str | None = None
+    """Why there is no response."""
 
     @property
     def is_accepted(self) -> bool:
@@ -93,17 +92,14 @@ class _Report(NamedTuple):
 
 
 class _Attempt(NamedTuple):
-    """An attempt to make a report that is due.
-
-    Attributes:
-        report: The report.
-        number: Which attempt it is, counted from 0.
-        generation: The generation of the store when the message changed.
-    """
+    """An attempt to make a report that is due."""
 
     report: _Report
+    """The report."""
     number: int
+    """Which attempt it is, counted from 0."""
     generation: int
+    """The generation of the store when the message changed."""
 
 
 class _Due(NamedTuple):

@@ -64,54 +64,48 @@ class Record:
 
 @attrs.frozen
 class Inbound:
-    """An inbound message to the user's program.
-
-    Attributes:
-        id: Its id.
-        json: What is posted.
-        at: When it was first posted.
-        url: Where it is posted to.
-        status: The status code of the response.
-        body: The beginning of the body of the response.
-        reason: Why there is no response.
-        is_over: Whether there is a response, or a reason for none.
-    """
+    """An inbound message to the user's program."""
 
     id: str
+    """Its id."""
     json: dict[str, JSON] = attrs.field(repr=False)
+    """What is posted."""
     at: datetime
+    """When it was first posted."""
     url: str = attrs.field(repr=False)
+    """Where it is posted to."""
     status: int | None = None
+    """The status code of the response."""
     body: str = attrs.field(default="", repr=False)
+    """The beginning of the body of the response."""
     reason: str | None = None
+    """Why there is no response."""
     is_over: bool = False
+    """Whether there is a response, or a reason for none."""
 
 
 @attrs.frozen
 class Message:
-    """A message as it was when it was read from the sandbox. It does not change afterwards.
-
-    Attributes:
-        id: The `messageId`.
-        channel: `Sms`, `Whatsapp` or `Rcs`.
-        sender: The sender as it came.
-        recipient: The recipient as it came.
-        state: Its state.
-        error: Why it failed, or None.
-        accepted_at: When it was accepted, by the sandbox's clock.
-        request_id: The id of the request that it came with.
-        list_id: The id of its list, or None.
-    """
+    """A message as it was when it was read from the sandbox. It does not change afterwards."""
 
     id: str
+    """The `messageId`."""
     channel: str
+    """`Sms`, `Whatsapp` or `Rcs`."""
     sender: str
+    """The sender as it came."""
     recipient: str = attrs.field(repr=mask)
+    """The recipient as it came."""
     state: State
+    """Its state."""
     error: dict[str, JSON] | None
+    """Why it failed, or None."""
     accepted_at: datetime
+    """When it was accepted, by the sandbox's clock."""
     request_id: str
+    """The id of the request that it came with."""
     list_id: str | None
+    """The id of its list, or None."""
     _steps: tuple[Step, ...] = attrs.field(repr=False, alias="steps")
     _body: bytes = attrs.field(repr=False, alias="body")
 

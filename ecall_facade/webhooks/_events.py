@@ -55,61 +55,55 @@ def _masked(value: str | None) -> str:
 
 @attrs.frozen
 class Event:
-    """The base of all events.
-
-    Attributes:
-        key: The same for each delivery of the same event; safe to log, without a text or a whole number.
-        raw: All that was sent, as it came. Bytes that could not be decoded are surrogates, of which
-            `.encode("utf-8", "surrogateescape")` makes bytes again.
-    """
+    """The base of all events."""
 
     key: str = attrs.field(kw_only=True)
+    """The same for each delivery of the same event; safe to log, without a text or a whole number.
+    """
     raw: JSON = attrs.field(kw_only=True, repr=False)
+    """All that was sent, as it came. Bytes that could not be decoded are surrogates, of which
+    `.encode("utf-8", "surrogateescape")` makes bytes again.
+    """
 
 
 @attrs.frozen
 class StatusUpdate(Event):
-    """The delivery status of a message has changed.
-
-    Attributes:
-        message_id: As the send returned it, or None if the callback did not say.
-        state: As in `MessageStatus`.
-        is_final: Whether no further change will come.
-        recipient: The number that the message was sent to, or None.
-        updated_at: When the state changed, in UTC, or None.
-        error: Why the message failed, or None.
-    """
+    """The delivery status of a message has changed."""
 
     message_id: str | None
+    """As the send returned it, or None if the callback did not say."""
     state: DeliveryState
+    """As in `MessageStatus`."""
     is_final: bool = False
+    """Whether no further change will come."""
     recipient: str | None = attrs.field(default=None, repr=_masked)
+    """The number that the message was sent to, or None."""
     updated_at: datetime | None = None
+    """When the state changed, in UTC, or None."""
     error: FailureReason | None = None
+    """Why the message failed, or None."""
 
 
 @attrs.frozen
 class ReceivedMessage(Event):
-    """Somebody wrote to one of your numbers.
-
-    Attributes:
-        message_id: Identifies the inbound message, or None if the callback did not say.
-        sender: Who wrote, or None.
-        recipient: Your number, or None.
-        text: What was written, or None. It can always be encoded and stored: NULs, unpaired surrogates and bytes that
-            could not be decoded are U+FFFD.
-        media_id: The id of the attached file, or None.
-        channel: The channel; an unknown one keeps its name.
-        received_at: When the message came, in UTC, or None.
-    """
+    """Somebody wrote to one of your numbers."""
 
     message_id: str | None
+    """Identifies the inbound message, or None if the callback did not say."""
     sender: str | None = attrs.field(default=None, repr=_masked)
+    """Who wrote, or None."""
     recipient: str | None = attrs.field(default=None, repr=_masked)
+    """Your number, or None."""
     text: str | None = attrs.field(default=None, repr=False)
+    """What was written, or None. It can always be encoded and stored: NULs, unpaired surrogates and
+    bytes that could not be decoded are U+FFFD.
+    """
     media_id: str | None = None
+    """The id of the attached file, or None."""
     channel: models.Channel | None = None
+    """The channel; an unknown one keeps its name."""
     received_at: datetime | None = None
+    """When the message came, in UTC, or None."""
 
 
 @attrs.frozen
