@@ -1,4 +1,4 @@
-"""What type checkers see: a wheel whose types are complete, and errors of type for what a channel cannot carry."""
+"""What type checkers see: complete types, those that the docs promise, and errors for what a channel cannot carry."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from _methods import public_methods
+
+from ecall_facade import AsyncECall, ECall
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("types")]
 
 ROOT = Path(__file__).resolve().parents[1]
-CHANNELS = ROOT / "tests" / "typing" / "channels.py"
+TYPING = ROOT / "tests" / "typing"
+CHANNELS, API = TYPING / "channels.py", TYPING / "api.py"
 
 
 def run(*command: str | Path, cwd: Path = ROOT, path: Path | None = None) -> tuple[int, str]:
@@ -28,28 +32,37 @@ def run(*command: str | Path, cwd: Path = ROOT, path: Path | None = None) -> tup
     return result.returncode, result.stdout
 
 
-def lines_that_must_be_refused() -> set[int]:
+def lines_that_must_be_refused() -> set[tuple[str, int]]:
     lines = CHANNELS.read_text(encoding="utf-8").splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.endswith("  # refused")}
+    numbers = [number for number, line in enumerate(lines, 1) if line.endswith("  # refused")]
+    return {(CHANNELS.name, number) for number in numbers}
 
 
-def test_mypy_refuses_what_a_channel_cannot_carry_and_nothing_else() -> None:
-    status, output = run(
-        sys.executable, "-m", "mypy", "--no-error-summary", "--no-pretty", CHANNELS
-    )
+def test_mypy_agrees_with_all_types_and_refuses_what_a_channel_cannot_carry() -> None:
+    options = ("--no-error-summary", "--no-pretty")
+    status, output = run(sys.executable, "-m", "mypy", *options, CHANNELS, API)
     assert status == 1
-    named = [re.match(r".*channels\.py:(\d+): error: ", line) for line in output.splitlines()]
-    assert {int(line[1]) for line in named if line} == lines_that_must_be_refused(), output
+    named = re.findall(r"(\w+\.py):(\d+): error: ", output)
+    assert {(name, int(line)) for name, line in named} == lines_that_must_be_refused(), output
 
 
-def test_basedpyright_refuses_what_a_channel_cannot_carry_and_nothing_else() -> None:
-    status, output = run(
-        sys.executable, "-m", "basedpyright", "--outputjson", "-p", CHANNELS.parent
-    )
+def test_basedpyright_agrees_with_all_types_and_refuses_what_a_channel_cannot_carry() -> None:
+    status, output = run(sys.executable, "-m", "basedpyright", "--outputjson", "-p", TYPING)
     assert status == 1
-    named = json.loads(output)["generalDiagnostics"]
-    lines = {each["range"]["start"]["line"] + 1 for each in named if each["severity"] == "error"}
-    assert lines == lines_that_must_be_refused(), output
+    errors = [
+        each for each in json.loads(output)["generalDiagnostics"] if each["severity"] == "error"
+    ]
+    named = {(Path(each["file"]).name, each["range"]["start"]["line"] + 1) for each in errors}
+    assert named == lines_that_must_be_refused(), output
+
+
+def test_the_type_of_every_public_method_is_stated_for_both_clients() -> None:
+    source = API.read_text(encoding="utf-8")
+    sync, _, twin = source.partition("async def async_methods")
+    clients = ((ECall("user", "password"), sync), (AsyncECall("user", "password"), twin))
+    for client, part in clients:
+        called = part.replace("ecall.aclose(", "ecall.close(")
+        assert [name for name in public_methods(client) if f"ecall.{name}(" not in called] == []
 
 
 def test_all_types_of_the_installed_wheel_are_known(tmp_path: Path) -> None:
