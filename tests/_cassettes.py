@@ -50,7 +50,7 @@ class Unfit(ValueError):
 
 
 def load(text: str) -> Any:
-    """Give the YAML of a cassette, whatever it is."""
+    """Return the content of a cassette."""
     return yaml.load(text, Loader=_LOADER)
 
 
@@ -78,12 +78,21 @@ class Serializer:
 def configure(recorder: Any, origin: str | None = None) -> None:
     """Make a VCR write, read and match our cassettes."""
     recorder.register_serializer("yaml", Serializer(origin))
-    recorder.register_matcher("told", _told)
+    recorder.register_matcher("headers of version and body", _compare_headers)
 
 
 def settings() -> dict[str, Any]:
     return {
-        "match_on": ["method", "scheme", "host", "port", "path", "query", "told", "body"],
+        "match_on": [
+            "method",
+            "scheme",
+            "host",
+            "port",
+            "path",
+            "query",
+            "headers of version and body",
+            "body",
+        ],
         "filter_headers": ["authorization"],
         "decode_compressed_response": True,
         "before_record_request": _tidy_request,
@@ -92,7 +101,7 @@ def settings() -> dict[str, Any]:
     }
 
 
-def _told(request: Any, recorded: Any) -> None:
+def _compare_headers(request: Any, recorded: Any) -> None:
     """Compare what the headers say about version and body."""
     for name in ("X-API-Version", "Content-Type"):
         one, other = request.headers.get(name), recorded.headers.get(name)
@@ -159,7 +168,7 @@ class _Recording(Scene):
 
 
 class _Memory:
-    """Takes what VCR would write to a file."""
+    """Keeps the text that VCR would write to a file."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -172,7 +181,7 @@ class _Memory:
 
 
 def record(scenario: Scenario) -> str:
-    """Play a scenario against the sandbox, and give the cassette, checked."""
+    """Play a scenario against the sandbox, and return the checked cassette."""
     recorder, memory, clock = vcr.VCR(), _Memory(), _Clock()
     configure(recorder, "sandbox")
     recorder.register_persister(memory)
@@ -204,7 +213,7 @@ def record(scenario: Scenario) -> str:
 
 
 def record_all(names: list[str] | None = None) -> dict[Path, str]:
-    """Give the cassettes of all scenarios, or of some, by their path; but for those that the real service recorded."""
+    """Return the cassettes of all scenarios, or of some, by path, without those recorded from the real service."""
     if unknown := set(names or []) - {scenario.name for scenario in SCENARIOS}:
         raise Unfit(f"There is no scenario {', '.join(sorted(unknown))}")
     own = [scenario for scenario in SCENARIOS if not is_of_service(path_of(scenario))]
@@ -220,7 +229,7 @@ def record_all(names: list[str] | None = None) -> dict[Path, str]:
 
 
 def replaceable() -> dict[Path, str]:
-    """Give the cassettes that are there and that a recording from the sandbox may change or remove."""
+    """Return the existing cassettes that a recording from the sandbox may change or remove."""
     return {
         path: path.read_text(encoding="utf-8")
         for path in FOLDER.glob("*.yaml")
@@ -229,7 +238,7 @@ def replaceable() -> dict[Path, str]:
 
 
 def is_of_service(path: Path) -> bool:
-    """Tell whether the real service has answered there, which cannot be had again from here."""
+    """Return whether a cassette was recorded from the real service, and so cannot be recorded again."""
     return path.exists() and load(path.read_text("utf-8").partition("\n")[0]) == {
         "recorded_from": "service"
     }
@@ -243,7 +252,7 @@ def path_of(scenario: Scenario) -> Path:
 
 
 def problems(text: str) -> list[str]:
-    """Name all that makes a cassette unfit to be kept."""
+    """Return everything that makes a cassette unfit to be kept."""
     data = load(text)
     strings = [text, *walk(data)]
     secrets = {"authorization": "Authorization", TOKEN.lower(): "the credentials, in base64"}
@@ -275,13 +284,13 @@ def _origin_problems(text: str, data: Any) -> Iterator[str]:
 
 
 def numbers_in(text: str) -> set[str]:
-    """Give what looks like a phone number, without + or 00."""
+    """Return the digits of everything that looks like a phone number, without + or 00."""
     found = _NUMBER.findall(_IDS.sub(" ", text))
     return {re.sub(r"^(\+|00)", "", number.replace(" ", "")) for number in found}
 
 
 def walk(node: object) -> Iterator[str]:
-    """Give all that a cassette holds as text, also the names in it, and the bytes of files."""
+    """Yield everything in a cassette as text: names, values, and the bytes of files."""
     if isinstance(node, dict):
         for name, value in node.items():
             yield from walk(name)
