@@ -187,15 +187,9 @@ def test_a_magic_recipient_may_begin_with_plus_or_00(
 @pytest.mark.parametrize(
     "recipient",
     [
-        "+41790000",
-        "+417900004033",
-        "+41791000403",
-        "0790000403",
-        "+49790000403",
-        "+4179000O403",
-        "0403",
+        "+41790000", "+417900004033", "+41791000403", "0790000403", "+49790000403", "+4179000O403", "0403",
     ],
-)
+)  # fmt: skip
 def test_a_similar_number_is_no_magic_recipient(recipient: str) -> None:
     assert _magic.find_magic_recipient(recipient) is None
 

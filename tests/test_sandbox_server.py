@@ -184,17 +184,11 @@ def test_wrong_use_of_a_sandbox_is_explained() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"username": ""},
-        {"password": ""},
-        {"username": "a:b"},
-        {"sent_after": -1},
-        {"sent_after": 2, "delivered_after": 1},
-        {"delivered_after": float("inf")},
-        {"sent_after": 1e15, "delivered_after": None},
-        {"max_messages": 0},
-        {"max_media": 0},
+        {"username": ""}, {"password": ""}, {"username": "a:b"}, {"sent_after": -1},
+        {"sent_after": 2, "delivered_after": 1}, {"delivered_after": float("inf")},
+        {"sent_after": 1e15, "delivered_after": None}, {"max_messages": 0}, {"max_media": 0},
     ],
-)
+)  # fmt: skip
 def test_invalid_options_of_a_sandbox_are_explained(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         Sandbox(**options)

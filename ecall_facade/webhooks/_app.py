@@ -41,13 +41,13 @@ _log = logging.getLogger("ecall_facade.webhooks")
 
 
 class WebhookApp:
-    """An ASGI app that passes each callback to a handler, and answers 200 when that is done.
+    """An ASGI app that passes each callback to a handler, and responds with 200 when that is done.
 
-    It answers POST and GET at its own path and, for inbound messages, at `/api/webhooks/receivedmessage` below it.
+    It takes POST and GET at its own path and, for inbound messages, at `/api/webhooks/receivedmessage` below it.
     What is not accepted gets 400, 401, 403, 404, 405, 413 or 415.
-    If the handler failed it answers 500, and if the same event is being handled 503, so that the service may try again
-    (inferred).
-    Each answer is one line that repeats nothing of the callback.
+    If the handler fails the response is 500, and if the same event is being handled 503, so that the service may try
+    again (inferred).
+    Each response is one line that repeats nothing of the callback.
 
     Behind a proxy, name it in `Receiver(trusted_proxies=…)`, and let the server hand on the peer's own address: start
     Uvicorn with `--no-proxy-headers`.
@@ -62,8 +62,7 @@ class WebhookApp:
         self, handler: Handler, *, receiver: Receiver | None = None, seen: Seen | None = None
     ) -> None:
         self._handler = handler
-        call = getattr(handler, "__call__", None)  # noqa: B004  # an object that is callable
-        self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
+        self._is_async = inspect.iscoroutinefunction(handler)
         self._receiver = receiver or Receiver()
         self._seen = seen
 
@@ -75,15 +74,12 @@ class WebhookApp:
         try:
             response = await self._respond(scope, receive)
         except _DisconnectedError:
-            # Nobody reads it, but middleware takes an app that sends nothing for a faulty one.
+            # Nobody reads it, but to middleware an app that sends nothing looks broken.
             response = PlainTextResponse("The caller hung up\n", 400)
         except WebhookError as error:
-            challenge = (
-                {"WWW-Authenticate": 'Basic realm="callbacks"'}
-                if error.status_code == 401
-                else None
-            )
-            response = PlainTextResponse(f"{error.explanation}\n", error.status_code, challenge)
+            response = PlainTextResponse(f"{error.explanation}\n", error.status_code)
+            if error.status_code == 401:
+                response.headers["WWW-Authenticate"] = 'Basic realm="callbacks"'
         await response(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
@@ -104,6 +100,7 @@ class WebhookApp:
         return await self._handle(event)
 
     def _expected(self, path: str) -> Expected | None:
+        """Return what may come at a path below the mount, or None if there is nothing at it."""
         segments = self._receiver.segments(path)
         if not segments:
             return "any"
@@ -150,7 +147,7 @@ class WebhookApp:
         return PlainTextResponse("ok\n")
 
     async def _call(self, event: Event) -> None:
-        if self._is_async:
+        if self._is_async:  # no thread is needed
             await cast("Callable[[Event], Awaitable[object]]", self._handler)(event)
         else:
             result = await run_in_threadpool(
@@ -180,11 +177,9 @@ def _raised_at(error: Exception) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
-    return (
-        "an unknown place"
-        if frame is None
-        else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"
-    )
+    if frame is None:
+        return "an unknown place"
+    return f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"
 
 
 async def _take_part_in_lifespan(receive: Receive, send: Send) -> None:

@@ -19,38 +19,38 @@ MAX_FIELDS = 200  # of a form or a query
 _FORM = "application/x-www-form-urlencoded"
 _BOM = b"\xef\xbb\xbf"
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.ASCII | re.IGNORECASE)
-# Codecs of Python's that are no character sets, and two of them slow.
+# Codecs of Python that are not character sets; two of them are slow.
 _NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @attrs.frozen
 class Content:
-    """What a callback holds. Bytes that cannot be decoded are surrogates, as `surrogateescape` makes them."""
+    """The data of a callback. Bytes that cannot be decoded are surrogates, as `surrogateescape` makes them."""
 
     data: JSON
     is_form: bool
 
 
 def parse(body: bytes, query: bytes, content_type: str) -> Content:
-    """Read a body (JSON or a form), or a query if there is no body.
+    """Return the data of a body (JSON or a form), or of a query if there is no body.
 
     Raises:
         MalformedEvent: It is none of these.
     """
-    kind = content_type.partition(";")[0].strip().lower()
+    media_type = content_type.partition(";")[0].strip().lower()
     charsets = _declared_charsets(content_type)
     given = body
     if not given.removeprefix(_BOM).strip():
-        kind, given = _FORM, query
+        media_type, given = _FORM, query
     text = given.removeprefix(_BOM).strip()
     if not text:
         raise MalformedEvent("The callback has neither a body nor a query")
     # JSON may be declared as a form, but cannot look like one.
-    if kind.endswith("json") or text[:1] in b"{[":
+    if media_type.endswith("json") or text[:1] in b"{[":
         # Not stripped, as the last byte of UTF-16 may look like a line break.
         return Content(_parse_json(given, charsets), is_form=False)
-    if kind in {_FORM, "text/plain", ""}:
+    if media_type in {_FORM, "text/plain", ""}:
         return Content(_parse_form(text, charsets), is_form=True)
     raise MalformedEvent("The callback is neither JSON nor a form", status_code=415)
 
@@ -79,7 +79,7 @@ def _declared_charsets(content_type: str) -> list[str]:
 
 
 def _decoded(text: bytes, charsets: list[str]) -> Iterator[str]:
-    """Yield the readings of a text, the most trusted first; the last one always exists."""
+    """Yield the possible readings of a text, the most likely first. There is always at least one."""
     for charset in charsets:
         try:
             yield text.decode(charset)
@@ -90,7 +90,7 @@ def _decoded(text: bytes, charsets: list[str]) -> Iterator[str]:
 
 def _parse_json(text: bytes, charsets: list[str]) -> JSON:
     if text.startswith(_BOM):
-        charsets = []  # it says more than a declaration
+        charsets = []  # the mark is more reliable than a declaration
     for reading in _decoded(text, [*charsets, json.detect_encoding(text)]):
         try:
             data = cast("JSON", json.loads(reading.lstrip("\ufeff")))
@@ -102,7 +102,9 @@ def _parse_json(text: bytes, charsets: list[str]) -> JSON:
 
 
 def _check_depth(data: JSON, text: str) -> None:
-    if text.count("{") + text.count("[") <= MAX_DEPTH:  # as nearly always
+    if (
+        text.count("{") + text.count("[") <= MAX_DEPTH
+    ):  # the usual case, without a walk through the data
         return
     level: list[object] = [data]
     for _ in range(MAX_DEPTH):
@@ -119,13 +121,13 @@ def _parse_form(text: bytes, charsets: list[str]) -> JSON:
         text = next(_decoded(text, charsets)).encode("utf-8", "surrogateescape")
         charsets = []
     fields = [field for field in text.split(b"&") if field]
-    # What holds no value at all is a mere word rather than a form.
+    # Without any "=" it is rather a text than a form.
     if len(fields) > MAX_FIELDS or not any(b"=" in field for field in fields):
         raise MalformedEvent("The callback is not a form that can be read")
     result: dict[str, JSON] = {}
     for field in fields:
         name, _, value = field.partition(b"=")
-        # If a name is there twice, the first value is taken.
+        # If a name comes twice, the first value is taken.
         result.setdefault(_decode_part(name, charsets), _decode_part(value, charsets))
     return result
 

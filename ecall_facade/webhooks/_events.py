@@ -1,4 +1,4 @@
-"""From the data of a callback to a typed event, whatever shape it has.
+"""Make a typed event from the data of a callback, whatever shape it has.
 
 That callbacks exist and where they come from is documented; their fields are not.
 The names read first are those of the spec (inferred), then those of eCall's sibling interfaces.
@@ -108,7 +108,7 @@ class ReceivedMessage(Event):
 
 @attrs.frozen
 class UnknownEvent(Event):
-    """A well-formed callback that is neither; `raw` has it. An array of messages is one of these."""
+    """A well-formed callback that is neither of the others, such as an array of messages; `raw` has it."""
 
 
 def read_event(
@@ -119,7 +119,9 @@ def read_event(
     fields = as_dict(normalize_names(storable(data)))
     if not isinstance(data, dict):
         return UnknownEvent(key=_digest_key("unknown", data), raw=data)
-    has_state = _STATE in fields  # a message may have a "status" of its own
+    has_state = (
+        _STATE in fields
+    )  # before siblings' names are added, as a message may have a "status"
     has_result_code = False
     for name, value in list(fields.items()):
         lower_name = name.lower()
@@ -140,7 +142,7 @@ def _status_update(fields: dict[str, object], content: Content) -> StatusUpdate:
     message_id = read_id(report.message_id)
     recipient = _read_number(report.to, content)
     if message_id is None or not isinstance(given_state, (str, int)):
-        key = _digest_key("status", *([message_id] if message_id else []), content.data)
+        key = _digest_key("status", content.data)
     else:
         # The recipients of one send may share an id.
         key = _key("status", [message_id, given_state], [_canonical(recipient)])
@@ -203,7 +205,7 @@ def _read_time(value: object, content: Content) -> datetime | None:
 
 
 def _canonical(number: str | None) -> str | None:
-    """Return the same for the international spellings of a number."""
+    """Return a form that is the same for all international spellings of a number."""
     if number is None or not re.fullmatch(r"[+\d\s()./-]+", number):
         return number
     return re.sub(r"\D", "", number).lstrip("0")

@@ -1,8 +1,8 @@
 """Headers of any framework as lines, and whether some of the lines may be missing.
 
 A header that comes on several lines is one list, and its last line is the one that the nearest proxy wrote.
-A `dict` has room for one line of each name: made of a framework's headers it usually keeps the first line, which is
-the one that the caller wrote. So it is remembered which names may lack lines, and `Sources` does not believe those.
+A `dict` has room for one line of each name: if it was made from a framework's headers it usually has the first line,
+which the caller wrote. So the names that may lack lines are recorded, and `Sources` does not trust those.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read_headers(headers: Headers) -> HeaderLines:
     """
     if _is_wsgi_environ(headers):
         return HeaderLines(tuple(_from_environ(cast("Mapping[str, object]", headers))))
-    # cast: whoever has `items` is no iterable of pairs
+    # cast: an object that has `items` is not an iterable of pairs
     has_items = hasattr(headers, "items")
     pairs = cast(
         "Iterable[tuple[object, object]]",
@@ -82,7 +82,7 @@ def read_headers(headers: Headers) -> HeaderLines:
 
 
 def _is_wsgi_environ(headers: object) -> bool:
-    # A tuple, which no header can be: a caller may send headers of any name.
+    # A caller may send a header of this name, but its value is not a tuple.
     return isinstance(headers, Mapping) and isinstance(
         cast("Mapping[str, object]", headers).get("wsgi.version"), tuple
     )

@@ -13,8 +13,6 @@ from ecall_facade.errors import UntrustedSource, WebhookError
 from ecall_facade.webhooks._sources import show_peer
 
 _INTERVAL = 60.0  # seconds
-_MAX_PEERS = 1000  # so that callers with many addresses cannot fill the memory
-
 _log = logging.getLogger("ecall_facade.webhooks")
 
 
@@ -25,10 +23,16 @@ class _Peer:
 
 
 class RefusalLog:
-    """Writes refusals to the log `ecall_facade.webhooks`, without anything of the callback's content."""
+    """Writes refusals to the log `ecall_facade.webhooks`, without anything of the callback's content.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    Args:
+        clock: Returns seconds.
+        max_peers: How many peers are remembered, so that callers with many addresses cannot fill the memory.
+    """
+
+    def __init__(self, clock: Callable[[], float], max_peers: int = 1000) -> None:
         self._clock = clock
+        self._max_peers = max_peers
         self._peers: OrderedDict[str, _Peer] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -60,7 +64,7 @@ class RefusalLog:
                 return None
             self._peers[name] = _Peer(now)
             self._peers.move_to_end(name)
-            if len(self._peers) > _MAX_PEERS:
+            if len(self._peers) > self._max_peers:
                 self._peers.popitem(last=False)
             return peer.unlogged if peer is not None else 0
 

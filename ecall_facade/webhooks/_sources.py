@@ -1,6 +1,6 @@
 """Where a callback comes from, as far as that can be trusted.
 
-The service's addresses are documented, a signature is not known.
+The service's addresses are documented; no signature is known.
 Behind a proxy the peer's address is the proxy's, and the caller's is in a header that anybody can send.
 So such a header is read from its end, where the nearest proxy wrote, and only as far as named proxies vouch for it.
 """
@@ -43,7 +43,7 @@ class _Named:
     zone: str | None = None
 
     def has(self, hop: Hop) -> bool:
-        if hop == _UNIX or hop.version != self.network.version or hop not in self.network:
+        if hop == _UNIX or hop not in self.network:
             return False
         return self.zone is None or (isinstance(hop, IPv6Address) and hop.scope_id == self.zone)
 
