@@ -187,6 +187,11 @@ def test_unknown_paths_and_ids_get_404(shared: RunningSandbox, path: str, code: 
     assert (response.status_code, response.json()["errorCode"]) == (404, code)
 
 
+def test_an_id_in_the_path_may_be_escaped(shared: RunningSandbox) -> None:
+    message_id = shared.send().json()["messageId"].replace("-", "%2D")
+    assert shared.api.get(f"/api/v2/message/{message_id}").status_code == 200
+
+
 def test_a_body_over_16_mib_gets_413(running: RunningSandbox) -> None:
     headers = {"Content-Type": "application/json"}
     body = b" " * (16 * 2**20 + 1)

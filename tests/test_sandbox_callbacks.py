@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import json
 import threading
 import time
@@ -10,9 +12,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
+import httpx
 import pytest
 from _receiver import CallbackReceiver, wait_until
 from _sandbox import SMS, RunningSandbox, notification, to_list
+from _servers import Exchange, Server, then
 from _spec import problems
 
 from ecall_facade.sandbox import Sandbox
@@ -372,6 +376,46 @@ def test_the_beginning_of_a_receivers_response_is_kept(
     callback_receiver.body = body
     receivers = Receivers(frozenset(), timeout=5)
     assert receivers.post(callback_receiver.url, {}) == (200, excerpt)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+
+
+def send_forever(exchange: Exchange) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            exchange.send(b"x" * 1000)
+
+
+def send_slowly(exchange: Exchange) -> None:
+    with contextlib.suppress(OSError):
+        for byte in HEAD * 100:
+            exchange.send(bytes([byte]))
+            time.sleep(0.02)
+
+
+def test_an_endless_response_is_read_only_in_part() -> None:
+    with Server(then(HEAD + b"\r\n", send_forever)) as server:
+        assert Receivers(frozenset(), timeout=30).post(server.url, {}) == (200, "x" * 2000)
+
+
+def test_a_response_that_cannot_be_decoded_has_no_excerpt() -> None:
+    head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\n"
+    with Server(head + b"xxx") as server:
+        assert Receivers(frozenset(), timeout=5).post(server.url, {}) == (200, "")
+
+
+def test_a_response_that_comes_byte_by_byte_does_not_take_longer_than_the_limit() -> None:
+    async def call(url: str) -> None:
+        receivers = Receivers(frozenset(), timeout=0.3)
+        with pytest.raises(TimeoutError):
+            await receivers.call_async(receivers.make_request("POST", httpx.URL(url)))
+        await receivers.aclose()
+
+    began = time.monotonic()
+    with Server(send_slowly) as server:
+        asyncio.run(call(server.url))
+    assert time.monotonic() - began < 20
 
 
 # --- repeating what was called

@@ -233,7 +233,7 @@ def test_a_body_or_query_over_the_limit_gets_413(limit: int) -> None:
     receiver.receive(b"1" + b" " * (limit - 1), remote_addr=PEER, headers=headers)
     if limit > 1:
         receiver.receive(b"", query=b"a=" + b"1" * (limit - 2), remote_addr=PEER)
-    too_large = [
+    too_large: list[tuple[bytes, bytes | str]] = [
         (b"1" + b" " * limit, ""), (b"1", "a" * (limit + 1)), (b"", b"a=" + b"1" * limit),
     ]  # fmt: skip
     for body, query in too_large:
