@@ -76,7 +76,7 @@ class TestHelp:
         assert caught.value.code == 2
         assert (
             capsys.readouterr().err
-            == 'ecall: the command needs cyclopts and rich: pip install "ecall-facade[cli]"\n'
+            == 'ecall: cyclopts and rich are not installed; run: pip install "ecall-facade[cli]"\n'
         )
 
     def test_a_fault_of_ours_is_not_taken_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:

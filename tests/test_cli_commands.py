@@ -338,7 +338,7 @@ class TestMedia:
         said = command("media", "download", media_id, "--to", "copy.pdf")
         assert (said.code, said.err) == (
             Exit.USAGE,
-            "ecall: copy.pdf exists already; --force replaces it\n",
+            "ecall: copy.pdf already exists; use --force to replace it\n",
         )
         assert Path("copy.pdf").read_bytes() == b"another"
         facts = command("media", "download", media_id, "--to", "copy.pdf", "--force", "--json").json
@@ -359,7 +359,7 @@ class TestMedia:
         self, command: Command, sandbox: Sandbox, force: list[str]
     ) -> None:
         said = command("media", "download", "nothing", "--to", ".", *force)
-        assert (said.code, said.err) == (Exit.USAGE, "ecall: --to . is a folder; name a file\n")
+        assert (said.code, said.err) == (Exit.USAGE, "ecall: --to . is a directory; name a file\n")
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_what_is_no_text_does_not_come_from_stdin(
     said = command(*arguments, stdin=b"x")
     assert said.code == Exit.USAGE
     assert re.fullmatch(
-        r'ecall: Invalid value "-" for \S+\. Name a file; .* \(--help shows how\)\n', said.err
+        r'ecall: Invalid value "-" for \S+\. Name a file; .* \(see --help\)\n', said.err
     ), said.err
 
 

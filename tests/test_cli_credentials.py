@@ -119,7 +119,7 @@ class TestRefusals:
         said = command("send", NUMBER, TEXT, "--credentials", file)
         assert (said.code, said.err) == (
             2,
-            f"ecall: {file} can be used by others: chmod 600 {file}\n",
+            f"ecall: {file} is accessible to other users; run: chmod 600 {file}\n",
         )
         file.chmod(0o400)
         assert find_settings(file).get("username") == "anna"
@@ -139,7 +139,7 @@ class TestRefusals:
         os.chown(file, 12345, 12345)
         assert find_settings(file).get("username") == "anna"
         file.chmod(0o644)
-        with pytest.raises(Failure, match="can be used by others"):
+        with pytest.raises(Failure, match="is accessible to other users"):
             find_settings(file)
 
     @as_root
@@ -150,7 +150,7 @@ class TestRefusals:
             os.chown(file, 12345, 12345)
             os.seteuid(54321)
             try:
-                with pytest.raises(Failure, match=f"ask its owner for chmod 440 {file}"):
+                with pytest.raises(Failure, match=f"ask its owner to run: chmod 440 {file}"):
                     find_settings(file)
             finally:
                 os.seteuid(0)
@@ -169,7 +169,7 @@ class TestRefusals:
         with pytest.raises(Failure, match=f"chmod 600 {elsewhere}"):
             find_settings(elsewhere)
         file.chmod(0o646)
-        with pytest.raises(Failure, match="can be used by others"):
+        with pytest.raises(Failure, match="is accessible to other users"):
             find_settings(file)
 
     @as_root
@@ -204,7 +204,7 @@ class TestRefusals:
         if "unshare:" in done.stderr or "mount:" in done.stderr:
             pytest.skip("nothing can be mounted here")
         if int(mode, 8) & 0o022:  # others could write it by another way
-            assert "can be used by others: mount it with mode 0400 or 0440" in done.stderr
+            assert "is accessible to other users; mount it with mode 0400 or 0440" in done.stderr
         else:
             assert (done.stdout, done.stderr) == ("anna\n", "")
 
@@ -214,7 +214,7 @@ class TestRefusals:
         self, tmp_path: Path, mode: int
     ) -> None:
         file = write(tmp_path / "my.toml", mode=mode)
-        with pytest.raises(Failure, match=f"can be used by others: chmod 600 {file}"):
+        with pytest.raises(Failure, match=f"is accessible to other users; run: chmod 600 {file}"):
             find_settings(file)
 
     @posix
@@ -236,8 +236,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            (f'username = "{SECRET}', r"is not TOML \(at (line 1|end)"),
-            (f"{SECRET} = ", r"is not TOML \(at (line 1|end)"),
+            (f'username = "{SECRET}', r"is not valid TOML \(at (line 1|end)"),
+            (f"{SECRET} = ", r"is not valid TOML \(at (line 1|end)"),
             ('username = "u"', "has no password"),
             ('password = "p"\nusername = ""', "has no username"),
             ('username = "u"\npassword = 7', "password must be in quotes"),
@@ -245,9 +245,9 @@ class TestRefusals:
                 'username = "u"\npassword = "p"\nuser = 1\nhost = 2',
                 "unknown keys: host, user; it may have username",
             ),
-            ('username = "u"\npassword = "p"\nsender = 7', "sender is a text"),
-            ('username = "u"\npassword = "p"\nsender = {fax = "a"}', "sender is a text"),
-            ('username = "u"\npassword = "p"\nsender = {sms = 7}', "sender is a text"),
+            ('username = "u"\npassword = "p"\nsender = 7', "sender must be a string"),
+            ('username = "u"\npassword = "p"\nsender = {fax = "a"}', "sender must be a string"),
+            ('username = "u"\npassword = "p"\nsender = {sms = 7}', "sender must be a string"),
         ],
     )
     def test_what_cannot_be_right(self, tmp_path: Path, text: str, words: str) -> None:

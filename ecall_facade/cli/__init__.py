@@ -6,7 +6,7 @@ import sys
 
 __all__ = ["main"]
 
-_EXTRA = {"cyclopts", "rich"}
+_PACKAGES_OF_EXTRA = {"cyclopts", "rich"}
 
 
 def main() -> None:
@@ -14,13 +14,13 @@ def main() -> None:
     try:
         from ecall_facade.cli._app import run
     except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] not in _EXTRA:
+        if str(error.name).partition(".")[0] not in _PACKAGES_OF_EXTRA:
             raise
         sys.stderr.write(
-            'ecall: the command needs cyclopts and rich: pip install "ecall-facade[cli]"\n'
+            'ecall: cyclopts and rich are not installed; run: pip install "ecall-facade[cli]"\n'
         )
         raise SystemExit(2) from None
-    except KeyboardInterrupt:  # while that loads; later ones are told by the command
+    except KeyboardInterrupt:  # while the imports run; later ones are handled by `run`
         sys.stderr.write("ecall: Interrupted\n")
         raise SystemExit(130) from None
     raise SystemExit(run(sys.argv[1:]))

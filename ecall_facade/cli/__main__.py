@@ -1,4 +1,4 @@
-"""`python -m ecall_facade.cli` is `ecall`, for where scripts are not on the PATH."""
+"""Run `ecall` as `python -m ecall_facade.cli`, where scripts are not on the PATH."""
 
 from ecall_facade.cli import main
 

@@ -1,4 +1,4 @@
-"""The commands by name. Each is loaded when it is called, so that `ecall --help` costs no more than it must."""
+"""The commands by name; each is imported only when it is called, so that `ecall --help` is fast."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COMMANDS = {
 }
 
 _EPILOGUE = """\
-Credentials come from ECALL_USERNAME and ECALL_PASSWORD, or from a file that only you can read: --credentials FILE, or \
+Credentials come from ECALL_USERNAME and ECALL_PASSWORD, or from a file that only you can read: --credentials PATH, or \
 ~/.config/ecall/credentials.toml.
 
 Examples:
@@ -47,7 +47,7 @@ Exit codes:
 
 
 def make_app() -> App:
-    """Make the app with all commands."""
+    """Return the app with all commands."""
     codes = "\n".join(f"  {code.value:<5}{code.meaning}" for code in Exit)
     app = App(
         name="ecall",
@@ -67,26 +67,27 @@ def make_app() -> App:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command with these arguments and return its exit code; errors of ours are printed, not raised."""
+    """Run the command with these arguments and return its exit code.
+
+    Expected errors are printed; anything else is a bug and is raised.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the process was started with it closed
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # it lives as long as the process
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a character that the terminal cannot show is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            # A character that the terminal cannot show must not be an error.
             stream.reconfigure(errors="backslashreplace")
     limit_width()
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = [STDIN if argument == "-" else argument for argument in arguments[:end]]
     try:
-        code = cast(
-            "Exit | None", make_app()([*options, *arguments[end:]])
-        )  # help and version give None
+        # --help and --version return None.
+        code = cast("Exit | None", make_app()([*options, *arguments[end:]]))
     except KeyboardInterrupt:
         failure = Failure(Exit.INTERRUPTED, "Interrupted", "Interrupted")
     except CycloptsError as error:
-        failure = Failure(Exit.USAGE, "UsageError", f"{error} (--help shows how)")
+        failure = Failure(Exit.USAGE, "UsageError", f"{error} (see --help)")
     except Exception as error:
         if (known := to_failure(error)) is None:
             raise

@@ -12,10 +12,11 @@ from ecall_facade.cli._failures import Exit
 app = App(
     name="completion",
     help_epilogue="""\
-Write what it prints where your shell looks for completions, and start a new shell. Do so again after an upgrade.
+Write the output to the file where your shell looks for completions, and start a new shell. Repeat this after an \
+upgrade.
 
   bash        ~/.local/share/bash-completion/completions/ecall
-  zsh         a file _ecall in a folder of $fpath
+  zsh         a file named _ecall in a directory of $fpath
   fish        ~/.config/fish/completions/ecall.fish
 
 Examples:

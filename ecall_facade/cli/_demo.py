@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = App(
     name="demo",
     help_epilogue="""\
-It needs no account, no credit and no phone, and nobody is texted.
+The demo needs no account, no credit and no phone. Nobody is texted.
 
 Examples:
   ecall demo
@@ -30,11 +30,11 @@ Examples:
 def demo(
     *,
     json: Annotated[
-        bool, Parameter(help="Print one JSON object: whether it worked, and the lines.")
+        bool, Parameter(help="Print one JSON object with the lines and whether the demo worked.")
     ] = False,
 ) -> Exit:
     """Watch messages being sent, delivered and reported, in a simulation."""
-    load_sandbox()  # or say what it needs
+    load_sandbox()  # fails if a package is missing
     from ecall_facade.sandbox.demo import run
 
     lines: list[str] = []

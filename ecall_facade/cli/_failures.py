@@ -27,10 +27,10 @@ class Exit(IntEnum):
         return member
 
     DONE = 0, "done"
-    FAILED = 1, "failed in another way; a message that was accepted is named"
+    FAILED = 1, "any other failure; a message that was accepted is named"
     USAGE = 2, "usage error: arguments or credentials, or the sandbox cannot start"
-    REJECTED = 3, "rejected: the service refused, and nobody was texted"
-    NOT_SENT = 4, "not sent: no connection, and nobody was texted"
+    REJECTED = 3, "rejected by the service: nobody was texted"
+    NOT_SENT = 4, "not sent, as there was no connection: nobody was texted"
     UNKNOWN = 5, "outcome unknown: it may have been sent, so do not repeat it blindly"
     UNDELIVERED = 6, "the message failed or was not delivered"
     INTERRUPTED = 130, "interrupted"

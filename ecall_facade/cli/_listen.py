@@ -46,19 +46,19 @@ app = App(
     name="listen",
     usage="Usage: ecall listen [OPTIONS] [-- ARGUMENTS]",
     help_epilogue=f"""\
-Delivery reports come to its address, replies to /api/webhooks/receivedmessage below it as well. Each event is printed \
-once, until Ctrl-C.
+Delivery reports and replies are both accepted at the printed address, replies also at /api/webhooks/receivedmessage \
+below it. Each event is printed once. Press Ctrl-C to stop.
 
-With --exec each event is first given to a program, as one JSON object on its stdin. No shell is involved; what \
-follows "--" are the arguments of the program. What it prints goes to stderr. If it fails, the caller is \
-answered 500, so that the event may come again.
+With --exec, each event is first passed to a program, as one JSON object on its stdin. No shell is involved; arguments \
+after "--" are passed on to the program, and its output goes to stderr. If the program fails, the caller gets a 500 \
+response, so that it may deliver the event again.
 
-With --ledger delivery reports are recorded in the ledger of `ecall bulk send`, and each event is handled once by all \
-listeners that share the ledger.
+With --ledger, delivery reports are recorded in the ledger of `ecall bulk send`, and listeners that share the ledger \
+handle each event once.
 
-Callbacks are only accepted from the documented addresses of the service, or from those that --source names.
-{PATH_SECRET} must be one segment of the path that is called, and {BASIC_AUTH}
-(name:password) is asked for as HTTP Basic credentials; each is checked if it is set.
+Callbacks are accepted only from the documented addresses of the service, or from those given with --source. If \
+{PATH_SECRET} is set, it must be one segment of the path that is called. If {BASIC_AUTH} \
+(name:password) is set, callers must send it as HTTP Basic credentials.
 
 Examples:
   ecall listen
@@ -72,41 +72,41 @@ Examples:
 
 @app.default
 def listen(
-    *arguments: Annotated[str, Parameter(help="Arguments of the program that --exec names.")],
+    *arguments: Annotated[str, Parameter(help="Arguments for the program given with --exec.")],
     host: Annotated[
-        str, Parameter(help="Name or address it listens on; default 127.0.0.1.")
+        str, Parameter(help="Name or address to listen on; default 127.0.0.1.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, Parameter(help="Where it listens; default 8399; 0 takes a free one.")
+        int, Parameter(help="Port to listen on; default 8399; 0 picks a free one.")
     ] = 8399,
     source: Annotated[
         list[str] | None,
-        Parameter(help="Address or network that callbacks may come from; may be repeated."),
+        Parameter(help="Address or network to accept callbacks from; repeatable."),
     ] = None,
     any_source: Annotated[
         bool, Parameter(help="Accept callbacks from anywhere; needs one of the secrets.")
     ] = False,
     trusted_proxy: Annotated[
         list[str] | None,
-        Parameter(help="Your reverse proxy, whose X-Forwarded-For is believed; may be repeated."),
+        Parameter(help="Address of your reverse proxy, to trust its X-Forwarded-For; repeatable."),
     ] = None,
     program: Annotated[
-        str | None, Parameter(name="--exec", help="Program that gets each event on its stdin.")
+        str | None, Parameter(name="--exec", help="Program to pass each event to, on its stdin.")
     ] = None,
     exec_timeout: Annotated[
-        float, Parameter(help="Seconds that the program may take; default 30.")
+        float, Parameter(help="Seconds to wait for the program; default 30.")
     ] = 30,
     ledger: Annotated[
         str | None,
-        Parameter(help="Ledger that records the delivery reports: a file or a URL."),
+        Parameter(help="Ledger to record delivery reports in, a file or a URL."),
     ] = None,
     json: Annotated[
-        bool, Parameter(help="One object for each event, and one at the start.")
+        bool, Parameter(help="Print one JSON object at the start and one for each event.")
     ] = False,
 ) -> Exit:
     """Receive delivery reports and replies, and print them."""
     if arguments and program is None:
-        raise usage_error("Arguments are for the program that --exec names, and there is none")
+        raise usage_error("Arguments are only possible with --exec, for its program")
     if not 0 < exec_timeout < 1e9:
         raise usage_error("--exec-timeout must be a positive number of seconds")
     command = None if program is None else [_find_program(program), *arguments]
@@ -121,7 +121,7 @@ def listen(
             if json:
                 write_json({"type": "listening", "url": url})
             else:
-                write_line(f"Listening at {url} until Ctrl-C")
+                write_line(f"Listening at {url} (press Ctrl-C to stop)")
             _signals.wait_for_stop(stopping)
         if handler.failure is not None:
             raise handler.failure
@@ -142,7 +142,7 @@ def _open_ledger(url: str | None) -> Generator[Ledger | None, None, None]:
 def _find_program(name: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise usage_error(f"--exec: there is no program {name!r} that can be run")
+        raise usage_error(f"--exec: no executable program {name!r}")
     return path
 
 
@@ -170,7 +170,7 @@ def _make_receiver(
 
 @contextmanager
 def _refusals_on_stderr() -> Generator[None, None, None]:
-    """Show what the receiver refuses, which it logs."""
+    """Print what the receiver logs about refused callbacks."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -186,7 +186,7 @@ def _refusals_on_stderr() -> Generator[None, None, None]:
 
 
 class _Handler:
-    """Records each event, gives it to the program, and prints it."""
+    """Records each event, passes it to the program, and prints it."""
 
     def __init__(
         self,
@@ -205,20 +205,20 @@ class _Handler:
         self._printing = threading.Lock()
 
     def __call__(self, event: AnyEvent) -> None:
-        facts = to_json(event)
+        data = to_json(event)
         if self._ledger is not None:
             self._ledger.record(event)
         if self._command is not None:
-            self._run(self._command, facts, event.key)
+            self._run(self._command, data, event.key)
         with self._printing:
             try:
-                self._output.show(facts, format_line(event))
-            except OSError as error:  # nobody reads any more: later events would be lost
+                self._output.show(data, format_line(event))
+            except OSError as error:  # stdout was closed: later events would be lost
                 self.failure = error
                 self._stopping.set()
                 raise
 
-    def _run(self, command: list[str], facts: Mapping[str, JSON], key: str) -> None:
+    def _run(self, command: list[str], data: Mapping[str, JSON], key: str) -> None:
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -227,7 +227,7 @@ class _Handler:
         try:
             done = subprocess.run(
                 command,
-                input=json_format.dumps(facts).encode() + b"\n",
+                input=json_format.dumps(data).encode() + b"\n",
                 stdout=sys.stderr.fileno(),
                 env=environment,
                 timeout=self._timeout,
@@ -241,19 +241,19 @@ class _Handler:
             if done.returncode == 0:
                 return
             problem = f"ended with exit code {done.returncode}"
-        write_note(f"The program {problem}, for {key}")
+        write_note(f"The program {problem} (event {key})")
         raise _ProgramFailedError(problem)
 
 
 class _ProgramFailedError(Exception):
-    """The caller is to be told that the event was not handled."""
+    """Makes the web server answer 500, as the event was not handled."""
 
 
 @contextmanager
 def _serve(
     handler: _Handler, receiver: Receiver, host: str, port: int, ledger: Ledger | None
 ) -> Generator[str, None, None]:
-    """Serve in a thread; give the address."""
+    """Serve in a thread; yield the address."""
     try:
         import uvicorn
 
@@ -272,7 +272,7 @@ def _serve(
             access_log=False,
             lifespan="off",
             ws="none",
-            proxy_headers=False,  # the receiver judges them itself
+            proxy_headers=False,  # the receiver checks them itself
             server_header=False,
         )
     )
@@ -284,7 +284,7 @@ def _serve(
         shown = f"[{host}]" if ":" in host else host
         yield f"http://{shown}:{listener.getsockname()[1]}/"
     finally:
-        server.should_exit = True  # events under way are handled first
+        server.should_exit = True  # after the events that are being handled
         thread.join()
         listener.close()
 
@@ -299,10 +299,10 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def to_json(event: AnyEvent) -> dict[str, JSON]:
-    """Return an event as programs read it, with whole numbers and texts."""
-    facts: dict[str, JSON] = {"type": "unknown", "key": event.key}
+    """Return an event as JSON for programs, with whole numbers and texts."""
+    data: dict[str, JSON] = {"type": "unknown", "key": event.key}
     if isinstance(event, StatusUpdate):
-        facts |= {
+        data |= {
             "type": "status",
             "message_id": event.message_id,
             "state": str(event.state),
@@ -314,7 +314,7 @@ def to_json(event: AnyEvent) -> dict[str, JSON]:
             else {"code": event.error.code, "message": event.error.message},
         }
     elif isinstance(event, ReceivedMessage):
-        facts |= {
+        data |= {
             "type": "message",
             "message_id": event.message_id,
             "sender": event.sender,
@@ -324,11 +324,11 @@ def to_json(event: AnyEvent) -> dict[str, JSON]:
             "channel": None if event.channel is None else str(event.channel),
             "received_at": _format_time(event.received_at),
         }
-    return {**facts, "raw": event.raw}
+    return {**data, "raw": event.raw}
 
 
 def format_line(event: AnyEvent) -> str:
-    """Return an event as people read it, with masked numbers."""
+    """Return an event as a line for people, with masked numbers."""
     clock = f"{datetime.now(UTC).astimezone():%H:%M:%S}"
     if isinstance(event, StatusUpdate):
         to = f" to {mask(event.recipient)}" if event.recipient else ""

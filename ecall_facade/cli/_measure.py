@@ -23,8 +23,7 @@ app = App(
     usage="Usage: ecall measure [OPTIONS] [TEXT]",
     help_epilogue=f"""\
 {NOTES}
-Nothing is sent, and no credentials are needed. Exit code 0 means that the text was measured; the output says whether \
-it fits.
+Nothing is sent, and no credentials are needed. The exit code is 0 whether or not the text fits; the output says which.
 
 Examples:
   ecall measure "Grüezi, your parcel comes today"
@@ -43,16 +42,12 @@ def measure_text(
     channel: Annotated[
         Literal["sms", "whatsapp", "rcs"], Parameter(help="Channel to measure for; default sms.")
     ] = "sms",
-    json: Annotated[bool, Parameter(help="Print JSON; errors as well, on stdout.")] = False,
+    json: Annotated[bool, Parameter(help="Print JSON on stdout, errors included.")] = False,
 ) -> Exit:
     """Show the length of a text before sending it."""
     words = read_text(text, text_file)
-    problem: str | None = None
-    try:
-        check_text(words, channel.capitalize())
-    except InvalidText as error:
-        problem = str(error)
-    facts: dict[str, JSON] = {
+    problem = _find_problem(words, channel)
+    data: dict[str, JSON] = {
         "channel": channel,
         "characters": len(words),
         "limit": LENGTH_LIMITS.get(channel.capitalize(), SMS_PAGE_LIMIT),
@@ -62,7 +57,7 @@ def measure_text(
     }
     if channel == "sms":
         size = measure(words)
-        facts |= {
+        data |= {
             "encoding": size.encoding,
             "units": size.units,
             "pages": size.pages,
@@ -74,12 +69,21 @@ def measure_text(
             f" {size.units_left} units left{_name_outside(size.outside_gsm)}"
         )
     else:
-        left = LENGTH_LIMITS[channel.capitalize()] - len(words)
-        line = f"{len(words)} of {facts['limit']} characters" + (
-            f", {left} left" if left >= 0 else ""
-        )
-    Output(json).show(facts, (line, *((f". {problem}", "red") for problem in [problem] if problem)))
+        limit = LENGTH_LIMITS[channel.capitalize()]
+        line = f"{len(words)} of {limit} characters"
+        if len(words) <= limit:
+            line += f", {limit - len(words)} left"
+    Output(json).show(data, line if problem is None else (line, (f". {problem}", "red")))
     return Exit.DONE
+
+
+def _find_problem(words: str, channel: str) -> str | None:
+    """Return why a text cannot be sent by a channel, or None."""
+    try:
+        check_text(words, channel.capitalize())
+    except InvalidText as error:
+        return str(error)
+    return None
 
 
 def _name_outside(characters: tuple[str, ...]) -> str:
@@ -87,10 +91,10 @@ def _name_outside(characters: tuple[str, ...]) -> str:
     if not characters:
         return ""
     named = [
-        sign
-        if sign.isprintable() and not unicodedata.category(sign).startswith("M")
-        else f"U+{ord(sign):04X}"
-        for sign in characters[:_MOST_NAMED]
+        character
+        if character.isprintable() and not unicodedata.category(character).startswith("M")
+        else f"U+{ord(character):04X}"
+        for character in characters[:_MOST_NAMED]
     ]
     more = f" and {len(characters) - _MOST_NAMED} more" if len(characters) > _MOST_NAMED else ""
     return f"; outside GSM-7: {' '.join(named)}{more}"

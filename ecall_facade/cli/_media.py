@@ -29,7 +29,7 @@ Examples:
 
 @app.command(
     help_epilogue="""\
-An upload texts nobody. `ecall send --file` uploads and sends in one go.
+An upload texts nobody. To upload and send a file in one step, use `ecall send --file`.
 
 Examples:
   ecall media upload plan.pdf
@@ -42,7 +42,7 @@ def upload(
     *,
     options: Options = DEFAULTS,
 ) -> Exit:
-    """Upload a file, and print the id that messages refer to it by."""
+    """Upload a file and print its id, which messages refer to."""
     with open_client(options) as ecall, progress(file.name) as on_progress:
         media = ecall.media.upload(file, on_progress=on_progress)
     Output(options.json).show(
@@ -61,7 +61,9 @@ Examples:
 """
 )
 def download(
-    media_id: Annotated[str, Parameter(help="Id printed by `ecall media upload`.")],
+    media_id: Annotated[
+        str, Parameter(name="MEDIA-ID", help="Id printed by `ecall media upload`.")
+    ],
     /,
     *,
     to: Annotated[Path, Parameter(help="File to write.", validator=not_stdin)],
@@ -70,9 +72,9 @@ def download(
 ) -> Exit:
     """Download a file."""
     if to.is_dir():
-        raise usage_error(f"--to {to.name or to} is a folder; name a file")
-    if to.is_file() and not force:  # a pipe or a device is written to, and stays
-        raise usage_error(f"{to.name} exists already; --force replaces it")
+        raise usage_error(f"--to {to.name or to} is a directory; name a file")
+    if to.is_file() and not force:  # a pipe or a device is written to, not replaced
+        raise usage_error(f"{to.name} already exists; use --force to replace it")
     with open_client(options) as ecall, progress(to.name) as on_progress:
         media = ecall.media.download(media_id, to, on_progress=on_progress)
     Output(options.json).show(

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 from ecall_facade._settings import SENDER_VARIABLES
 from ecall_facade.cli import _signals
-from ecall_facade.cli._credentials import read_file
+from ecall_facade.cli._credentials import read_settings
 from ecall_facade.cli._failures import Exit, usage_error
 from ecall_facade.cli._output import write_json, write_line, write_note
 from ecall_facade.cli._session import load_sandbox, running
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 app = App(
     name="sandbox",
     help_epilogue="""\
-The sandbox listens on this machine only, unless --host says otherwise. It accepts any credentials, unless \
-ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD or a file name the only valid ones. It runs until Ctrl-C.
+The sandbox listens on this machine only, unless --host says otherwise. Press Ctrl-C to stop it.
+
+It accepts any credentials. To accept only one pair, set ECALL_SANDBOX_USERNAME and ECALL_SANDBOX_PASSWORD, or pass a \
+file with --credentials.
 
 It is a simulation; part of its behaviour is inferred, not documented by the service.
 
@@ -34,7 +36,7 @@ Examples:
   ecall sandbox --open
   ecall sandbox --port 0 --json
   ecall sandbox --inbound-url http://localhost:8000/ecall
-  ecall sandbox --callback-url http://localhost:8000/ecall/reports --callback-retry 60 --callback-retry 600
+  ecall sandbox --callback-url http://localhost:8000/ecall --callback-retry 60
   ecall sandbox --allowed-host sandbox.example.ch
 """,
 )
@@ -112,7 +114,7 @@ def run_sandbox(
 
 def _exact_credentials(file: Path | None) -> tuple[str, str] | None:
     if file is not None:
-        settings = read_file(file)
+        settings = read_settings(file)
         return settings.get("username", ""), settings.get("password", "")
     username, password = (
         os.environ.get(f"ECALL_SANDBOX_{name}") for name in ("USERNAME", "PASSWORD")
@@ -130,7 +132,7 @@ def _introduce(sandbox: Sandbox, accepts_any: bool) -> None:
         (
             "A ",
             ("SIMULATION", "bold yellow"),
-            " of eCall, partly on inferred facts. Nobody is texted.",
+            " of eCall, based in part on inferred facts. Nobody is texted.",
         )
     )
     write_line("")
@@ -153,4 +155,4 @@ def _introduce(sandbox: Sandbox, accepts_any: bool) -> None:
     )
     write_line(f"export {' '.join(senders)}")
     write_line("")
-    write_line("Ctrl-C ends it, and what it holds is gone.")
+    write_line("Press Ctrl-C to stop it; its messages and files are then lost.")

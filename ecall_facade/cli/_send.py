@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from ecall_facade import ECallError, InvalidNumber
 from ecall_facade._settings import ChannelName
 from ecall_facade.cli._failures import Exit, Failure, to_failure, usage_error
-from ecall_facade.cli._output import Output, write_failure, write_json
+from ecall_facade.cli._output import Output, write_failure, write_json, write_line
 from ecall_facade.cli._progress import progress
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 from ecall_facade.cli._text import NOTES, Text, TextFile, not_stdin, read_text
@@ -26,9 +26,10 @@ app = App(
     usage="Usage: ecall send [OPTIONS] TO [TEXT]",
     help_epilogue=f"""\
 {NOTES}
-The sender is --sender, or else ECALL_SENDER, ECALL_SENDER_WHATSAPP or ECALL_SENDER_RCS.
+Without --sender, the sender comes from ECALL_SENDER, ECALL_SENDER_WHATSAPP or ECALL_SENDER_RCS, depending on the \
+channel.
 
-Only exit codes 2, 3 and 4 mean that nobody was texted. Do not repeat the command after any other.
+Only exit codes 2, 3 and 4 mean that nobody was texted. Do not repeat the command after any other exit code.
 
 Examples:
   ecall send "079 123 45 67" "Your code is 481 516" --sender ACME
@@ -43,7 +44,9 @@ Examples:
 
 @app.default
 def send(
-    to: Annotated[str, Parameter(help="Phone number of the recipient, as people write it.")],
+    to: Annotated[
+        str, Parameter(help="Phone number of the recipient; spaces and a leading 0 are fine.")
+    ],
     text: Text = None,
     /,
     *,
@@ -86,41 +89,47 @@ def send(
     words = "" if file is not None else read_text(text, text_file)
     with open_client(options, region) as ecall:
         address = RawAddress(to) if raw else to
-        try:
-            recipient = mask(normalize(address, region))
-        except InvalidNumber as error:
-            error.add_note("On the command line, use --raw")  # a RawAddress, which the error names
-            raise
+        recipient = _mask_recipient(address, region)
         try:
             if file is not None:
                 sent = _send_file(ecall, channel, address, file, content_type, sender)
             elif channel == "sms":
                 sent = ecall.sms.send(address, words, sender=sender, page_limit=page_limit)
+            elif channel == "whatsapp":
+                sent = ecall.whatsapp.send(address, words, sender=sender)
             else:
-                sent = getattr(ecall, channel).send(address, words, sender=sender)
+                sent = ecall.rcs.send(address, words, sender=sender)
         except KeyboardInterrupt:
-            raise _interrupted() from None
+            raise Failure(
+                Exit.UNKNOWN,
+                "Interrupted",
+                "Interrupted while sending; the message may have been sent, so do not repeat it blindly",
+                may_have_been_sent=True,
+            ) from None
         except ECallError as error:
             raise to_failure(error, is_send=True) or error from None
-        facts = _to_json(sent, channel, recipient, options)
+        data = _sent_to_json(sent, channel, recipient, options)
         try:
             if not wait or not options.json:
-                pages = (
-                    ""
-                    if sent.pages is None
-                    else f", {sent.pages} page{'s' if sent.pages > 1 else ''}"
-                )
-                Output(options.json).show(
-                    facts, f"Accepted for {recipient}{pages}: message {sent.message_id}"
-                )
-            return (
-                _follow(ecall, sent.message_id, timeout, facts, options.json) if wait else Exit.DONE
-            )
+                Output(options.json).show(data, _format_sent(sent, recipient))
+            if not wait:
+                return Exit.DONE
+            return _follow(ecall, sent.message_id, timeout, data, options.json)
         except OSError as error:
-            words = f"The message was accepted as {sent.message_id}, which cannot be written: {error.strerror}"
             raise Failure(
-                Exit.FAILED, type(error).__name__, words, may_have_been_sent=True
+                Exit.FAILED,
+                type(error).__name__,
+                f"The message was accepted as {sent.message_id}, but this cannot be written: {error.strerror}",
+                may_have_been_sent=True,
             ) from None
+
+
+def _mask_recipient(address: str | RawAddress, region: str) -> str:
+    try:
+        return mask(normalize(address, region))
+    except InvalidNumber as error:
+        error.add_note("On the command line, use --raw")  # the error itself suggests a RawAddress
+        raise
 
 
 def _send_file(
@@ -131,19 +140,14 @@ def _send_file(
     content_type: str | None,
     sender: str | None,
 ) -> SentMessage:
-    chat = ecall.whatsapp if channel == "whatsapp" else ecall.rcs
+    messenger = ecall.whatsapp if channel == "whatsapp" else ecall.rcs
     with progress(file.name) as on_progress:
-        return chat.send_file(
+        return messenger.send_file(
             to, file, content_type=content_type, sender=sender, on_progress=on_progress
         )
 
 
-def _interrupted() -> Failure:
-    words = "Interrupted while sending; the message may have been sent, so do not repeat it blindly"
-    return Failure(Exit.UNKNOWN, "Interrupted", words, may_have_been_sent=True)
-
-
-def _to_json(
+def _sent_to_json(
     sent: SentMessage, channel: ChannelName, recipient: str, options: Options
 ) -> dict[str, JSON]:
     return {
@@ -157,31 +161,46 @@ def _to_json(
     }
 
 
+def _format_sent(sent: SentMessage, recipient: str) -> str:
+    pages = ""
+    if sent.pages is not None:
+        pages = f", {sent.pages} page{'s' if sent.pages > 1 else ''}"
+    return f"Accepted for {recipient}{pages}: message {sent.message_id}"
+
+
 def _follow(
-    ecall: ECall, message_id: str, timeout: float, facts: dict[str, JSON], as_json: bool
+    ecall: ECall, message_id: str, timeout: float, data: dict[str, JSON], as_json: bool
 ) -> Exit:
-    """Follow an accepted message; with JSON, write its id and how it ended in one object, whatever happens."""
+    """Follow an accepted message and return the exit code of its last state.
+
+    People get a line for each change. Programs get one object at the end, with the id of the message
+    even if following it fails.
+    """
     code = Exit.DONE
     failure: Failure | None = None
     try:
         for _, seen in watch(ecall, [message_id], timeout):
             if isinstance(seen, ECallError):
                 raise seen
-            facts |= {
+            data |= {
                 "state": str(seen.state),
                 "is_final": seen.is_final,
                 "error": to_json(seen)["error"],
             }
             code = exit_code(seen)
             if not as_json:
-                Output(as_json).show({}, format_line(seen))
+                write_line(format_line(seen))
     except KeyboardInterrupt:
-        words = "Interrupted while waiting; the message was accepted"
-        failure = Failure(Exit.INTERRUPTED, "Interrupted", words, may_have_been_sent=True)
+        failure = Failure(
+            Exit.INTERRUPTED,
+            "Interrupted",
+            "Interrupted while waiting; the message was accepted",
+            may_have_been_sent=True,
+        )
     except ECallError as error:
         failure = to_failure(error)
     if as_json:
-        write_json({**facts, "error": failure.data} if failure else facts)
+        write_json({**data, "error": failure.data} if failure else data)
     elif failure:
         write_failure(failure, as_json=False)
     return failure.code if failure else code

@@ -1,4 +1,4 @@
-"""A client for a command: of the service, or of a sandbox that lives as long as the command."""
+"""A client for a command: of the service, or of a sandbox that runs as long as the command."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 class Options:
     """The options of every command that talks to the service."""
 
-    json: Annotated[bool, Parameter(help="Print JSON; errors as well, on stdout.")] = False
+    json: Annotated[bool, Parameter(help="Print JSON on stdout, errors included.")] = False
     sandbox: Annotated[
         bool, Parameter(help="Use a new sandbox for this command; nobody is texted.")
     ] = False
     credentials: Annotated[
         Path | None,
         Parameter(
-            help="TOML file with username and password (also sender, base_url); chmod 600.",
+            help="TOML file with username and password, private to you (chmod 600).",
             validator=not_stdin,
         ),
     ] = None
@@ -47,7 +47,7 @@ DEFAULTS = Options()
 
 @contextmanager
 def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, None]:
-    """Open a client of the service or, with --sandbox, of a new sandbox."""
+    """Yield a client of the service or, with --sandbox, of a new sandbox."""
     if not options.sandbox:
         with ECall(
             **find_settings(options.credentials), api_version=options.api_version, region=region
@@ -55,7 +55,7 @@ def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, 
             yield ecall
         return
     if options.credentials is not None:
-        raise usage_error("--sandbox has credentials of its own; remove --credentials")
+        raise usage_error("--sandbox uses its own credentials; remove --credentials")
     with running(load_sandbox()()) as sandbox:
         write_note("SIMULATION: an embedded sandbox, nobody is texted")
         with ECall(**sandbox.credentials, api_version=options.api_version, region=region) as ecall:
@@ -66,7 +66,7 @@ def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, 
 
 
 def explain(error: Exception, options: Options) -> Exception:
-    """Add a note to an error about an id that the new sandbox cannot know, and return the error."""
+    """Add a note to the error for an id that a new sandbox cannot know, and return the error."""
     if options.sandbox and isinstance(error, NotFound) and not hasattr(error, "__notes__"):
         error.add_note(
             "The new sandbox is empty; for ids of a running `ecall sandbox`, set ECALL_BASE_URL to its address and "
@@ -76,7 +76,7 @@ def explain(error: Exception, options: Options) -> Exception:
 
 
 def load_sandbox() -> type[Sandbox]:
-    """Import the sandbox, which is slow and needs packages of its own."""
+    """Return the class of the sandbox, whose import is slow and needs further packages."""
     try:
         from ecall_facade.sandbox import Sandbox
     except ImportError as error:
@@ -86,7 +86,7 @@ def load_sandbox() -> type[Sandbox]:
 
 @contextmanager
 def running(sandbox: Sandbox) -> Generator[Sandbox, None, None]:
-    """Run a sandbox; that it cannot listen is a usage error."""
+    """Run a sandbox; if it cannot listen, that is a usage error."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

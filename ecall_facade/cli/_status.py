@@ -21,9 +21,9 @@ app = App(
     name="status",
     usage="Usage: ecall status [OPTIONS] MESSAGE-ID...",
     help_epilogue="""\
-With --watch there is a line for each change, and exit code 6 if a message failed or was not delivered; without it the \
-exit code tells only whether the status could be read. With --json each line is an object. Of several failures the \
-first gives the exit code.
+With --watch, a line is printed for each change, and the exit code is 6 if a message failed or was not delivered. \
+Without it, the exit code only says whether the status could be read. With --json, each line is an object. If several \
+messages fail, the first one determines the exit code.
 
 Examples:
   ecall status "$MESSAGE_ID"
@@ -66,7 +66,7 @@ def status(
                     out.show({**to_json(seen), "simulated": options.sandbox}, format_line(seen))
                     if watch and exit_code(seen):
                         failed.append(exit_code(seen))
-    except KeyboardInterrupt:  # messages with an id are out, as every error of a status says
+    except KeyboardInterrupt:  # a message that has an id was sent
         raise Failure(
             Exit.INTERRUPTED, "Interrupted", "Interrupted", may_have_been_sent=True
         ) from None
@@ -76,7 +76,7 @@ def status(
 def _look(
     ecall: ECall, message_ids: Sequence[str], timeout: float | None, options: Options
 ) -> Iterator[MessageStatus | ECallError]:
-    # An embedded sandbox is new, so that there is nothing to watch and no use in waiting for an id to be known.
+    # An embedded sandbox is new and empty, so waiting for it to know the id would be useless.
     if timeout is not None and not options.sandbox:
         for _, seen in watch(ecall, message_ids, timeout):
             yield seen

@@ -11,11 +11,12 @@ from cyclopts import Parameter
 from ecall_facade.cli._failures import usage_error
 
 STDIN = "\0-"
-"""Stands for a bare `-`, which cyclopts takes for an option; no argument of a process can contain a NUL."""
+"""Replaces a bare `-`, which cyclopts would take for an option; no argument of a process can contain a NUL."""
 
 NOTES = """\
-Pass the text as an argument, with --text-file, or on stdin: with "-", or without a text if stdin is not a terminal. \
-Files and stdin must be UTF-8; one line break at their end is removed. Put a text that begins with "-" after "--".
+Pass the text as an argument, with --text-file, or on stdin. Stdin is read if the text is "-", or if there is no text \
+and stdin is not a terminal. Files and stdin must be UTF-8; one line break at the end is removed. Put a text that \
+begins with "-" after "--".
 """
 
 Text: TypeAlias = Annotated[str | None, Parameter(help='The text, or "-" for stdin.')]
@@ -23,7 +24,7 @@ TextFile: TypeAlias = Annotated[Path | None, Parameter(help="Read the text from 
 
 
 def not_stdin(_: object, path: Path | None) -> None:
-    """Refuse a bare `-` where a file must be named; a validator for cyclopts."""
+    """Refuse a bare `-` where a file must be named (a validator for cyclopts)."""
     if str(path) == STDIN:
         raise ValueError("Name a file; only a text can be read from stdin")
 

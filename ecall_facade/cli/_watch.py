@@ -23,9 +23,10 @@ _BAD = {DeliveryState.FAILED, DeliveryState.UNDELIVERED}
 def watch(
     ecall: ECall, message_ids: Sequence[str], timeout: float
 ) -> Iterator[tuple[str, MessageStatus | ECallError]]:
-    """Yield each change of each message as it happens, until all are final; an error ends the watch of its message.
+    """Yield each change of each message as it happens, until all are final.
 
-    The service is asked as rarely, and passing errors are absorbed, as by `messages.wait`.
+    An error ends the watch of its message. As in `messages.wait`, the interval between requests grows, and
+    transient errors are absorbed.
     """
     waits = {message_id: Wait(message_id, timeout, "final") for message_id in message_ids}
     due = dict.fromkeys(waits, 0.0)
