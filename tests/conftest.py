@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,12 @@ def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
     import _cassettes  # which needs the sandbox
 
     _cassettes.configure(vcr)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what pytest has collected from garbage collection, which many tests start on purpose."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
