@@ -203,15 +203,23 @@ def check_nothing_lost(
     job: Job, service: CountingService, concurrency: int, *, kills: int
 ) -> dict[int | None, int]:
     """Check what has to hold after any number of kills; return unknown rows by dead sender."""
-    assert not service.twice
     counts = job.counts()
-    assert counts["pending"] == counts["sending"] == 0
-    assert sum(counts.values()) == len(job)
     accepted = {row.text for row in job.rows("accepted")}
-    assert accepted <= set(service.received)
     unknown = list(job.rows("unknown"))
     of_dead = Counter(row.run_id for row in unknown if (row.reason or "").startswith("sender gone"))
     unanswered = [row for row in unknown if (row.reason or "").startswith("no answer")]
+    # With `pytest -s`, as `benchmarks/kill_bulk` runs it.
+    print(
+        f"\n{len(job):,} rows, {kills} kills: received twice {len(service.twice)},"
+        f" without a state {len(job) - sum(counts.values()) + counts['pending'] + counts['sending']},"
+        f" accepted {counts['accepted']:,}; unknown {len(unknown)}, of these {of_dead.total()} of"
+        f" {len(of_dead)} dead senders (at most {max(of_dead.values(), default=0)} each) and"
+        f" {len(unanswered)} of {service.dropped} lost answers"
+    )
+    assert not service.twice
+    assert counts["pending"] == counts["sending"] == 0
+    assert sum(counts.values()) == len(job)
+    assert accepted <= set(service.received)
     assert len(unanswered) + of_dead.total() == len(unknown)
     assert all(count <= concurrency for count in of_dead.values())
     assert len(of_dead) <= kills

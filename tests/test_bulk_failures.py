@@ -102,7 +102,11 @@ def test_senders_that_are_killed_send_nothing_twice(tmp_path: Path, drops: float
     assert hits >= KILLS * 3 // 4
 
 
-@pytest.mark.parametrize("clocks", [(0, 0, 0), (0, 3600, -3600)], ids=["", "clocks an hour off"])
+@pytest.mark.parametrize(
+    "clocks",
+    [(0, 0, 0), (0, 0, 3600, -3600)],
+    ids=["three", "four, two of them with clocks an hour off"],
+)
 def test_several_senders_that_are_killed_send_nothing_twice(
     ledger_url: str, clocks: tuple[int, ...], tmp_path: Path
 ) -> None:
