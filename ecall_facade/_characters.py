@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # ESC is left out: on the wire it announces an extension character, and stands for none itself.
 _BASIC = (
@@ -44,3 +45,9 @@ INVISIBLE_TEXT = re.compile(
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
 )
 """A text in which there is nothing to see."""
+
+
+def compose(found: re.Match[str]) -> str:
+    """Return a letter and its accent as the one character of the GSM alphabet, if it has that."""
+    composed = unicodedata.normalize("NFC", found[0])
+    return found[0] if NOT_GSM.search(composed) else composed

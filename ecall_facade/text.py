@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import attrs
 
@@ -16,11 +15,9 @@ from ecall_facade._characters import (
     LOOK_ALIKES,
     NOT_GSM,
     UNPAIRED_SURROGATE,
+    compose,
 )
 from ecall_facade.errors import InvalidText
-
-if TYPE_CHECKING:
-    import re
 
 __all__ = [
     "LENGTH_LIMITS",
@@ -103,12 +100,7 @@ def to_gsm(text: str) -> str:
     Args:
         text: Any text. Nothing calls this by itself: what you send is what you pass to `send`.
     """
-    return DECOMPOSED.sub(_compose, text).translate(LOOK_ALIKES)
-
-
-def _compose(found: re.Match[str]) -> str:
-    composed = unicodedata.normalize("NFC", found[0])
-    return found[0] if NOT_GSM.search(composed) else composed
+    return DECOMPOSED.sub(compose, text).translate(LOOK_ALIKES)
 
 
 def check_text(text: object, channel: str, page_limit: int | None = None) -> Measurement | None:

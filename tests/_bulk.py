@@ -208,13 +208,13 @@ def check_nothing_lost(
     unknown = list(job.rows("unknown"))
     of_dead = Counter(row.run_id for row in unknown if (row.reason or "").startswith("sender gone"))
     unanswered = [row for row in unknown if (row.reason or "").startswith("no answer")]
-    # With `pytest -s`, as `benchmarks/kill_bulk` runs it.
-    print(
+    # `benchmarks/kill_bulk` shows it.
+    sys.stdout.write(
         f"\n{len(job):,} rows, {kills} kills: received twice {len(service.twice)},"
         f" without a state {len(job) - sum(counts.values()) + counts['pending'] + counts['sending']},"
         f" accepted {counts['accepted']:,}; unknown {len(unknown)}, of these {of_dead.total()} of"
         f" {len(of_dead)} dead senders (at most {max(of_dead.values(), default=0)} each) and"
-        f" {len(unanswered)} of {service.dropped} lost answers"
+        f" {len(unanswered)} of {service.dropped} lost answers\n"
     )
     assert not service.twice
     assert counts["pending"] == counts["sending"] == 0

@@ -878,6 +878,51 @@ def test_numbers_need_nothing_of_the_package_but_errors_and_modules_of_their_own
     }
 
 
+@given(
+    begin=st.sampled_from(["0", "+41", "0041", "+41 (0)", "41", "00 41 0", "'0", "+", "\uff0b41"]),
+    second=st.sampled_from("6789"),
+    rest=st.text("0123456789", min_size=5, max_size=10),
+    region=st.sampled_from(["CH", "LI", "DE", "IT", "US"]),
+)
+@settings(max_examples=300)
+def test_swiss_mobile_numbers_are_those_that_phonenumbers_finds(
+    begin: str, second: str, rest: str, region: str
+) -> None:
+    """They are recognised without it, as that is a hundred times as fast."""
+    written = f"{begin}7{second}{rest}"
+    try:
+        found = normalize(written, region)
+    except InvalidNumber:
+        found = None
+    try:
+        # phonenumbers does not know that 00 is dialled in the United States as well.
+        read = re.sub(r"^00 ?", "+", written.removeprefix("'"))
+        number = phonenumbers.parse(read, region)
+    except phonenumbers.NumberParseException:
+        assert found is None
+        return
+    is_swiss_mobile = (
+        number.country_code == 41
+        and not number.italian_leading_zero
+        and phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE
+    )
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if found is not None:
+        assert found == e164
+    elif is_swiss_mobile:
+        # Refused all the same: digits after a whole number, or without + and 0 in another region.
+        assert len(e164) > len("+41791234567") or begin == "41"
+
+
+@pytest.mark.parametrize("network", ["75", "76", "77", "78", "79"])
+def test_every_number_of_a_swiss_mobile_network_is_one_to_phonenumbers(network: str) -> None:
+    mobile = phonenumbers.PhoneNumberType.MOBILE
+    for number in range(0, 10_000_000, 9973):
+        national = f"{network}{number:07d}"
+        assert phonenumbers.number_type(phonenumbers.parse(national, "CH")) == mobile
+        assert normalize(f"0{national}") == f"+41{national}"
+
+
 @pytest.mark.parametrize("module", [numbers, text], ids=lambda module: module.__name__)
 def test_a_public_module_holds_public_names_only(module: ModuleType) -> None:
     private = [name for name in vars(module) if name.startswith("_") and not name.startswith("__")]
