@@ -15,7 +15,7 @@ class AudioContent:
 
     Attributes:
         type_ (Literal['Audio']): Tells the kinds of content apart. Default: 'Audio'.
-        media_id (str): The id that the upload answered.
+        media_id (str): The id that the upload returned.
     """
 
     media_id: str

@@ -15,7 +15,7 @@ class DocumentContent:
 
     Attributes:
         type_ (Literal['Document']): Tells the kinds of content apart. Default: 'Document'.
-        media_id (str): The id that the upload answered.
+        media_id (str): The id that the upload returned.
     """
 
     media_id: str

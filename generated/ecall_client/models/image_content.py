@@ -15,7 +15,7 @@ class ImageContent:
 
     Attributes:
         type_ (Literal['Image']): Tells the kinds of content apart. Default: 'Image'.
-        media_id (str): The id that the upload answered.
+        media_id (str): The id that the upload returned.
     """
 
     media_id: str

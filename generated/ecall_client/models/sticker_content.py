@@ -15,7 +15,7 @@ class StickerContent:
 
     Attributes:
         type_ (Literal['Sticker']): Tells the kinds of content apart. Default: 'Sticker'.
-        media_id (str): The id that the upload answered.
+        media_id (str): The id that the upload returned.
     """
 
     media_id: str

@@ -15,7 +15,7 @@ class VideoContent:
 
     Attributes:
         type_ (Literal['Video']): Tells the kinds of content apart. Default: 'Video'.
-        media_id (str): The id that the upload answered.
+        media_id (str): The id that the upload returned.
     """
 
     media_id: str
