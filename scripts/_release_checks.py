@@ -51,19 +51,19 @@ def read_notes(changelog: str, version: str) -> str:
     raise Unfit(f"CHANGELOG.md has no heading like: ## [{version}] - 2026-01-31")
 
 
-def check_commit(root: Path, version: str) -> None:
-    """Refuse a tree that is not committed, and a version that has its tag elsewhere."""
+def check_commit(root: Path, version: str) -> str | None:
+    """Refuse a tree that is not committed, and a version whose tag is elsewhere; return the last release's tag."""
     if changed := _git(root, "status", "--porcelain"):
         raise Unfit(f"There are changes that are not committed:\n{changed}")
-    tags = {tag: version_of(tag) for tag in _git(root, "tag").split()}
-    released = [one for one in tags.values() if one is not None]
-    here = _git(root, "tag", "--points-at", "HEAD").split()
-    named = [tag for tag in here if tags[tag] is not None]
-    if wrong := [tag for tag in named if tag != f"v{version}"]:
+    tags = {tag: found for tag in _git(root, "tag").split() if (found := version_of(tag))}
+    here = [tag for tag in _git(root, "tag", "--points-at", "HEAD").split() if tag in tags]
+    if wrong := [tag for tag in here if tag != f"v{version}"]:
         raise Unfit(f"The tag {wrong[0]} names this commit, whose version is {version}")
-    if f"v{version}" in tags and not named:
+    if f"v{version}" in tags and not here:
         raise Unfit(f"v{version} is the tag of another commit; raise ecall_facade/_version.py")
-    check_version(version, released)
+    check_version(version, list(tags.values()))
+    released = [tag for tag in tags if tag != f"v{version}"]
+    return max(released, key=lambda tag: Version(tags[tag]), default=None)
 
 
 def version_of(tag: str) -> str | None:

@@ -115,7 +115,17 @@ def test_a_clean_commit_can_be_released_before_it_has_its_tag_and_after(
 ) -> None:
     for tag in tags:
         git(repository, "tag", tag)
-    _release_checks.check_commit(repository, "1.2.0")
+    assert _release_checks.check_commit(repository, "1.2.0") is None
+
+
+@needs_git
+def test_a_release_is_compared_with_the_one_before_and_not_with_its_own_tag(
+    repository: Path,
+) -> None:
+    for version in ("1.9.0", "1.10.0", "1.11.0"):
+        git(repository, "commit", "--quiet", "--allow-empty", "--message", version)
+        git(repository, "tag", f"v{version}")
+    assert _release_checks.check_commit(repository, "1.11.0") == "v1.10.0"
 
 
 @needs_git
