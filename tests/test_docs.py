@@ -53,7 +53,6 @@ SCRIPTS = (
     "scripts/record_cassettes",
     "scripts/check_changes",
     "scripts/check_upstream",
-    "scripts/live_check",
     "scripts/screenshots",
     "scripts/terminal_pictures",
 )

@@ -1,4 +1,4 @@
-"""The transport of a live check: it keeps what went over the wire, and lets through what was allowed, and no more."""
+"""The transport of the live tests: it keeps what goes over the wire, and lets through what was allowed and no more."""
 
 from __future__ import annotations
 
@@ -15,47 +15,41 @@ class NotAllowed(Exception):
 
 @dataclass
 class Exchange:
-    """One request and its answer, or what came instead of one."""
+    """One request and its response, or what came instead of one."""
 
-    group: str
     method: str
-    path: str  # as it went out, with the version
-    request_headers: dict[str, str]
-    request_body: bytes
-    status: int = 0  # 0: there was no answer
+    path: str
+    """As it went out, with the version."""
+    status: int = 0
+    """0 if there was no response."""
     headers: httpx.Headers = field(default_factory=httpx.Headers)
     body: bytes = b""
     error: str = ""
 
     @property
     def json(self) -> Any:
-        """The answer's JSON; None where it is none, or not in UTF-8, as is documented."""
+        """The JSON of the response; None if it is not JSON in UTF-8."""
         try:
             return json.loads(self.body.decode("utf-8"))
         except (ValueError, RecursionError):
             return None
 
 
-class Watch(httpx.BaseTransport):
-    """Passes requests on and keeps them, under the name of the group that was set last."""
+class Guard(httpx.BaseTransport):
+    """Passes requests on and keeps them; what could text somebody only as often as allowed."""
 
     def __init__(self, inner: httpx.BaseTransport, sends_allowed: int) -> None:
         self._inner = inner
         self.sends_left = sends_allowed
-        self.sent = 0
-        self.group = ""
         self.exchanges: list[Exchange] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Do what a transport does."""
-        body = request.read()
-        if can_send(request.method, request.url.path, body):
+        if can_send(request.method, request.url.path, request.read()):
             if self.sends_left < 1:
                 raise NotAllowed(f"{request.method} {request.url.path}")
             self.sends_left -= 1
-            self.sent += 1
-        path = request.url.raw_path.decode("ascii")
-        exchange = Exchange(self.group, request.method, path, dict(request.headers), body)
+        exchange = Exchange(request.method, request.url.raw_path.decode("ascii"))
         self.exchanges.append(exchange)
         try:
             response = self._inner.handle_request(request)
@@ -72,7 +66,7 @@ class Watch(httpx.BaseTransport):
 
 
 def can_send(method: str, path: str, body: bytes) -> bool:
-    """Tell whether a request could text somebody.
+    """Return whether a request could text somebody.
 
     Any could but a read, an upload, and what names nobody and says nothing.
     """
