@@ -17,16 +17,12 @@ import httpx
 import pytest
 from _clients import PASSWORD, USERNAME
 from _different_service import TWISTS, DifferentService, Draft, Twist
+from live import _guard, _observed
 
 from ecall_facade import ECall, ECallError
 from ecall_facade.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "live"))
-
-import _guard  # pyright: ignore[reportMissingImports]  # noqa: E402
-import _observed  # pyright: ignore[reportMissingImports]  # noqa: E402
-
 NUMBER, DIGITS, SENDER = "079 555 12 34", "795551234", "MUSTER AG"
 SCHEMAS = "/components/schemas"
 BY_NAME = {twist.name: twist for twist in TWISTS}

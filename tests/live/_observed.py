@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from _guard import Exchange
+from live._guard import Exchange
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))

@@ -11,7 +11,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from _observed import SPEC
+from live._observed import SPEC
 
 _KEPT_HEADERS: Final = {"content-type", "x-f24-request-id", "x-api-version", "x-ecall-sandbox"}
 _NAME: Final = re.compile(r"[A-Za-z_@$][A-Za-z_@$.-]{0,39}")

@@ -19,9 +19,9 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from _guard import Exchange, Guard, NotAllowed
 
 from ecall_facade import ECall, ECallError, UsageError
+from live._guard import Exchange, Guard, NotAllowed
 
 SETTINGS: Final = {name: os.environ.get(name, "") for name in (
     "ECALL_USERNAME", "ECALL_PASSWORD", "ECALL_SENDER", "ECALL_BASE_URL",
@@ -76,7 +76,7 @@ class Live:
         return exchange
 
     def _compare(self, exchange: Exchange) -> None:
-        from _observed import HARMLESS, confirmed, differences
+        from live._observed import HARMLESS, confirmed, differences
 
         found = list(differences(exchange))
         self.confirmed |= confirmed(exchange)
@@ -99,7 +99,7 @@ class Live:
 
     def report(self) -> list[dict[str, Any]]:
         """Return what was contradicted, confirmed and not seen, as rows like those of check_upstream."""
-        from _observed import facts
+        from live._observed import facts
 
         rows = [row for at, row in enumerate(self.rows) if row not in self.rows[:at]]
         against = {row["where"] for row in rows}
@@ -155,7 +155,8 @@ def _cassette(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     import vcr
-    from _scrub import Scrubber
+
+    from live._scrub import Scrubber
 
     names = ("ECALL_USERNAME", "ECALL_PASSWORD", "ECALL_SENDER", "LIVE_SEND_ONE_SMS_TO")
     scrubber = Scrubber([SETTINGS[name] for name in names])

@@ -14,7 +14,7 @@ import pytest
 from ecall_facade import ECall, SentMessage
 
 if TYPE_CHECKING:
-    from conftest import Live
+    from live.conftest import Live
 
 pytestmark = pytest.mark.live
 
