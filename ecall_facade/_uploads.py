@@ -33,12 +33,17 @@ class Upload:
     """
 
     def __init__(
-        self, source: Source, content_type: str | None, on_progress: Progress | None
+        self,
+        source: Source,
+        content_type: str | None,
+        on_progress: Progress | None,
+        chunk_size: int = CHUNK,
     ) -> None:
         self._file: Path | BinaryIO
         self._first = b""  # read ahead from a stream, which cannot be read twice
         self._start = 0
         self._on_progress = on_progress
+        self._chunk_size = chunk_size
         self.name: str | None = None
         self.caller_errors = CallerErrors()
         self.size: int | None = None
@@ -76,7 +81,7 @@ class Upload:
             end = file.tell()  # not what seek returns, which is None for some kinds of file
             file.seek(self._start)
         except (AttributeError, OSError, ValueError):
-            first = _read_some(file)
+            first = self._read_some(file)
             if first is None and not can_wait_for(file):
                 raise InvalidMedia(
                     "The file has nothing to read yet (read returned None); "
@@ -99,7 +104,7 @@ class Upload:
     def _read(self) -> Iterator[bytes]:
         self.done = 0
         with self._open() as file:
-            chunk = self._first or _read_next(file)
+            chunk = self._first or self._read_next(file)
             if not chunk and self.size is None:
                 raise self._empty()
             while chunk:
@@ -107,7 +112,7 @@ class Upload:
                 self.done += len(chunk)  # only now has it been sent
                 if self._on_progress is not None:
                     self._on_progress(self.done, self.size)
-                chunk = _read_next(file)
+                chunk = self._read_next(file)
 
     @contextmanager
     def _open(self) -> Generator[BinaryIO, None, None]:
@@ -118,6 +123,16 @@ class Upload:
         if self.size is not None:
             self._file.seek(self._start)
         yield self._file
+
+    def _read_some(self, file: BinaryIO) -> bytes | None:
+        """Return a chunk; None for a file in non-blocking mode that has nothing yet."""
+        return cast("bytes | None", file.read(self._chunk_size))
+
+    def _read_next(self, file: BinaryIO) -> bytes:
+        """Return a chunk, waiting for one if the file has nothing yet; b"" at its end only."""
+        while (chunk := self._read_some(file)) is None:
+            wait_until_readable(file)
+        return chunk
 
     def _empty(self) -> InvalidMedia:
         return InvalidMedia(
@@ -165,18 +180,6 @@ class AsyncChunks:
 
         while chunk := await in_thread(following):
             yield chunk
-
-
-def _read_some(file: BinaryIO) -> bytes | None:
-    """Read a chunk; return None for a file in non-blocking mode that has nothing yet."""
-    return cast("bytes | None", file.read(CHUNK))
-
-
-def _read_next(file: BinaryIO) -> bytes:
-    """Read a chunk, waiting for one if the file has nothing yet; return b"" at its end only."""
-    while (chunk := _read_some(file)) is None:
-        wait_until_readable(file)
-    return chunk
 
 
 def _name_of(file: BinaryIO) -> str | None:

@@ -24,7 +24,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecall_facade import _uploads
 from ecall_facade._downloads import writing
 from ecall_facade._threads import in_thread
 from ecall_facade._uploads import CHUNK, AsyncChunks, Upload
@@ -333,10 +332,11 @@ class TestSources:
     ) -> None:
         file = io.BytesIO(data)
         file.seek(min(start, len(data) - 1))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_uploads, "CHUNK", chunk)
-            assert b"".join(upload(file)) == data[min(start, len(data) - 1) :]
-            assert b"".join(upload(unseekable(data))) == data
+        seekable = Upload(file, None, None, chunk_size=chunk)
+        assert b"".join(seekable) == data[min(start, len(data) - 1) :]
+        chunks = list(Upload(unseekable(data), None, None, chunk_size=chunk))
+        assert b"".join(chunks) == data
+        assert {len(one) for one in chunks[:-1]} <= {chunk}
 
 
 class TestProgress:
