@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import pytest
+from _cases import one_way_each
 from _service import REQUEST_ID
 
 from ecall_facade import (
@@ -284,68 +285,68 @@ class TestList:
 
 
 class TestNotify:
-    """Who is told: a URL, an e-mail address, a number, several of them, or `Notify`, which has the events, too."""
+    """Notified are a URL, an e-mail address, a number, several of them, or `Notify`, which has events as well."""
 
     URL, MAIL = "https://hooks.acme.example/ecall?key=1", "ops@acme.example"
 
-    @pytest.mark.parametrize(
-        ("notify", "notification"),
-        [
-            (URL, {"addresses": [{"type": "UrlPost", "address": URL}]}),
-            (
-                "HTTP://127.0.0.1:8080",
-                {"addresses": [{"type": "UrlPost", "address": "HTTP://127.0.0.1:8080"}]},
+    WAYS: ClassVar[dict[str, Any]] = {
+        "sms.send": lambda ecall, notify: ecall.sms.send(ONE, "Hi", notify=notify),
+        "whatsapp.send": lambda ecall, notify: ecall.whatsapp.send(ONE, "Hi", notify=notify),
+        "rcs.send": lambda ecall, notify: ecall.rcs.send(ONE, "Hi", notify=notify),
+        "sms.broadcast": lambda ecall, notify: ecall.sms.broadcast([ONE], "Hi", notify=notify),
+        "rcs.broadcast": lambda ecall, notify: ecall.rcs.broadcast([ONE], "Hi", notify=notify),
+    }
+    CASES: ClassVar[list[tuple[Any, Any]]] = [
+        (URL, {"addresses": [{"type": "UrlPost", "address": URL}]}),
+        (
+            "HTTP://127.0.0.1:8080",
+            {"addresses": [{"type": "UrlPost", "address": "HTTP://127.0.0.1:8080"}]},
+        ),
+        (MAIL, {"addresses": [{"type": "Email", "address": MAIL}]}),
+        ("079 123 45 67", {"addresses": [{"type": "Sms", "address": "+41791234567"}]}),
+        (
+            [MAIL, URL],
+            {
+                "addresses": [
+                    {"type": "Email", "address": MAIL},
+                    {"type": "UrlPost", "address": URL},
+                ]
+            },
+        ),
+        (("0041791234567",), {"addresses": [{"type": "Sms", "address": "+41791234567"}]}),
+        (Notify(MAIL), {"addresses": [{"type": "Email", "address": MAIL}]}),
+        (
+            Notify(MAIL, ONE, for_event="FinalOnly"),
+            {
+                "addresses": [
+                    {"type": "Email", "address": MAIL},
+                    {"type": "Sms", "address": "+41791234567"},
+                ],
+                "forEvent": "FinalOnly",
+            },
+        ),
+        (
+            Notify(
+                NotificationAddress(NotificationAddressType.URL, "https://a.example"),
+                for_event=NotificationEvent.ERROR_ONLY,
             ),
-            (MAIL, {"addresses": [{"type": "Email", "address": MAIL}]}),
-            ("079 123 45 67", {"addresses": [{"type": "Sms", "address": "+41791234567"}]}),
-            (
-                [MAIL, URL],
-                {
-                    "addresses": [
-                        {"type": "Email", "address": MAIL},
-                        {"type": "UrlPost", "address": URL},
-                    ]
-                },
-            ),
-            (("0041791234567",), {"addresses": [{"type": "Sms", "address": "+41791234567"}]}),
-            (Notify(MAIL), {"addresses": [{"type": "Email", "address": MAIL}]}),
-            (
-                Notify(MAIL, ONE, for_event="FinalOnly"),
-                {
-                    "addresses": [
-                        {"type": "Email", "address": MAIL},
-                        {"type": "Sms", "address": "+41791234567"},
-                    ],
-                    "forEvent": "FinalOnly",
-                },
-            ),
-            (
-                Notify(
-                    NotificationAddress(NotificationAddressType.URL, "https://a.example"),
-                    for_event=NotificationEvent.ERROR_ONLY,
-                ),
-                {
-                    "addresses": [{"type": "Url", "address": "https://a.example"}],
-                    "forEvent": "ErrorOnly",
-                },
-            ),
-            (
-                "x" * 86 + MAIL[3:],
-                {"addresses": [{"type": "Email", "address": "x" * 86 + MAIL[3:]}]},
-            ),  # 99 characters
-        ],
-    )
-    @pytest.mark.parametrize(
-        "how", ["sms.send", "whatsapp.send", "rcs.send", "sms.broadcast", "rcs.broadcast"]
-    )
-    def test_whom_notify_names_is_in_the_request(
-        self, ecall: ECall, service: FakeService, how: str, notify: Any, notification: Any
+            {
+                "addresses": [{"type": "Url", "address": "https://a.example"}],
+                "forEvent": "ErrorOnly",
+            },
+        ),
+        (
+            "x" * 86 + MAIL[3:],
+            {"addresses": [{"type": "Email", "address": "x" * 86 + MAIL[3:]}]},
+        ),  # 99 characters
+    ]
+
+    @pytest.mark.parametrize(("way", "notify", "notification"), one_way_each(WAYS, CASES))
+    def test_the_addresses_in_notify_are_in_the_request(
+        self, ecall: ECall, service: FakeService, way: Any, notify: Any, notification: Any
     ) -> None:
         service.answer({"messageId": "m-1"})
-        channel, method = how.split(".")
-        getattr(channel_of(ecall, channel), method)(
-            [ONE] if method == "broadcast" else ONE, "Hi", notify=notify
-        )
+        way(ecall, notify)
         assert service.body["notification"] == notification
 
     def test_without_notify_the_request_has_no_notification(
@@ -795,23 +796,24 @@ class TestForeignExceptions:
         "request, read": lambda ecall: ecall.request("GET", "/api/viber"),
     }
 
-    @pytest.mark.parametrize("name", CALLS)
     @pytest.mark.parametrize(
-        "error",
-        [ForeignError("x"), RuntimeError("x"), KeyError("x"), AssertionError("x"), ValueError("x")],
-        ids=lambda error: type(error).__name__,
+        ("call", "error_class"),
+        one_way_each(
+            CALLS, [(ForeignError,), (RuntimeError,), (KeyError,), (AssertionError,), (ValueError,)]
+        ),
     )
     def test_a_foreign_exception_comes_through_and_nothing_is_repeated(
         self,
         ecall: ECall,
         service: FakeService,
         pauses: list[float],
-        name: str,
-        error: Exception,
+        call: Callable[[ECall], object],
+        error_class: type[Exception],
     ) -> None:
+        error = error_class("x")
         service.fail(error)
-        with pytest.raises(type(error)) as caught:
-            self.CALLS[name](ecall)
+        with pytest.raises(error_class) as caught:
+            call(ecall)
         assert caught.value is error
         assert (len(service.requests), pauses) == (1, [])
 

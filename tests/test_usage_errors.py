@@ -6,9 +6,10 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from _cases import one_way_each
 
 from ecall_facade import (
     AsyncECall,
@@ -73,44 +74,29 @@ def refused(call: Callable[[], object], error: type[UsageError], *words: str) ->
 class TestRecipients:
     """Numbers that cannot be one are refused with the reason, all of a call in one error."""
 
-    WAYS: list[Any] = [  # noqa: RUF012
-        lambda ecall, to: ecall.sms.send(to, TEXT),
-        lambda ecall, to: ecall.sms.compose(to, TEXT),
-        lambda ecall, to: ecall.sms.broadcast([to], TEXT),
-        lambda ecall, to: ecall.whatsapp.send(to, TEXT),
-        lambda ecall, to: ecall.whatsapp.compose(to, TEXT),
-        lambda ecall, to: ecall.whatsapp.broadcast([to], TEXT),
-        lambda ecall, to: ecall.whatsapp.send_file(to, b"data", content_type="image/png"),
-        lambda ecall, to: ecall.rcs.send(to, TEXT),
-        lambda ecall, to: ecall.rcs.broadcast([to], ImageContent("f-1")),
+    WAYS: ClassVar[dict[str, Any]] = {
+        "sms.send": lambda ecall, to: ecall.sms.send(to, TEXT),
+        "sms.compose": lambda ecall, to: ecall.sms.compose(to, TEXT),
+        "sms.broadcast": lambda ecall, to: ecall.sms.broadcast([to], TEXT),
+        "whatsapp.send": lambda ecall, to: ecall.whatsapp.send(to, TEXT),
+        "whatsapp.compose": lambda ecall, to: ecall.whatsapp.compose(to, TEXT),
+        "whatsapp.broadcast": lambda ecall, to: ecall.whatsapp.broadcast([to], TEXT),
+        "whatsapp.send_file": lambda ecall, to: ecall.whatsapp.send_file(
+            to, b"data", content_type="image/png"
+        ),
+        "rcs.send": lambda ecall, to: ecall.rcs.send(to, TEXT),
+        "rcs.broadcast": lambda ecall, to: ecall.rcs.broadcast([to], ImageContent("f-1")),
+    }
+    # The table of all reasons is in test_numbers.py.
+    CASES: ClassVar[list[tuple[Any, str]]] = [
+        ("+41 79 123 45 67 ext. 5", "it has letters, an extension"),
+        ("", "it is empty"),
+        ("+436641234567.0", "it looks like a decimal number; read the column as text"),
+        (None, "it is of type NoneType, not str"),
+        ([ONE], "it is of type list, not str; several recipients go to broadcast"),
     ]
 
-    @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize(
-        ("to", "reason"),
-        [
-            ("", "it is empty"),
-            ("  ", "it is empty"),
-            ("Anna", "it has letters, an extension or other signs that no number has"),
-            ("+41 79 123 45 67 ext. 5", "it has letters, an extension"),
-            ("1-800-FLOWERS", "it has letters"),
-            ("079 123 45", "too short"),
-            ("+41 79 123 45 67 89", "of a length that is not in use for its country"),
-            ("079 123 45 67 89 01 23 45", "too long"),
-            ("+999 123 45 67", "no country has its code"),
-            ("+41 79 123 45 67\n+41 79 765 43 21", "it has letters, an extension or other signs"),
-            ("+41791234567,+41797654321", "other signs"),
-            ("1414", "too short"),
-            ("491711234567", "without + and its country code it is not a valid number in CH"),
-            ("044 123 45 67/789", "of a length that no landline or mobile in its country has"),
-            ("+49 171 123 45 67/789", "it has digits after a whole number, perhaps an extension"),
-            ("+436641234567.0", "it looks like a decimal number; read the column as text"),
-            ("4.179E+10", "it looks like scientific notation, which loses digits"),
-            (None, "it is of type NoneType, not str"),
-            (41791234567, "it is of type int, not str"),
-            ([ONE], "it is of type list, not str; several recipients go to broadcast"),
-        ],
-    )
+    @pytest.mark.parametrize(("way", "to", "reason"), one_way_each(WAYS, CASES))
     def test_a_recipient_that_is_no_number_is_refused_with_the_reason(
         self, ecall: ECall, way: Any, to: Any, reason: str
     ) -> None:
@@ -174,10 +160,6 @@ class TestRecipients:
         words = "Several recipients must be a list; for a single one there is send"
         refused(lambda: ecall.sms.broadcast(to, TEXT), InvalidNumber, words)
 
-    @pytest.mark.parametrize("value", ["", " ", " 1414", "1414 ", "14\n14", "1" * 65, 1414, None])
-    def test_a_raw_address_that_is_empty_or_not_printable_is_refused(self, value: Any) -> None:
-        refused(lambda: RawAddress(value), InvalidNumber, "1 to 64 printable characters")
-
     def test_recipients_are_read_in_the_region_of_the_client(self, ecall: ECall) -> None:
         refused(
             lambda: ecall.with_options(region="AT").sms.send("12", TEXT), InvalidNumber, "too short"
@@ -234,49 +216,23 @@ class TestSender:
         refused(lambda: ecall.whatsapp.send(ONE, TEXT), InvalidSender, "No sender for Whatsapp")
         refused(lambda: ecall.rcs.send(ONE, TEXT), InvalidSender, "No sender for Rcs")
 
-    @pytest.mark.parametrize(
-        "sender",
-        [
-            "A" * 12,
-            "ACME of Bern",
-            "Zürich",
-            "AC\nME",
-            "1" * 17,
-            "+4179123456789012",
-            "+12",
-            "\u200bACME",
-        ],
-    )
-    def test_a_sender_over_the_limits_of_an_sms_is_refused(self, ecall: ECall, sender: str) -> None:
+    # The tables of what can be a sender are in test_numbers.py.
+    def test_a_sender_over_the_limits_of_an_sms_is_refused(self, ecall: ECall) -> None:
         words = "a number of at most 16 digits, or at most 11 characters of ASCII"
-        for use in (ecall.sms.send, ecall.sms.compose):
-            refused(lambda use=use: use(ONE, TEXT, sender=sender), InvalidSender, words)  # type: ignore[misc]
-        refused(lambda: ecall.sms.broadcast([ONE], TEXT, sender=sender), InvalidSender, words)
-
-    @pytest.mark.parametrize("sender", ["ACME", "+41 79 12", "+41791234567890123"])
-    def test_a_sender_of_whatsapp_that_is_no_number_is_refused(
-        self, ecall: ECall, sender: str
-    ) -> None:
-        words = "The sender for Whatsapp must be its registered number"
-        refused(lambda: ecall.whatsapp.send(ONE, TEXT, sender=sender), InvalidSender, words)
-
-    @pytest.mark.parametrize(
-        ("sender", "words"),
-        [
-            ("491711234567", "without + and its country code it is not a valid number in CH"),
-            ("044 123 45 67/789", "of a length that no landline or mobile in its country has"),
-            ("791234567.0", "it looks like a decimal number; read the column as text"),
-            ("4.179E+10", "scientific notation"),
-        ],
-    )
-    def test_a_sender_that_lost_its_plus_or_that_a_table_has_spoilt_is_refused(
-        self, ecall: ECall, sender: str, words: str
-    ) -> None:
+        sender = "ACME of Bern"
         refused(lambda: ecall.sms.send(ONE, TEXT, sender=sender), InvalidSender, words)
         refused(lambda: ecall.sms.compose(ONE, TEXT, sender=sender), InvalidSender, words)
-        refused(lambda: ecall.whatsapp.send(ONE, TEXT, sender=sender), InvalidSender, words)
-        client = ecall.with_options(sender={"sms": sender, "whatsapp": sender})
+        refused(lambda: ecall.sms.broadcast([ONE], TEXT, sender=sender), InvalidSender, words)
+
+    def test_a_sender_of_whatsapp_that_is_no_number_is_refused(self, ecall: ECall) -> None:
+        words = "The sender for Whatsapp must be its registered number"
+        refused(lambda: ecall.whatsapp.send(ONE, TEXT, sender="ACME"), InvalidSender, words)
+
+    def test_a_sender_of_the_client_that_a_table_has_spoilt_is_refused(self, ecall: ECall) -> None:
+        words = "it looks like a decimal number; read the column as text"
+        client = ecall.with_options(sender={"sms": "791234567.0", "whatsapp": "791234567.0"})
         refused(lambda: client.sms.broadcast([ONE], TEXT), InvalidSender, words)
+        refused(lambda: client.whatsapp.send(ONE, TEXT), InvalidSender, words)
 
     @pytest.mark.parametrize("sender", ["", "  ", 5, b"ACME"])
     @pytest.mark.parametrize("channel", ["sms", "whatsapp", "rcs"])
@@ -496,36 +452,44 @@ class TestLists:
 class TestExtra:
     """A key that is a known field, in any letter case and at any depth, is refused; and so is what is not JSON."""
 
-    WAYS: list[Any] = [  # noqa: RUF012
-        lambda ecall, extra: ecall.sms.send(ONE, TEXT, extra=extra),
-        lambda ecall, extra: ecall.sms.compose(ONE, TEXT, extra=extra),
-        lambda ecall, extra: ecall.sms.broadcast([ONE], TEXT, extra=extra),
-        lambda ecall, extra: ecall.whatsapp.send(ONE, TEXT, extra=extra),
-        lambda ecall, extra: ecall.whatsapp.send_file(
+    WAYS: ClassVar[dict[str, Any]] = {
+        "sms.send": lambda ecall, extra: ecall.sms.send(ONE, TEXT, extra=extra),
+        "sms.compose": lambda ecall, extra: ecall.sms.compose(ONE, TEXT, extra=extra),
+        "sms.broadcast": lambda ecall, extra: ecall.sms.broadcast([ONE], TEXT, extra=extra),
+        "whatsapp.send": lambda ecall, extra: ecall.whatsapp.send(ONE, TEXT, extra=extra),
+        "whatsapp.send_file": lambda ecall, extra: ecall.whatsapp.send_file(
             ONE, b"x", content_type="image/png", extra=extra
         ),
-        lambda ecall, extra: ecall.rcs.compose(ONE, TEXT, extra=extra),
-        lambda ecall, extra: ecall.messages.send_list([ecall.sms.compose(ONE, TEXT)], extra=extra),
+        "rcs.compose": lambda ecall, extra: ecall.rcs.compose(ONE, TEXT, extra=extra),
+        "messages.send_list": lambda ecall, extra: ecall.messages.send_list(
+            [ecall.sms.compose(ONE, TEXT)], extra=extra
+        ),
+    }
+    KNOWN_FIELDS: ClassVar[list[tuple[Any, str]]] = [
+        ({"to": ONE}, "to"),
+        ({"TO": ONE}, "TO"),
+        ({"toList": []}, "toList"),
+        ({"tolist": []}, "tolist"),
+        ({"From": TEXT}, "From"),
+        ({"Channel": "Sms", "good": 1}, "Channel"),
+        ({"content": {}}, "content"),
+        ({"notification": None}, "notification"),
+        ({"MESSAGES": []}, "MESSAGES"),
+        ({"deep": {"er": [{"and": {"pageLimit": 1}}]}}, "pageLimit"),
+        ({"deep": [[{"TEXT": TEXT}]]}, "TEXT"),
+        ({"deep": {"mediaID": 1, "ForEvent": 2}}, "ForEvent, mediaID"),
+    ]
+    NOT_JSON: ClassVar[list[tuple[Any]]] = [
+        ({"a": object()},),
+        ({"a": {1}},),
+        ({"a": b"bytes"},),
+        ({"a": float("nan")},),
+        ({"a": float("inf")},),
+        ({"a": "\ud83d"},),
+        ({("a",): 1},),
     ]
 
-    @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize(
-        ("extra", "named"),
-        [
-            ({"to": ONE}, "to"),
-            ({"TO": ONE}, "TO"),
-            ({"toList": []}, "toList"),
-            ({"tolist": []}, "tolist"),
-            ({"From": TEXT}, "From"),
-            ({"Channel": "Sms", "good": 1}, "Channel"),
-            ({"content": {}}, "content"),
-            ({"notification": None}, "notification"),
-            ({"MESSAGES": []}, "MESSAGES"),
-            ({"deep": {"er": [{"and": {"pageLimit": 1}}]}}, "pageLimit"),
-            ({"deep": [[{"TEXT": TEXT}]]}, "TEXT"),
-            ({"deep": {"mediaID": 1, "ForEvent": 2}}, "ForEvent, mediaID"),
-        ],
-    )
+    @pytest.mark.parametrize(("way", "extra", "named"), one_way_each(WAYS, KNOWN_FIELDS))
     def test_extra_with_a_known_field_is_refused(
         self, ecall: ECall, way: Any, extra: Any, named: str
     ) -> None:
@@ -535,19 +499,7 @@ class TestExtra:
             f"extra must not contain fields that have their own argument: {named}",
         )
 
-    @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize(
-        "extra",
-        [
-            {"a": object()},
-            {"a": {1}},
-            {"a": b"bytes"},
-            {"a": float("nan")},
-            {"a": float("inf")},
-            {"a": "\ud83d"},
-            {("a",): 1},
-        ],
-    )
+    @pytest.mark.parametrize(("way", "extra"), one_way_each(WAYS, NOT_JSON))
     def test_extra_that_is_not_json_is_refused(self, ecall: ECall, way: Any, extra: Any) -> None:
         refused(lambda: way(ecall, extra), UsageError, "extra cannot be written as JSON")
 
@@ -574,53 +526,50 @@ class TestExtra:
 class TestNotify:
     """Addresses of notifications are checked as far as their rules are known."""
 
-    WAYS: list[Any] = [  # noqa: RUF012
-        lambda ecall, notify: ecall.sms.send(ONE, TEXT, notify=notify),
-        lambda ecall, notify: ecall.rcs.broadcast([ONE], TEXT, notify=notify),
-        lambda ecall, notify: ecall.whatsapp.send_file(
+    WAYS: ClassVar[dict[str, Any]] = {
+        "sms.send": lambda ecall, notify: ecall.sms.send(ONE, TEXT, notify=notify),
+        "rcs.broadcast": lambda ecall, notify: ecall.rcs.broadcast([ONE], TEXT, notify=notify),
+        "whatsapp.send_file": lambda ecall, notify: ecall.whatsapp.send_file(
             ONE, b"x", content_type="image/png", notify=notify
         ),
-        lambda ecall, notify: ecall.messages.send_list(
+        "messages.send_list": lambda ecall, notify: ecall.messages.send_list(
             [ecall.sms.compose(ONE, TEXT)], notify=notify
+        ),
+    }
+    CASES: ClassVar[list[tuple[Any, str]]] = [
+        ([], "notify must name an address: a URL, an e-mail address or a number"),
+        (Notify(), "notify must name an address"),
+        ("https://", "An address in notify is not a valid URL"),
+        ("https:///path", "not a valid URL"),
+        ("https://a.example/b c", "not a valid URL"),
+        ("https://a.example/\n", "not a valid URL"),
+        ("a b@acme.example", "An address in notify is not a valid e-mail address"),
+        ("@acme.example", "not a valid e-mail address"),
+        ("ops@", "not a valid e-mail address"),
+        ("ops@acme.example\r\nBcc: x@y.example", "not a valid e-mail address"),
+        (
+            "https://a.example/" + "x" * 82,
+            "The addresses in notify have 100 characters together; at most 99",
+        ),
+        (
+            ["a" * 40 + "@acme.example"] * 2,
+            "have 106 characters together; at most 99 are accepted (observed)",
+        ),
+        (5, "notify must be a URL, an e-mail address or a number, several of them, or Notify"),
+        ([5], "An address in notify must be a str, or a NotificationAddress"),
+        (b"a@b.example", "An address in notify must be a str, or a NotificationAddress"),
+        ([None], "An address in notify must be a str, or a NotificationAddress"),
+        (
+            Notify(NotificationAddress(NotificationAddressType.URL, "")),
+            "An address in notify is empty",
+        ),
+        (
+            Notify(NotificationAddress(NotificationAddressType.URL, None)),  # type: ignore[arg-type]
+            "An address in notify is",
         ),
     ]
 
-    @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize(
-        ("notify", "words"),
-        [
-            ([], "notify must name an address: a URL, an e-mail address or a number"),
-            (Notify(), "notify must name an address"),
-            ("https://", "An address in notify is not a valid URL"),
-            ("https:///path", "not a valid URL"),
-            ("https://a.example/b c", "not a valid URL"),
-            ("https://a.example/\n", "not a valid URL"),
-            ("a b@acme.example", "An address in notify is not a valid e-mail address"),
-            ("@acme.example", "not a valid e-mail address"),
-            ("ops@", "not a valid e-mail address"),
-            ("ops@acme.example\r\nBcc: x@y.example", "not a valid e-mail address"),
-            (
-                "https://a.example/" + "x" * 82,
-                "The addresses in notify have 100 characters together; at most 99",
-            ),
-            (
-                ["a" * 40 + "@acme.example"] * 2,
-                "have 106 characters together; at most 99 are accepted (observed)",
-            ),
-            (5, "notify must be a URL, an e-mail address or a number, several of them, or Notify"),
-            ([5], "An address in notify must be a str, or a NotificationAddress"),
-            (b"a@b.example", "An address in notify must be a str, or a NotificationAddress"),
-            ([None], "An address in notify must be a str, or a NotificationAddress"),
-            (
-                Notify(NotificationAddress(NotificationAddressType.URL, "")),
-                "An address in notify is empty",
-            ),
-            (
-                Notify(NotificationAddress(NotificationAddressType.URL, None)),  # type: ignore[arg-type]
-                "An address in notify is",
-            ),
-        ],
-    )
+    @pytest.mark.parametrize(("way", "notify", "words"), one_way_each(WAYS, CASES))
     def test_an_address_that_cannot_be_notified_is_refused(
         self, ecall: ECall, way: Any, notify: Any, words: str
     ) -> None:
