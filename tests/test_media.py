@@ -504,8 +504,11 @@ class TestContentType:
         assert upload(unseekable(b"data", name=name)).content_type == "image/jpeg"
 
     @pytest.mark.parametrize("name", [5, None, "<stdin>", "<fdopen>", ""])
-    def test_an_open_file_whose_name_is_no_file_name_has_no_type(self, name: object) -> None:
-        assert upload(unseekable(b"data", name=name)).content_type is None
+    def test_an_open_file_whose_name_is_no_file_name_has_neither_name_nor_type(
+        self, name: object
+    ) -> None:
+        source = upload(unseekable(b"data", name=name))
+        assert (source.name, source.content_type) == (None, None)
 
     def test_bytes_have_no_media_type_unless_it_is_given(self) -> None:
         assert upload(b"data").content_type is None

@@ -280,6 +280,16 @@ class TestIds:
                 ("m-1", "m-2"),
                 {},
             ),
+            (
+                {
+                    "messageIdList": [
+                        {"messageId": "m-2", "number": "0041787654321"},
+                        {"messageId": "m-1", "note": "new", "number": ONE},
+                    ]
+                },
+                ("m-2", "m-1"),
+                {ONE: "m-1", TWO: "m-2"},
+            ),
             ({"messageIdList": ["m-1"]}, ("m-1",), {}),
             ({"messageIdList": ["m-1", "m-2", "m-3"]}, ("m-1", "m-2", "m-3"), {}),
             ({"messageIdList": [None, "m-2", {}, [], True]}, ("m-2",), {}),

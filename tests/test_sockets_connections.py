@@ -499,8 +499,10 @@ NO_PROXY_FORMS = [
 ]
 
 
-@pytest.mark.parametrize("no_proxy", NO_PROXY_FORMS)
-@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize(
+    ("name", "no_proxy"),
+    [*[("NO_PROXY", no_proxy) for no_proxy in NO_PROXY_FORMS], ("no_proxy", HOST)],
+)
 def test_no_proxy_means_what_it_means_to_httpx(
     monkeypatch: pytest.MonkeyPatch, name: str, no_proxy: str
 ) -> None:
@@ -534,22 +536,28 @@ def test_an_entry_of_no_proxy_that_cannot_be_read_matches_nothing(
     assert proxy.requests
 
 
-@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize(
-    "url",
+    ("name", "url"),
     [
-        "ftp://jane:s3same@127.0.0.1:21",
-        "socks4://jane:s3same@127.0.0.1:1",
-        "http://",
-        "http://:8080",
-        "http://[",
-        "http://jane:s3same@127.0.0.1:port",
-        "http://127.0.0.1:99999",
-        "http://proxy example:8080",
-        "http://xn--:1",
-        "//127.0.0.1:8080",
-        "http://127.0.0.1:8080\n",
-        "  ",
+        ("https_proxy", "http://"),
+        ("ALL_PROXY", "http://"),
+        *[
+            ("HTTPS_PROXY", url)
+            for url in (
+                "ftp://jane:s3same@127.0.0.1:21",
+                "socks4://jane:s3same@127.0.0.1:1",
+                "http://",
+                "http://:8080",
+                "http://[",
+                "http://jane:s3same@127.0.0.1:port",
+                "http://127.0.0.1:99999",
+                "http://proxy example:8080",
+                "http://xn--:1",
+                "//127.0.0.1:8080",
+                "http://127.0.0.1:8080\n",
+                "  ",
+            )
+        ],
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_named(

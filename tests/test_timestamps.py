@@ -167,6 +167,7 @@ def test_a_time_without_an_offset_is_swiss(swiss: str, utc: str) -> None:
         "0000000000",
         "\u0662\u0660\u0662\u0666-\u0661\u0661-\u0662\u0663T12:00:00Z",
         "2026-11-23T12:00:00Z" + "0" * 100,
+        "2026-11-23T12:00:00Z" + " " * 100,  # no time is as long, and a parser may need long for it
         "9" * 1_000_000,
         "Nov " * 100_000,
         "\ud83d\x00",
