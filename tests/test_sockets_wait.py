@@ -31,7 +31,7 @@ PENDING, SENT, DELIVERED, FAILED = (
 def test_wait_returns_when_the_message_is_delivered(open_client: OpenClient) -> None:
     """Responses that may pass are waited out; `test_wait.py` has the table of them."""
     page = reply(200, b"<html>")
-    script = [reply(404), PENDING, reply(500), SENT, drop, page, SENT, DELIVERED]
+    script: list[Answer] = [reply(404), PENDING, reply(500), SENT, drop, page, SENT, DELIVERED]
     with Server(*script) as server:
         status = open_client(server).messages.wait("m-1", timeout=100)
         assert status.state is DeliveryState.DELIVERED
