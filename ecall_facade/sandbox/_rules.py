@@ -38,12 +38,13 @@ from ecall_client.tables import (
 )
 from ecall_facade._json import JSON, normalize_names
 from ecall_facade.sandbox._errors import RefusedError, invalid
+from ecall_facade.sandbox._fields import Errors, JsonObject
 from ecall_facade.sandbox._magic import find_magic_recipient
 from ecall_facade.sandbox._messages import NotificationSettings
 from ecall_facade.text import LENGTH_LIMITS, SMS_PAGE_LIMIT, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from enum import StrEnum
 
     from ecall_facade.sandbox._messages import Address
@@ -99,63 +100,6 @@ class ValidMessage(NamedTuple):
     is_broadcast: bool
 
 
-class _Errors(dict[str, list[str]]):
-    """Messages by parameter, as the response names them."""
-
-    def add(self, parameter: str, message: str) -> None:
-        self.setdefault(parameter, []).append(message)
-
-
-class _Object:
-    """A JSON object in a request, and where it is; what is wrong with its fields is added to the errors.
-
-    A parameter is named as the service names it (observed: `To`, `From`): the names on the way to it, each with an
-    upper-case first letter.
-    """
-
-    def __init__(self, fields: Mapping[str, JSON], errors: _Errors, path: str = "") -> None:
-        self.fields = fields
-        self.errors = errors
-        self._path = path
-
-    def parameter(self, name: str) -> str:
-        return f"{self._path}{name[:1].upper()}{name[1:]}"
-
-    def get(self, name: str, default: JSON = None) -> JSON:
-        return self.fields.get(name, default)
-
-    def add(self, name: str, message: str) -> None:
-        self.errors.add(self.parameter(name), message)
-
-    def text(self, name: str) -> str | None:
-        """Return a required string, or None and add an error if it is missing, empty or no string."""
-        value = self.get(name)
-        if value is None:
-            self.add(name, "It is required.")
-        elif not isinstance(value, str):
-            self.add(name, "It must be a string.")
-        elif not value:
-            self.add(name, "It must not be empty.")
-        else:
-            return value
-        return None
-
-    def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
-        """Return a required string that is one of the choices, or None and add an error."""
-        value = self.text(name)
-        if value is None or value in choices:
-            return value
-        self.add(name, f"It must be one of {', '.join(choices)}, in this letter case.")
-        return None
-
-    def child(self, name: str, value: JSON) -> _Object | None:
-        """Return an object in this one, or None and add an error if it is something else."""
-        if isinstance(value, dict):
-            return _Object(value, self.errors, f"{self.parameter(name)}.")
-        self.add(name, "It must be an object.")
-        return None
-
-
 def parse(body: bytes) -> tuple[dict[str, JSON], dict[str, JSON]]:
     """Return a JSON object as it came, and with its names normalized, as their letter case is free (documented).
 
@@ -192,7 +136,7 @@ def check_message(
     Raises:
         RefusedError: The request is not valid; names all its errors.
     """
-    fields = _Object(request, _Errors())
+    fields = JsonObject(request, Errors())
     message = _check_message(fields, version, has_media)
     notification = _check_notification(fields)
     if message is None or fields.errors:
@@ -206,7 +150,7 @@ def check_list(request: dict[str, JSON]) -> tuple[list[JSON], NotificationSettin
     Raises:
         RefusedError: The list itself is not valid.
     """
-    fields = _Object(request, _Errors())
+    fields = JsonObject(request, Errors())
     messages = fields.get(MessageListRequestSpec.messages)
     if messages is None:
         fields.add(MessageListRequestSpec.messages, "It is required.")
@@ -226,7 +170,7 @@ def check_list_item(item: JSON, version: int, has_media: Callable[[str], bool]) 
     """
     if not isinstance(item, dict):
         raise invalid({"Message": ["It must be an object."]})
-    fields = _Object(item, _Errors())
+    fields = JsonObject(item, Errors())
     message = _check_message(fields, version, has_media)
     if message is None:
         raise invalid(fields.errors)
@@ -234,7 +178,7 @@ def check_list_item(item: JSON, version: int, has_media: Callable[[str], bool]) 
 
 
 def _check_message(
-    request: _Object, version: int, has_media: Callable[[str], bool]
+    request: JsonObject, version: int, has_media: Callable[[str], bool]
 ) -> ValidMessage | None:
     channel = _check_channel(request, version)
     recipients = _check_recipients(request)
@@ -246,13 +190,13 @@ def _check_message(
     return ValidMessage(channel, sender, recipients, is_broadcast)
 
 
-def _check_channel(request: _Object, version: int) -> str | None:
+def _check_channel(request: JsonObject, version: int) -> str | None:
     if version == 1 and request.get(MessageRequestSpec.channel) == V1_SMS:
         return Channel.SMS.value
     return request.choice(MessageRequestSpec.channel, CHANNELS)
 
 
-def _check_sender(request: _Object, channel: str | None, recipients: list[str]) -> str | None:
+def _check_sender(request: JsonObject, channel: str | None, recipients: list[str]) -> str | None:
     name = MessageRequestSpec.from_
     sender = request.text(name)
     if sender is None:
@@ -294,7 +238,7 @@ def _is_refused_for(name: str, recipient: str) -> bool:
     return magic is not None and magic.refused_field == name
 
 
-def _check_recipient(value: str, parent: _Object, name: str) -> None:
+def _check_recipient(value: str, parent: JsonObject, name: str) -> None:
     if _is_refused_for(MessageRequestSpec.to, value):
         parent.add(
             name, f"The number {value} is an invalid receiver: it is the sandbox's number for that."
@@ -303,7 +247,7 @@ def _check_recipient(value: str, parent: _Object, name: str) -> None:
         parent.add(name, f"The number {value[:40]} is an invalid receiver: {reason}.")
 
 
-def _check_recipients(request: _Object) -> list[str]:
+def _check_recipients(request: JsonObject) -> list[str]:
     name = MessageRequestSpec.to
     to, to_list = request.get(name), request.get(MessageRequestSpec.to_list)
     if to is not None and to_list is not None:
@@ -321,7 +265,7 @@ def _check_recipients(request: _Object) -> list[str]:
     return [recipient]
 
 
-def _check_to_list(request: _Object, to_list: JSON) -> list[str]:
+def _check_to_list(request: JsonObject, to_list: JSON) -> list[str]:
     name = MessageRequestSpec.to_list
     if not isinstance(to_list, list):
         request.add(name, "It must be an array.")
@@ -341,7 +285,9 @@ def _check_to_list(request: _Object, to_list: JSON) -> list[str]:
     return recipients
 
 
-def _check_content(request: _Object, channel: str | None, has_media: Callable[[str], bool]) -> None:
+def _check_content(
+    request: JsonObject, channel: str | None, has_media: Callable[[str], bool]
+) -> None:
     value = request.get(MessageRequestSpec.content)
     if value is None:
         request.add(MessageRequestSpec.content, "It is required.")
@@ -359,7 +305,7 @@ def _check_content(request: _Object, channel: str | None, has_media: Callable[[s
 
 
 def _check_file(
-    content: _Object, content_type: str, channel: str | None, has_media: Callable[[str], bool]
+    content: JsonObject, content_type: str, channel: str | None, has_media: Callable[[str], bool]
 ) -> None:
     if channel == Channel.SMS:
         content.add(TextContentSpec.type_, "An SMS is a text.")  # inferred
@@ -372,7 +318,7 @@ def _check_file(
         content.add(ImageContentSpec.media_id, "No file has this id.")  # inferred
 
 
-def _check_page_limit(content: _Object) -> int:
+def _check_page_limit(content: JsonObject) -> int:
     options = content.child(TextContentSpec.options, content.get(TextContentSpec.options, {}))
     if options is None:
         return SMS_PAGE_LIMIT
@@ -387,7 +333,7 @@ def _check_page_limit(content: _Object) -> int:
     return SMS_PAGE_LIMIT
 
 
-def _check_length(text: str, channel: str | None, page_limit: int, content: _Object) -> None:
+def _check_length(text: str, channel: str | None, page_limit: int, content: JsonObject) -> None:
     if channel == Channel.SMS:
         size = measure(text)
         if size.pages > page_limit:
@@ -402,7 +348,7 @@ def _check_length(text: str, channel: str | None, page_limit: int, content: _Obj
         )
 
 
-def _check_notification(request: _Object) -> NotificationSettings:
+def _check_notification(request: JsonObject) -> NotificationSettings:
     name = MessageRequestSpec.notification
     if name not in request.fields:
         return NotificationSettings()
@@ -416,7 +362,7 @@ def _check_notification(request: _Object) -> NotificationSettings:
     return NotificationSettings(addresses, event or NotificationEvent.ALL.value)
 
 
-def _check_addresses(notification: _Object) -> tuple[Address, ...]:
+def _check_addresses(notification: JsonObject) -> tuple[Address, ...]:
     name = NotificationSpec.addresses
     if name not in notification.fields:
         return ()

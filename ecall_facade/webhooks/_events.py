@@ -119,9 +119,8 @@ def read_event(
     fields = as_dict(normalize_names(storable(data)))
     if not isinstance(data, dict):
         return UnknownEvent(key=_digest_key("unknown", data), raw=data)
-    has_state = (
-        _STATE in fields
-    )  # before siblings' names are added, as a message may have a "status"
+    # Looked at before the siblings' names are added: a message may have a "status", which is one of them.
+    has_state = _STATE in fields
     has_result_code = False
     for name, value in list(fields.items()):
         lower_name = name.lower()
