@@ -166,7 +166,7 @@ def test_a_wrong_content_type_gets_415(
         ("POST", "/api/message/x", "GET"),
     ],
 )  # fmt: skip
-def test_another_method_gets_405_with_allow(
+def test_another_method_of_the_api_gets_405_with_allow(
     shared: RunningSandbox, method: str, path: str, allowed: str
 ) -> None:
     response = shared.api.request(method, path)

@@ -163,7 +163,7 @@ def test_errors_of_a_receiver_are_recorded_and_redirects_and_proxies_are_not_fol
     assert [call.path for call in callback_receiver.calls] == ["/500", "/302"]
 
 
-def test_the_time_of_a_call_is_limited(
+def test_the_time_of_a_call_to_a_receiver_is_limited(
     open_sandbox: OpenSandbox, callback_receiver: CallbackReceiver
 ) -> None:
     running = open_sandbox(_limits=QUICK)

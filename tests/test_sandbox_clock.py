@@ -19,7 +19,7 @@ OpenSandbox: TypeAlias = Callable[..., RunningSandbox]
 BEGIN = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 
 
-def test_the_clock_runs_by_itself() -> None:
+def test_the_sandbox_clock_runs_by_itself() -> None:
     clock = Clock()
     before = clock()
     assert before.tzinfo is UTC
@@ -36,7 +36,7 @@ def test_the_clock_runs_by_itself() -> None:
         ((60,), {"seconds": -30}, 30.0),
     ],
 )  # fmt: skip
-def test_the_clock_can_be_advanced(
+def test_the_sandbox_clock_can_be_advanced(
     arguments: Any, options: dict[str, float], seconds: float
 ) -> None:
     clock = Clock(lambda: BEGIN)
@@ -46,7 +46,7 @@ def test_the_clock_can_be_advanced(
 
 
 @pytest.mark.parametrize("step", [-0.001, timedelta(microseconds=-1)])
-def test_the_clock_cannot_be_moved_back(step: float | timedelta) -> None:
+def test_the_sandbox_clock_cannot_be_moved_back(step: float | timedelta) -> None:
     clock = Clock(lambda: BEGIN)
     with pytest.raises(ValueError, match="only be moved forward"):
         clock.advance(step)

@@ -194,7 +194,7 @@ def test_a_similar_number_is_no_magic_recipient(recipient: str) -> None:
     assert _magic.find_magic_recipient(recipient) is None
 
 
-def test_503_comes_once_each_time(sandbox: Sandbox, open_client: OpenClient) -> None:
+def test_the_magic_503_comes_every_second_time(sandbox: Sandbox, open_client: OpenClient) -> None:
     ecall = open_client(sandbox.url, retry=False)
     for round_ in range(2):
         with pytest.raises(errors.ServerError) as caught:
@@ -211,7 +211,7 @@ def test_503_comes_once_each_time(sandbox: Sandbox, open_client: OpenClient) -> 
         send(ecall, "send", number("0503"))
 
 
-def test_503_comes_once_also_where_a_list_names_the_number_twice(
+def test_the_magic_503_comes_once_for_a_list_that_names_its_number_twice(
     sandbox: Sandbox, pauses: list[float]
 ) -> None:
     with ECall(USERNAME, PASSWORD, base_url=sandbox.url, sender="ACME") as ecall:
@@ -252,7 +252,9 @@ def test_a_magic_recipient_has_its_states_on_the_way(
             assert str(ecall.messages.status(str(message_id)).state) == state, digits
 
 
-def test_an_unknown_state_is_kept_and_not_final(sandbox: Sandbox, open_client: OpenClient) -> None:
+def test_the_unknown_state_of_a_magic_recipient_is_kept_and_not_final(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
     ecall = open_client(sandbox.url)
     (message_id,) = send(ecall, "send", number("0909"))
     status = ecall.messages.status(str(message_id))
@@ -280,7 +282,7 @@ def test_another_letter_case_and_unknown_fields_are_in_the_response_at_any_depth
     assert responses["0909"].keys() - {"messageListId", "messages"}
 
 
-def test_the_502_looks_like_that_of_a_proxy(sandbox: Sandbox) -> None:
+def test_the_magic_502_looks_like_that_of_a_proxy(sandbox: Sandbox) -> None:
     sms = {
         "channel": "Sms",
         "from": "ACME",

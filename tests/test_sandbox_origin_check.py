@@ -268,7 +268,7 @@ def test_a_sandbox_can_listen_on_ipv6() -> None:
     "host", ["192.0.2.1", "nowhere.invalid", "x" * 70, "a..b", "a\0b", "127.0.0.1:80", "ü" * 70]
 )
 @pytest.mark.filterwarnings("ignore:The sandbox listens on")
-def test_an_address_it_cannot_listen_on_is_named(host: str) -> None:
+def test_an_address_the_sandbox_cannot_listen_on_is_named(host: str) -> None:
     before = threading.active_count()
     with pytest.raises(OSError, match="The sandbox cannot listen on") as caught:
         Sandbox(host=host).start()
@@ -277,12 +277,12 @@ def test_an_address_it_cannot_listen_on_is_named(host: str) -> None:
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_an_invalid_port_is_refused(port: int) -> None:
+def test_an_invalid_port_of_a_sandbox_is_refused(port: int) -> None:
     with pytest.raises(ValueError, match="port must be from 0 to 65535; 0 takes a free one"):
         Sandbox(port=port)
 
 
-def test_the_port_can_be_chosen() -> None:
+def test_the_port_of_a_sandbox_can_be_chosen() -> None:
     with Sandbox() as sandbox:
         port = httpx.URL(sandbox.url).port or 0
     with Sandbox(port=port) as sandbox:

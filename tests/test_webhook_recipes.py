@@ -209,7 +209,7 @@ def test_the_documented_sources_are_accepted_through_the_proxy(recipe: Recipe) -
     assert recipe.printed == [f"Message m-{number} is Delivered" for number in range(4)]
 
 
-def test_forged_sources_are_refused(recipe: Recipe) -> None:
+def test_a_recipe_refuses_forged_sources(recipe: Recipe) -> None:
     """The headers are what the proxy passes on of a stranger's request."""
     for headers in (
         {},  # the proxy itself
@@ -238,7 +238,7 @@ def test_a_header_with_underscores_is_not_taken_for_one_with_hyphens(
 
 
 @pytest.mark.usefixtures("_secret")
-def test_a_secret_must_be_in_the_path(recipe: Recipe) -> None:
+def test_a_recipe_requires_the_secret_in_the_path(recipe: Recipe) -> None:
     for path in ("/ecall/", "/ecall/long-and-randon", INBOUND, f"/ecall/?secret={SECRET}"):
         assert recipe.post(DELIVERED, path).status == 403, path
     assert recipe.post(DELIVERED, f"/ecall/{SECRET}", headers={}).status == 403
@@ -285,7 +285,7 @@ def test_an_event_whose_handler_failed_is_handled_again(recipe: Recipe) -> None:
     assert recipe.printed == ["Message m-1 is Delivered"]
 
 
-def test_an_event_that_is_being_handled_gets_503(recipe: Recipe) -> None:
+def test_a_recipe_responds_with_503_to_an_event_that_is_being_handled(recipe: Recipe) -> None:
     event = Receiver().receive(json.dumps(DELIVERED).encode(), remote_addr=SOURCE)
     assert recipe.module.seen.claim(event.key) == "new"
     assert recipe.post(DELIVERED).status == 503
@@ -341,7 +341,9 @@ def test_a_recipe_takes_callbacks_from_this_machine_only_if_told_to(
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_body_that_breaks_off_is_not_handled(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_does_not_handle_a_body_that_breaks_off(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CALLBACK_PROXIES", PROXY)
     module = load(name)
     form = "Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: " + SOURCE
@@ -371,7 +373,7 @@ def test_djangos_development_server_has_no_chunked_bodies_and_says_so(
     assert module.print == []
 
 
-def test_bad_input_gets_the_status_that_names_it(recipe: Recipe) -> None:
+def test_bad_input_to_a_recipe_gets_the_status_that_names_it(recipe: Recipe) -> None:
     for body in (
         b"",
         b"{",

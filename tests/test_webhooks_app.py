@@ -213,7 +213,7 @@ def test_a_stranger_gets_403_before_anything_is_read(
         "/..",
     ],
 )  # fmt: skip
-def test_other_paths_get_404(path: str) -> None:
+def test_a_callback_to_another_path_gets_404(path: str) -> None:
     response = deliver(WebhookApp(fail), path=path)
     assert (response.status, response.chunks_read) == (404, 0)
 
@@ -222,7 +222,7 @@ def test_other_paths_get_404(path: str) -> None:
     "method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "post", "PROPFIND", ""]
 )
 @pytest.mark.parametrize("path", ["/", INBOUND])
-def test_other_methods_get_405_with_allow(method: str, path: str) -> None:
+def test_a_callback_by_another_method_gets_405_with_allow(method: str, path: str) -> None:
     response = deliver(WebhookApp(fail), method=method, path=path)
     assert (response.status, response.chunks_read) == (405, 0)
     assert response.headers["allow"] == "GET, POST"
@@ -275,7 +275,7 @@ def test_a_body_of_another_media_type_gets_415(content_type: str) -> None:
     [ValueError(TEXT), OSError(5, TEXT), ExceptionGroup("x", [ValueError()]), RuntimeError()],
 )
 @pytest.mark.parametrize("wrap", [lambda handler: handler, as_async], ids=["plain", "async"])
-def test_a_handler_that_fails_gets_500(error: Exception, wrap: Any) -> None:
+def test_a_callback_whose_handler_fails_gets_500(error: Exception, wrap: Any) -> None:
     response = deliver(WebhookApp(wrap(Handler(error))), MESSAGE)
     assert (response.status, response.body) == (500, b"The handler failed\n")
 
@@ -301,7 +301,7 @@ def test_an_event_that_is_being_handled_gets_503() -> None:
     asyncio.run(main())
 
 
-def test_no_response_repeats_what_was_sent() -> None:
+def test_no_response_of_the_webhook_app_repeats_what_was_sent() -> None:
     app = WebhookApp(Handler(*[ValueError(TEXT)] * 99), receiver=Receiver(max_body=500))
     body = json.dumps({"messageId": "xyzzy", "text": TEXT, "from": NUMBER}).encode()
     responses = [
@@ -324,7 +324,7 @@ def test_no_response_repeats_what_was_sent() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/", "//"])
-def test_its_own_path_takes_reports_and_messages(path: str) -> None:
+def test_the_path_of_the_webhook_app_takes_reports_and_messages(path: str) -> None:
     handler = Handler()
     app = WebhookApp(handler)
     assert deliver(app, path=path).status == deliver(app, MESSAGE, path=path).status == 200
@@ -356,7 +356,7 @@ def test_both_paths_take_post_and_get_with_a_query() -> None:
 
 @pytest.mark.parametrize("mount", ["/hooks", "/a/b/ecall", "/api/webhooks", f"/hooks/{SECRET}"])
 @pytest.mark.parametrize("secret", [None, SECRET])
-def test_it_can_be_mounted_in_starlette(mount: str, secret: str | None) -> None:
+def test_the_webhook_app_can_be_mounted_in_starlette(mount: str, secret: str | None) -> None:
     handler = Handler()
     inner = WebhookApp(handler, receiver=Receiver(path_secret=secret))
     app = Starlette(routes=[Mount(mount, inner)])
@@ -370,7 +370,7 @@ def test_it_can_be_mounted_in_starlette(mount: str, secret: str | None) -> None:
 
 
 @pytest.mark.parametrize("has_prefix", [True, False])
-def test_it_works_below_a_root_path(has_prefix: bool) -> None:
+def test_the_webhook_app_works_below_a_root_path(has_prefix: bool) -> None:
     """A server has the root path in the path; a proxy may remove it, with FastAPI(root_path=…)."""
     handler = Handler()
     inner = WebhookApp(handler)
@@ -442,7 +442,7 @@ def make_handlers(note: Callable[[str, bool], None]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", make_handlers(lambda name, is_async: None))
-def test_any_callable_can_be_a_handler(name: str) -> None:
+def test_any_callable_can_handle_events(name: str) -> None:
     called: list[str] = []
     loop = threading.get_ident()
 
@@ -455,7 +455,7 @@ def test_any_callable_can_be_a_handler(name: str) -> None:
     assert len(called) == 1
 
 
-def test_the_response_waits_for_the_handler() -> None:
+def test_the_response_to_a_callback_waits_for_the_handler() -> None:
     order: list[str] = []
 
     def slow(event: AnyEvent) -> None:
@@ -567,7 +567,7 @@ def test_an_event_whose_handling_was_interrupted_is_handled_again(error: BaseExc
 
 
 @pytest.mark.parametrize("fails_at", ["claim", "succeed", "fail"])
-def test_a_deduplicator_that_fails_gets_500(
+def test_a_callback_gets_500_if_the_deduplicator_fails(
     fails_at: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     handler = Handler(*([ValueError()] if fails_at == "fail" else []))
@@ -638,7 +638,9 @@ def test_a_refusal_is_logged_once_a_minute_without_any_content(
         assert secret not in caplog.text
 
 
-def test_nothing_else_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_accepted_callbacks_and_wrong_paths_are_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.DEBUG, "ecall_facade")
     app = WebhookApp(ignore, seen=SeenKeys())
     for options in ({}, {}, {"path": "/x"}, {"method": "PUT"}, {"hangs_up": True}):
@@ -665,7 +667,7 @@ def test_a_client_that_disconnects_does_not_break_middleware_and_nothing_is_hand
     assert response.chunks_read == len(chunks)
 
 
-def test_lifespan_events_are_confirmed() -> None:
+def test_the_webhook_app_confirms_lifespan_events() -> None:
     messages = iter(["lifespan.startup", "lifespan.shutdown"])
     sent: list[str] = []
 
@@ -679,7 +681,7 @@ def test_lifespan_events_are_confirmed() -> None:
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-def test_websockets_are_ignored() -> None:
+def test_the_webhook_app_ignores_websockets() -> None:
     async def never(*_: Any) -> Any:
         pytest.fail("was used")
 
@@ -696,7 +698,7 @@ def test_websockets_are_ignored() -> None:
     st.sampled_from([(SERVICE, 1), (STRANGER, 1), None]),
 )
 @settings(max_examples=200)
-def test_whatever_comes_there_is_a_response(
+def test_any_request_to_the_webhook_app_gets_a_response(
     body: bytes, header: str, path: str, query: bytes, method: str, peer: tuple[str, int] | None
 ) -> None:
     headers = [("Content-Type", header), ("Content-Length", header), ("Forwarded", header)]
@@ -864,7 +866,7 @@ def test_without_no_proxy_headers_uvicorn_hides_the_forgery_from_the_app(
     assert len(handler.events) == 2
 
 
-def test_beside_other_routes_at_a_real_socket() -> None:
+def test_the_webhook_app_works_beside_other_routes_at_a_real_socket() -> None:
     async def hello(request: Request) -> PlainTextResponse:
         return PlainTextResponse("hello")
 

@@ -62,7 +62,7 @@ def seen(request: pytest.FixtureRequest, tmp_path: Path) -> Seen:
     return SeenKeys() if request.param == "SeenKeys" else DatabaseSeen(tmp_path / "seen.db")
 
 
-def test_an_event_is_new_once(seen: Seen) -> None:
+def test_an_event_is_new_only_once(seen: Seen) -> None:
     with handle_once(seen, KEY) as is_new:
         assert is_new
     for _ in range(3):
@@ -92,7 +92,7 @@ def test_an_event_is_in_progress_while_it_is_handled(seen: Seen) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )  # fmt: skip
-def test_any_exception_releases_the_key(seen: Seen, error: BaseException) -> None:
+def test_any_exception_of_a_handler_releases_the_key(seen: Seen, error: BaseException) -> None:
     for _ in range(2):
         with pytest.raises(type(error)), handle_once(seen, KEY):
             raise error
@@ -190,7 +190,7 @@ def test_fifty_threads_never_run_two_handlers_of_one_event_even_if_they_fail() -
 
 
 @pytest.mark.parametrize(("seen", "keep"), [(SeenKeys(keep=100), 100), (SeenKeys(), 10_000)])
-def test_the_newest_keys_are_kept(seen: SeenKeys, keep: int) -> None:
+def test_the_deduplicator_keeps_the_newest_keys(seen: SeenKeys, keep: int) -> None:
     for number in range(keep + 1):
         seen.claim(str(number))
         seen.succeed(str(number))
@@ -215,7 +215,7 @@ def test_keys_in_progress_are_not_dropped() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, -1])
-def test_keep_must_be_positive(wrong: int) -> None:
+def test_the_number_of_keys_to_keep_must_be_positive(wrong: int) -> None:
     with pytest.raises(InvalidConfiguration, match="keep must be a positive number of keys"):
         SeenKeys(keep=wrong)
 

@@ -293,13 +293,13 @@ def test_a_time_is_read_in_many_forms(written: object, name: str) -> None:
 @pytest.mark.parametrize(
     "written", [None, "", "soon", 5, {}, [], "0001-01-01T00:00:00", "11/23/2026", True, "9" * 500]
 )
-def test_anything_else_as_a_time_is_none(written: object) -> None:
+def test_a_time_in_an_unknown_form_is_none(written: object) -> None:
     assert receive({"state": "Sent", "timestamp": written}).updated_at is None
     assert receive({"text": TEXT, "timestamp": written}).received_at is None
 
 
 @pytest.mark.parametrize("odd", [None, "", "  ", [], {}, [[]], True, 1.5, {"a": None}])
-def test_fields_of_the_wrong_type_are_none(odd: object) -> None:
+def test_fields_of_an_event_with_the_wrong_type_are_none(odd: object) -> None:
     status = receive({**dict.fromkeys(STATUS, odd), "state": "Sent"})
     assert isinstance(status, StatusUpdate)
     assert (status.message_id, status.recipient, status.updated_at) == (None, None, None)
@@ -551,7 +551,7 @@ def test_a_callback_that_is_neither_json_nor_a_form_gets_400(
 @pytest.mark.parametrize(
     "content_type", ["application/xml", "multipart/form-data; boundary=x", "image/png", "?"]
 )
-def test_another_media_type_gets_415(content_type: str) -> None:
+def test_a_callback_of_another_media_type_gets_415(content_type: str) -> None:
     with pytest.raises(MalformedEvent) as caught:
         receive(b"<message/>", content_type)
     assert caught.value.status_code == 415
@@ -746,7 +746,7 @@ def test_no_event_shows_a_text_or_a_whole_number(
         (f'"{TEXT} {NUMBER}'.encode() * 2000, JSON),
     ],
 )
-def test_no_error_shows_what_was_sent(body: bytes, content_type: str) -> None:
+def test_no_error_about_a_callback_shows_what_was_sent(body: bytes, content_type: str) -> None:
     with pytest.raises(MalformedEvent) as caught:
         receive(body, content_type)
     error = caught.value
@@ -758,7 +758,7 @@ def test_no_error_shows_what_was_sent(body: bytes, content_type: str) -> None:
 
 
 @given(st.text(min_size=4).filter(lambda text: not text.isascii() or " " in text))
-def test_no_text_is_in_a_repr_or_a_key(text: str) -> None:
+def test_no_text_of_a_callback_is_in_a_repr_or_a_key(text: str) -> None:
     for data in (
         {**MESSAGE, "content": text},
         {**MESSAGE, "content": {"text": text}},

@@ -110,7 +110,7 @@ def test_the_secret_is_looked_for_in_the_path_only() -> None:
     "secret",
     ["grüezi mitenand", "%41%42%43%44", "with spaces", "..........", "\ud800 surrogate", "💙" * 8],
 )
-def test_the_secret_may_be_any_text(secret: str) -> None:
+def test_a_path_secret_may_be_any_text(secret: str) -> None:
     receiver = Receiver(path_secret=secret)
     assert status_of(receiver, path=f"/x/{secret}/y") == 200
     assert status_of(receiver, path=f"/x/{secret[:-1]}/y") == 403
@@ -118,7 +118,7 @@ def test_the_secret_may_be_any_text(secret: str) -> None:
 
 
 @given(st.text(max_size=30))
-def test_no_other_path_is_accepted(text: str) -> None:
+def test_no_path_without_the_secret_is_accepted(text: str) -> None:
     assert status_of(WITH_PATH, path=f"/{text}") == (200 if SECRET in text.split("/") else 403)
 
 
@@ -402,7 +402,9 @@ def test_headers_may_be_bytes_or_text_in_any_letter_case_or_missing() -> None:
     st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20)), max_size=5),
     st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), max_size=5),
 )
-def test_no_header_disturbs(raw: list[tuple[bytes, bytes]], texts: Pairs) -> None:
+def test_no_header_keeps_the_receiver_from_reading_a_callback(
+    raw: list[tuple[bytes, bytes]], texts: Pairs
+) -> None:
     by_password = Receiver(sources=None, basic_auth=BASIC)
     for receiver in (Receiver(), BEHIND_PROXY, by_password):
         for headers in (raw, texts, dict(texts)):
@@ -412,7 +414,7 @@ def test_no_header_disturbs(raw: list[tuple[bytes, bytes]], texts: Pairs) -> Non
                 assert isinstance(event, StatusUpdate)
 
 
-def test_all_checks_can_be_combined() -> None:
+def test_proxies_path_secret_and_credentials_can_be_combined() -> None:
     receiver = Receiver(trusted_proxies=[PROXY], path_secret=SECRET, basic_auth=BASIC)
     event = receiver.receive(
         b"AddressFrom=0041791234567&Message=Ja",
@@ -586,7 +588,7 @@ def test_neither_the_log_nor_the_repr_has_a_secret(caplog: pytest.LogCaptureFixt
         (Receiver(max_body=1), BODY, {}, 413), (Receiver(), b"<a/>", {"Content-Type": "text/xml"}, 415),
     ],
 )  # fmt: skip
-def test_an_error_is_one_line_and_can_be_pickled(
+def test_a_webhook_error_is_one_line_and_can_be_pickled(
     receiver: Receiver, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     with pytest.raises(WebhookError) as caught:
@@ -600,7 +602,7 @@ def test_an_error_is_one_line_and_can_be_pickled(
     assert str(copy)
 
 
-def test_the_errors_are_those_of_the_tree() -> None:
+def test_webhook_errors_are_part_of_the_error_tree() -> None:
     expected = (WebhookError, ECallError)
     assert UntrustedSource.__mro__[1:3] == MalformedEvent.__mro__[1:3] == expected
     assert (UntrustedSource("x").status_code, MalformedEvent("x").status_code) == (403, 400)
@@ -639,7 +641,7 @@ def run(code: str) -> str:
     return done.stdout.strip() or done.stderr.strip()
 
 
-def test_only_the_app_needs_starlette() -> None:
+def test_only_the_webhook_app_needs_starlette() -> None:
     without = "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None; "
     names = "from ecall_facade.webhooks import Receiver; "
     call = f"print(type(Receiver().receive({BODY!r}, remote_addr={PEER!r})).__name__)"
@@ -650,7 +652,7 @@ def test_only_the_app_needs_starlette() -> None:
     assert star.endswith('pip install "ecall-facade[webhooks]"')
 
 
-def test_the_package_has_the_names_it_lists() -> None:
+def test_the_webhooks_package_has_the_names_it_lists() -> None:
     for name in webhooks.__all__:
         assert getattr(webhooks, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'Something'"):
