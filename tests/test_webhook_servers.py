@@ -209,4 +209,4 @@ def test_waitress_drops_the_header_unless_it_is_told_not_to(app: str, folder: Pa
         body = b'{"messageId": "m-1", "state": "Delivered"}'
         assert server.post(body, "application/json", chunked=False) == 403
     output = server.log.read_text("utf-8")
-    assert "handed on neither X-Forwarded-For nor Forwarded" in output
+    assert "passed on neither X-Forwarded-For nor Forwarded" in output

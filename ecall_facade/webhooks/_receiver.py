@@ -1,4 +1,4 @@
-"""The receiver: whether a callback can be trusted, and what it says. It does no I/O, so any framework can call it."""
+"""The receiver, which checks callbacks and reads them. It does no I/O, so any framework can call it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ MAX_BODY = 64 * 1024
 class Receiver:
     """Checks callbacks of the service and reads them.
 
-    What is refused is logged to `ecall_facade.webhooks`, once for each peer and minute, without any content.
+    Refused callbacks are logged to `ecall_facade.webhooks`, once per peer and minute, without any content.
 
     Args:
         sources: Addresses and networks that callbacks may come from; by default the three documented ones.
-            None lets anybody call, which asks for one of the secrets below.
+            None accepts any caller; use one of the secrets below then.
         trusted_proxies: Addresses and networks of your own reverse proxies, and "unix:" if one of them connects by a
             Unix socket. Only what these wrote into `X-Forwarded-For` or `Forwarded` is believed.
         path_secret: At least 8 characters that must be one segment of the URL's path.
@@ -99,8 +99,8 @@ class Receiver:
             The event; an `UnknownEvent` if the callback is well-formed and not known.
 
         Raises:
-            UntrustedSource: It does not come from the service; `status_code` is the answer to give.
-            MalformedEvent: It cannot be read; `status_code` is the answer to give.
+            UntrustedSource: It does not come from the service; respond with its `status_code`.
+            MalformedEvent: It cannot be read; respond with its `status_code`.
         """
         lines = read_headers(headers)
         self.check(remote_addr, lines, path)
@@ -155,7 +155,7 @@ class Receiver:
             # All are compared, so that the time does not tell which one it was.
             if sum(hmac.compare_digest(segment, self._path_secret) for segment in segments) == 0:
                 raise UntrustedSource(
-                    "The callback's path does not hold the secret", peer=show_peer(remote_addr)
+                    "The callback's path does not contain the secret", peer=show_peer(remote_addr)
                 )
         if self._credentials is not None:
             given = _read_basic_credentials(headers.first("authorization"))

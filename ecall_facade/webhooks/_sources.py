@@ -111,7 +111,7 @@ class Sources:
             return _Trail(
                 None,
                 peer,
-                hint="this proxy or the server handed on neither X-Forwarded-For nor Forwarded",
+                hint="this proxy or the server passed on neither X-Forwarded-For nor Forwarded",
             )
         if headers.incomplete & {"x-forwarded-for", "forwarded"}:
             return _Trail(
@@ -139,7 +139,7 @@ class Sources:
             hop = _read_hop(entry)
             if hop is None:
                 return _Trail(
-                    None, current, hint="what this proxy wrote of its caller is not an IP address"
+                    None, current, hint="what this proxy wrote about its caller is not an IP address"
                 )
             current = hop
         hint = "no entry is left before this proxy" if self._is_proxy(current) else ""
