@@ -89,8 +89,7 @@ def _decoded(text: bytes, charsets: list[str]) -> Iterator[str]:
 
 
 def _parse_json(text: bytes, charsets: list[str]) -> JSON:
-    if text.startswith(_BOM):
-        charsets = []  # the mark is more reliable than a declaration
+    # In another charset a byte order mark makes the text invalid JSON, so that UTF-8 is tried.
     for reading in _decoded(text, [*charsets, json.detect_encoding(text)]):
         try:
             data = cast("JSON", json.loads(reading.lstrip("\ufeff")))

@@ -139,7 +139,9 @@ class Sources:
             hop = _read_hop(entry)
             if hop is None:
                 return _Trail(
-                    None, current, hint="what this proxy wrote about its caller is not an IP address"
+                    None,
+                    current,
+                    hint="what this proxy wrote about its caller is not an IP address",
                 )
             current = hop
         hint = "no entry is left before this proxy" if self._is_proxy(current) else ""
