@@ -1,4 +1,4 @@
-"""What the contract tests share: the spec for programs that are not ours, what went over the wire, a round of calls.
+"""Shared by the contract tests: the spec as other programs read it, a recorder of requests, and a round of calls.
 
 The spec has the paths without a version, as the header states it; in a path the version stands in the middle. No server
 with `/api/v1` or `/api/v2` could say that: the header would be left without one, Prism pays no heed to servers, and the
@@ -50,7 +50,7 @@ _SAID = (
 
 
 def contract(spec: Mapping[str, Any] = SPEC, *, strict: bool) -> dict[str, Any]:
-    """Give the spec with each path in each version, and a header that has to state the version where no path does.
+    """Return the spec with each path in each version, and a header that has to state the version where no path does.
 
     A `strict` one describes no status by `default`, and lets answers hold nothing but what it names.
     """
@@ -86,7 +86,7 @@ def contract(spec: Mapping[str, Any] = SPEC, *, strict: bool) -> dict[str, Any]:
 
 
 def beside(spec: dict[str, Any], others: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Give a spec with other ones in it, each below a path and with components of its own, for one program to serve."""
+    """Return a spec with other ones in it, each below a path and with components of its own, for one program to serve."""
     changed = copy.deepcopy(spec)
     for name, other in others.items():
         moved = json.loads(
@@ -342,7 +342,7 @@ BAD_MESSAGES: dict[str, dict[str, Any]] = {
         "notification": {"addresses": [_ADDRESS], "forEvent": "Never"}
     },
 }
-"""What is wrong with a message, as changes of a good one; `...` stands for a field that is left out."""
+"""Messages that the spec forbids, as changes of a good one; `...` stands for a field that is left out."""
 
 
 def changed_message(change: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ Aspect: TypeAlias = Literal[
     "status",
     "header",
 ]
-"""What a twist is about, in the order in which twists are applied; a combination has one of each at most."""
+"""The part of a response that a twist changes, in the order in which twists are applied; a combination has at most one of each."""
 Fact: TypeAlias = Literal[
     "object",  # the answer is a JSON object
     "message id",
@@ -80,7 +80,7 @@ Fact: TypeAlias = Literal[
     "length",  # of a file
     "file",
 ]
-"""What a reader may have to do without."""
+"""A fact that a twist may hide from the reader."""
 IDS: frozenset[Fact] = frozenset({"message id", "message ids", "entry ids", "list id", "media id"})
 
 
@@ -360,7 +360,7 @@ def _with_times(node: Any, write: Callable[[datetime], Any]) -> Any:
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:
-    """Give all objects in an answer."""
+    """Yield all objects in a response."""
     if isinstance(node, dict):
         yield node
     for value in (
@@ -1068,7 +1068,7 @@ _add("in capitals", "header", _identified(X_F24_REQUEST_ID=REQUEST_ID))
 
 
 def combination(seed: int) -> list[Twist]:
-    """Give some twists, at most one of each aspect, always the same for a seed."""
+    """Return some twists, at most one of each aspect, always the same for a seed."""
     chance = random.Random(seed)
     aspects = [aspect for aspect in get_args(Aspect) if chance.random() < 0.5] or ["case"]
     readable = [twist for twist in TWISTS if not twist.fails and "object" not in twist.hides]

@@ -130,7 +130,7 @@ METHODS: dict[str, Method] = {
 
 
 def public_methods(client: object) -> set[str]:
-    """Give the names of all public methods of a client, those of its resources with the resource's name."""
+    """Return the names of all public methods of a client, with the name of the resource in front."""
     names = {name for name in dir(client) if not name.startswith("_")}
     found: set[str] = set()
     for name in names:

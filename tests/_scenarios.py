@@ -327,7 +327,7 @@ def wait(scene: Scene) -> None:
 
 @scenario()
 def retried(scene: Scene) -> None:
-    """What the service has not taken is sent again, by the same call."""
+    """A request that the service did not take is repeated by the same call."""
     ecall = scene.ecall
     scene.plan(429)
     scene.plan(429, headers={"retry-after": "2"})

@@ -25,7 +25,7 @@ class Hangup(Exception):
 
 @dataclass
 class Request:
-    """What arrived."""
+    """A request as it arrived."""
 
     method: str
     path: str
@@ -193,7 +193,7 @@ class Server:
         return len(self._open)
 
     def has_seen(self, count: int) -> bool:
-        """Tell whether just so many requests have come, and wait for those that are still on their way."""
+        """Return whether exactly so many requests have come, after waiting for those that are on their way."""
         for _ in range(1000):
             if len(self.requests) >= count:
                 break
@@ -310,7 +310,7 @@ def _exactly(reader: BinaryIO, size: int) -> Iterable[bytes]:
 
 @contextlib.contextmanager
 def closed_port() -> Iterator[int]:
-    """Give a port on which nobody listens but who is told of it.
+    """Yield a port on which nobody listens, unless a test does.
 
     It is kept, as a port that is let go is soon another test's, whose server would meet what is meant for nobody.
     """
@@ -323,8 +323,8 @@ def closed_port() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def full_house() -> Iterator[str]:
-    """Give the URL of a server that has no room for another connection: who tries gets no answer at all."""
+def full_backlog() -> Iterator[str]:
+    """Yield the URL of a server with a full backlog: a connection attempt gets no response at all."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))

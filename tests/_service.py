@@ -12,7 +12,7 @@ REQUEST_ID = "req-0815"
 
 
 class FakeService:
-    """What comes in is kept in `requests`; what goes out is what `answer` and `fail` have said, the last of it forever.
+    """Keeps the requests, and responds as `answer` and `fail` were called; the last of these is repeated.
 
     A service that was told nothing takes no request at all.
     """

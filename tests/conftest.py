@@ -72,6 +72,14 @@ def open_client(request: pytest.FixtureRequest) -> Iterator[OpenClient]:
 
 
 @pytest.fixture
+def open_sync_client() -> Iterator[OpenClient]:
+    """Open sync clients, for tests of code that both clients share."""
+    opener = Opener(is_async=False)
+    yield opener
+    opener.close()
+
+
+@pytest.fixture
 def ecall(open_client: OpenClient, service: FakeService) -> ECall:
     """A client of the fake service, in both forms, with a sender for each channel."""
     return open_client("https://rest.ecall.ch", transport=service.transport)
@@ -79,7 +87,7 @@ def ecall(open_client: OpenClient, service: FakeService) -> ECall:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Give a port on which nobody listens."""
+    """Yield a port on which nobody listens."""
     with _servers.closed_port() as port:
         yield port
 

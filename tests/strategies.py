@@ -1,4 +1,4 @@
-"""What hypothesis draws from: JSON as a service might say it, from near to what is expected to far from it."""
+"""Strategies for hypothesis: JSON as a service might send it, from close to the expected to far from it."""
 
 from __future__ import annotations
 

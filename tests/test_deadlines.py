@@ -20,7 +20,7 @@ import freezegun
 import httpx
 import pytest
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
-from _servers import Exchange, Hangup, Server, full_house, reply
+from _servers import Exchange, Hangup, Server, full_backlog, reply
 
 from ecall_facade import (
     AsyncECall,
@@ -89,7 +89,7 @@ def test_wait_ends_while_a_response_drips(open_client: OpenClient, drip: str) ->
 
 
 def test_wait_ends_while_a_connection_hangs(open_client: OpenClient) -> None:
-    with full_house() as url, ends_in_time():
+    with full_backlog() as url, ends_in_time():
         open_client(url, timeout=READ_TIMEOUT).messages.wait("m-1", timeout=TIMEOUT)
 
 

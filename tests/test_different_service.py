@@ -286,14 +286,14 @@ class Reader:
 
 @every_twist
 def test_a_service_that_differs_in_one_way_is_understood(
-    twist: Twist, open_client: OpenClient
+    twist: Twist, open_sync_client: OpenClient
 ) -> None:
     with DifferentService(twist) as service:
-        Reader(service, open_client(service.url)).check_all()
+        Reader(service, open_sync_client(service.url)).check_all()
 
 
 @pytest.mark.parametrize("seed", range(COMBINATIONS))
-def test_a_service_that_differs_in_several_ways_is_understood(
+def test_a_service_that_differs_in_several_ways_is_understood_by_both_clients(
     seed: int, open_client: OpenClient
 ) -> None:
     with DifferentService(*combination(seed)) as service:

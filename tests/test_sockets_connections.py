@@ -21,7 +21,7 @@ import httpx
 import pytest
 import trustme
 from _clients import NUMBER, PASSWORD, TEXT, TOKEN, USERNAME, OpenClient
-from _servers import Answer, Exchange, Hangup, Server, full_house, hang, reply, sent
+from _servers import Answer, Exchange, Hangup, Server, full_backlog, hang, reply, sent
 
 from ecall_facade import (
     AsyncECall,
@@ -91,7 +91,7 @@ def test_a_full_backlog_is_a_connect_timeout_and_nothing_was_sent(
     open_client: OpenClient, pauses: list[float]
 ) -> None:
     """The connect timeout: it is not the read timeout that counts."""
-    with full_house() as url:
+    with full_backlog() as url:
         ecall = open_client(url, timeout=(0.1, 30))
         begun = time.monotonic()
         fails_unsent(ecall)

@@ -20,7 +20,7 @@ import h11
 import httpx
 import pytest
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, TOKEN, USERNAME
-from _servers import Exchange, Hangup, Server, full_house, reply, sent
+from _servers import Exchange, Hangup, Server, full_backlog, reply, sent
 from billiard.exceptions import SoftTimeLimitExceeded
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
@@ -264,7 +264,7 @@ def test_a_signal_handlers_exception_comes_through(
 def test_a_signal_handlers_exception_comes_through_while_connecting(
     limit: Callable[[], Any], action: Action
 ) -> None:
-    with limit() as way, full_house() as url:
+    with limit() as way, full_backlog() as url:
         ecall = open_sync(url)
         way.fire() if way.error is not SoftTimeLimitExceeded else threading.Thread(
             target=way.fire
