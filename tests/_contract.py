@@ -86,7 +86,7 @@ def contract(spec: Mapping[str, Any] = SPEC, *, strict: bool) -> dict[str, Any]:
 
 
 def beside(spec: dict[str, Any], others: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a spec with other ones in it, each below a path and with components of its own, for one program to serve."""
+    """Return a spec with other specs in it, each below a path of its own, for one program to serve."""
     changed = copy.deepcopy(spec)
     for name, other in others.items():
         moved = json.loads(

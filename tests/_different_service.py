@@ -59,7 +59,7 @@ Aspect: TypeAlias = Literal[
     "status",
     "header",
 ]
-"""The part of a response that a twist changes, in the order in which twists are applied; a combination has at most one of each."""
+"""The part of a response that a twist changes, in the order of changes; a combination has at most one of each."""
 Fact: TypeAlias = Literal[
     "object",  # the answer is a JSON object
     "message id",
