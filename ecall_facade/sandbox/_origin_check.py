@@ -6,9 +6,9 @@ Any web site can make a browser on this machine send requests to a loopback port
   A site that gives its own name this machine's address (DNS rebinding) cannot change `Host`.
 - A write must come from the sandbox's own page, or from a program, which sends neither `Origin` nor `Sec-Fetch-Site`.
 
-Behind a reverse proxy the scheme is another one, and so may be `Host`. The scheme is therefore not compared, and
-`X-Forwarded-Host` counts as well as `Host`: a browser sends it to another site only if that site allows it (CORS),
-which the sandbox never does. Go's `http.CrossOriginProtection` follows the same rules.
+Behind a reverse proxy the scheme is another one, and `Host` may be another one too. So the scheme is not compared, and
+the host may be that of `X-Forwarded-Host`: a browser sends this header to another site only if that site allows it
+(CORS), which the sandbox never does. Go's `http.CrossOriginProtection` follows the same rules.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class OriginCheck:
             return None
         sites = request.headers.getlist("sec-fetch-site")
         if sites:
-            # The browser's own word, which no script can set.
+            # Set by the browser itself; no script can change it.
             return None if set(sites) <= {"none", "same-origin"} else _FOREIGN_SITE
         origins = request.headers.getlist("origin")
         if not origins:
@@ -86,7 +86,7 @@ class OriginCheck:
 
 
 def _forwarded_hosts(request: Request) -> list[str]:
-    """Return what each proxy on the way says that `Host` was."""
+    """Return the values of `Host` that the proxies on the way received."""
     lines = request.headers.getlist("x-forwarded-host")
     hosts = [host.strip() for line in lines for host in line.split(",")]
     return [host for host in hosts if host]

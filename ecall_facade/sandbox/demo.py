@@ -1,6 +1,6 @@
 """The demonstration that `scripts/demo` shows: real calls of a real client, to a sandbox on this machine.
 
-Nothing in it is pretended beyond the sandbox: each line is printed after what it says has happened and been checked.
+Each line is printed after what it says has happened and has been checked.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ class _Demo:
         self.row("", f"accepted as message {_short(sent.message_id)}")
 
     def send_to_several(self) -> SentBroadcast:
-        self.title("Send one text to several people in one go; one of them is named twice")
+        self.title("Send one text to several people; one of them is listed twice")
         people = [ANNA, BEAT, CARLA, ANNA_AGAIN]
         before = len(self._sandbox.messages)
         sent = self._ecall.sms.broadcast(people, "The water is off until 14:00.")
@@ -226,9 +226,7 @@ class _Demo:
         return sent
 
     def send_list(self, media: Media) -> SentList:
-        self.title(
-            "Send a list of different messages in one go; one of them has an impossible recipient"
-        )
+        self.title("Send a list of different messages; one of them has an invalid recipient")
         sms, whatsapp = self._ecall.sms, self._ecall.whatsapp
         messages = [
             sms.compose(ANNA, "Anna, your appointment is on Monday at 8."),
@@ -293,7 +291,7 @@ class _Demo:
         copy = BytesIO()
         self._ecall.media.download(media.media_id, to=copy)
         _check(copy.getvalue() == self._picture, "the picture has changed")
-        self.row("picture.png", f"{len(copy.getvalue()):,} bytes, every one of them the same")
+        self.row("picture.png", f"{len(copy.getvalue()):,} bytes, identical")
 
     def mistype_a_number(self) -> None:
         self.title("Mistype a number")
@@ -308,25 +306,21 @@ class _Demo:
         self.row("079 123 45", f"refused: {reason}; nothing was sent")
 
     def meet_a_failure(self) -> None:
-        self.title(
-            "Send while the service fails, so that one cannot know whether the text went out"
-        )
+        self.title("Send while the service fails: nobody can know whether the text was sent")
         before = len(self._sandbox.messages)
         self._sandbox.fail_next(500)
         try:
             self._ecall.sms.send(BEAT, "Your code is 481 516")
         except ServerError as error:
             self.row(
-                "the stand-in answered",
+                "the stand-in responded",
                 f"{error.status_code} (failure), to request {_short(error.request_id)}",
             )
             _check(error.may_have_been_sent, "the error is sure of what nobody knows")
         else:
             raise DemoError("The failure was not noticed")
         _check(len(self._sandbox.messages) == before, "the text was sent again")
-        self.row(
-            "may it have gone out?", "yes, so it is not sent a second time; the program is told"
-        )
+        self.row("could it have been sent?", "yes, so it is not sent again; the error says so")
 
 
 _NAMES = {"+41791234567": "Anna", "+41787654321": "Beat", "+41765432109": "Carla"}

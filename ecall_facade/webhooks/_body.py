@@ -101,10 +101,8 @@ def _parse_json(text: bytes, charsets: list[str]) -> JSON:
 
 
 def _check_depth(data: JSON, text: str) -> None:
-    if (
-        text.count("{") + text.count("[") <= MAX_DEPTH
-    ):  # the usual case, without a walk through the data
-        return
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return  # the usual case, without a walk through the data
     level: list[object] = [data]
     for _ in range(MAX_DEPTH):
         inside = (inner for outer in level for inner in (*as_dict(outer).values(), *as_list(outer)))

@@ -31,7 +31,7 @@ _LINK_LOCAL = IPv6Network("fe80::/10")
 _ZONE = re.compile(r"[\w.~-]{1,32}", re.ASCII)
 # One element of `Forwarded` (RFC 7239): pairs of a token and a token or quoted string.
 _PAIR = re.compile(r'\s*([!#$%&\'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))\s*(;|,|$)')
-_NAME_IT = "if this is a proxy of yours, add it to trusted_proxies"
+_NAME_IT = "if this is your own proxy, add it to trusted_proxies"
 _NOT_THE_SERVICE = "The callback does not come from an address of the service"
 
 
