@@ -89,7 +89,7 @@ class TestJobs:
             ledger.job("a", others)
         assert len(ledger.job("a")) == 3
 
-    def test_other_settings_are_refused(self, ledger: Ledger) -> None:
+    def test_a_job_with_another_region_or_chunk_size_is_refused(self, ledger: Ledger) -> None:
         ledger.job("a", some())
         with pytest.raises(UsageError, match="region='CH', not 'DE'"):
             ledger.job("a", some(), region="DE")
@@ -97,7 +97,7 @@ class TestJobs:
             ledger.job("a", some(), chunk_size=100)
 
     @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 201])
-    def test_a_name_that_cannot_be_shown_is_refused(self, ledger: Ledger, name: str) -> None:
+    def test_a_job_name_that_cannot_be_shown_is_refused(self, ledger: Ledger, name: str) -> None:
         with pytest.raises(UsageError, match="name"):
             ledger.job(name, some())
 
@@ -110,7 +110,7 @@ class TestJobs:
         with pytest.raises(InvalidConfiguration, match="chunk_size"):
             ledger.job("a", some(), chunk_size=size)
 
-    def test_a_region_that_is_none_is_refused(self, ledger: Ledger) -> None:
+    def test_an_unknown_region_is_refused(self, ledger: Ledger) -> None:
         with pytest.raises(InvalidConfiguration, match="region"):
             ledger.job("a", some(), region="XX")
 
@@ -118,7 +118,7 @@ class TestJobs:
 class TestStoring:
     """All or nothing, and all problems at once."""
 
-    def test_recipients_are_normalised(self, ledger: Ledger) -> None:
+    def test_recipients_of_a_job_are_normalized(self, ledger: Ledger) -> None:
         job = ledger.job("a", [Message("079 123 45 67", "x"), Message(RawAddress("963"), "x")])
         assert [row.to for row in job.rows()] == [TO, "963"]
 
@@ -156,7 +156,9 @@ class TestStoring:
         assert [problem.line for problem in caught.value.problems] == [3, 5]
         assert not ledger.jobs()
 
-    def test_what_breaks_off_while_it_is_read_leaves_nothing(self, ledger: Ledger) -> None:
+    def test_messages_that_break_off_while_they_are_read_leave_nothing_stored(
+        self, ledger: Ledger
+    ) -> None:
         def messages() -> Iterator[Message]:
             yield from some(5000)
             raise OSError("the share is gone")
@@ -166,13 +168,13 @@ class TestStoring:
         assert not ledger.jobs()
         assert len(ledger.job("a", some())) == 3
 
-    def test_no_messages_are_no_job(self, ledger: Ledger) -> None:
+    def test_a_job_without_messages_is_refused(self, ledger: Ledger) -> None:
         with pytest.raises(UsageError, match="no messages"):
             ledger.job("a", [])
         with pytest.raises(UsageError, match="iterable of Message"):
             ledger.job("a", ["+41791234567"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
-    def test_doubles_are_marked_and_not_sent(self, ledger: Ledger) -> None:
+    def test_duplicates_are_marked_and_not_sent(self, ledger: Ledger) -> None:
         job = ledger.job(
             "a",
             [
@@ -187,7 +189,7 @@ class TestStoring:
         states = [row.state for row in job.rows()]
         assert states == ["pending", "duplicate", "duplicate", "pending", "pending", "pending"]
 
-    def test_no_text_and_no_whole_number_is_in_what_is_printed(self, ledger: Ledger) -> None:
+    def test_no_text_and_no_whole_number_is_in_a_repr_of_bulk(self, ledger: Ledger) -> None:
         job = ledger.job("a", [Message(TO, "a secret", reference="Huber")])
         shown = repr([ledger, job, list(job.rows()), job.counts()])
         assert not [word for word in ("1234567", "secret", "Huber") if word in shown]
@@ -197,7 +199,9 @@ class TestFile:
     """An SQLite ledger is a file of its owner's alone."""
 
     @POSIX
-    def test_nobody_else_can_read_it_or_what_lies_beside_it(self, tmp_path: Path) -> None:
+    def test_nobody_else_can_read_a_ledger_file_or_what_lies_beside_it(
+        self, tmp_path: Path
+    ) -> None:
         before = os.umask(0)
         try:
             with Ledger(tmp_path / "a.db") as ledger:
@@ -210,7 +214,7 @@ class TestFile:
         assert modes == {"a.db": 0o600, "a.db-wal": 0o600, "a.db-shm": 0o600}
 
     @POSIX
-    def test_one_that_was_copied_too_openly_is_closed_again(self, tmp_path: Path) -> None:
+    def test_a_ledger_file_that_others_can_read_is_closed_to_them(self, tmp_path: Path) -> None:
         path = tmp_path / "a.db"
         Ledger(path).close()
         path.chmod(0o644)
@@ -218,7 +222,7 @@ class TestFile:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
     @pytest.mark.parametrize("form", ["sqlite:///{}", "sqlite+pysqlite:///{}", "{}"])
-    def test_a_url_and_a_path_are_the_same(self, tmp_path: Path, form: str) -> None:
+    def test_a_url_and_a_path_open_the_same_ledger(self, tmp_path: Path, form: str) -> None:
         path = tmp_path / "with space # and ? and %41.db"
         with Ledger(path) as ledger:
             ledger.job("a", some())
@@ -242,14 +246,14 @@ class TestFile:
             ("sqlite:////tmp", "is a folder"),
         ],
     )
-    def test_a_url_that_cannot_work_is_refused_without_its_password(
+    def test_a_ledger_url_that_cannot_work_is_refused_without_its_password(
         self, url: str, reason: str
     ) -> None:
         with pytest.raises(InvalidConfiguration, match=reason) as caught:
             Ledger(url)
         assert "secret" not in str(caught.value)
 
-    def test_a_password_is_not_shown(self, ledger: Ledger) -> None:
+    def test_the_password_of_a_ledger_is_not_in_its_repr(self, ledger: Ledger) -> None:
         database = Database.__new__(Database)
         from sqlalchemy.engine import make_url
 
@@ -257,14 +261,14 @@ class TestFile:
         database.__dict__["is_sqlite"] = False
         assert "secret" not in repr(database)
 
-    def test_a_server_that_is_not_there_is_named(self) -> None:
+    def test_a_ledger_whose_server_is_not_there_says_so(self) -> None:
         with pytest.raises(LedgerError, match="cannot be reached") as caught:
             Ledger("postgresql+psycopg://user:secret@127.0.0.1:1/db?connect_timeout=2")
         assert caught.value.is_temporary
         assert "secret" not in str(caught.value)
         assert caught.value.__cause__ is None
 
-    def test_another_schema_version_is_refused(self, ledger_url: str) -> None:
+    def test_a_ledger_of_another_schema_version_is_refused(self, ledger_url: str) -> None:
         Ledger(ledger_url).close()
         database = Database(ledger_url)
         with database.write() as connection:
@@ -329,7 +333,7 @@ def test_processes_that_make_one_job_at_once_make_one(ledger_url: str) -> None:
 class TestRows:
     """Looking at a job."""
 
-    def test_rows_are_chosen_by_state(self, ledger: Ledger, ledger_url: str) -> None:
+    def test_rows_of_a_job_are_chosen_by_state(self, ledger: Ledger, ledger_url: str) -> None:
         job = ledger.job("a", some(5))
         set_states(ledger_url, {0: "accepted", 1: "rejected", 2: "unknown"})
         assert [row.position for row in job.rows("unknown")] == [2]
@@ -346,7 +350,7 @@ class TestRows:
             with pytest.raises(UsageError, match="state must be"):
                 job.rows(wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
-    def test_many_rows_come_in_order(self, ledger: Ledger) -> None:
+    def test_rows_of_a_large_job_come_in_order(self, ledger: Ledger) -> None:
         job = ledger.job("a", some(2500))
         assert [row.position for row in job.rows()] == list(range(2500))
 
@@ -403,7 +407,9 @@ class TestResolve:
         with pytest.raises(UsageError):
             job.resolve(to, state=state)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
-    def test_more_rows_than_a_statement_takes(self, ledger: Ledger, ledger_url: str) -> None:
+    def test_more_rows_can_be_resolved_than_a_statement_takes(
+        self, ledger: Ledger, ledger_url: str
+    ) -> None:
         job = ledger.job("a", some(1300))
         set_states(ledger_url, dict.fromkeys(range(1300), "unknown"))
         assert job.resolve("pending", rows=range(1200)) == 1200
@@ -417,7 +423,7 @@ class TestReports:
             message_id, state, final, TO, datetime(2026, 1, 15, tzinfo=UTC), key="k", raw={}
         )
 
-    def test_a_report_is_shown_with_its_row(self, ledger: Ledger, ledger_url: str) -> None:
+    def test_a_delivery_report_is_shown_with_its_row(self, ledger: Ledger, ledger_url: str) -> None:
         job = ledger.job("a", some())
         # It may come before the response to the send is recorded.
         assert ledger.record(self.status("id-1", DeliveryState.DELIVERED, final=True))
@@ -428,7 +434,9 @@ class TestReports:
             (DeliveryState.DELIVERED, True),
         ]
 
-    def test_a_late_report_does_not_undo_a_final_one(self, ledger: Ledger, ledger_url: str) -> None:
+    def test_a_late_delivery_report_does_not_undo_a_final_one(
+        self, ledger: Ledger, ledger_url: str
+    ) -> None:
         job = ledger.job("a", some())
         set_states(ledger_url, {0: "accepted"})
         ledger.record(self.status("id-0", DeliveryState.SENT, final=False))
@@ -436,7 +444,7 @@ class TestReports:
         ledger.record(self.status("id-0", DeliveryState.SENT, final=False))
         assert next(job.rows("accepted")).delivery is DeliveryState.DELIVERED
 
-    def test_what_is_no_report_is_left(self, ledger: Ledger) -> None:
+    def test_an_event_that_is_no_delivery_report_is_not_recorded(self, ledger: Ledger) -> None:
         assert not ledger.record(self.status(None, DeliveryState.SENT, final=False))
         assert not ledger.record(ReceivedMessage("id-0", TO, text="hello", key="k", raw={}))
 
@@ -444,7 +452,7 @@ class TestReports:
 class TestForgetting:
     """Numbers and texts go, states and ids stay."""
 
-    def test_numbers_and_texts_of_finished_jobs_are_removed(
+    def test_forgetting_removes_numbers_and_texts_of_finished_jobs(
         self, ledger: Ledger, ledger_url: str
     ) -> None:
         job = ledger.job("a", [*some(2), some(1)[0]])
@@ -464,12 +472,14 @@ class TestForgetting:
         with pytest.raises(UsageError, match="forgotten"):
             job.resolve("pending", state="rejected")
 
-    def test_a_job_with_unknown_rows_is_not_finished(self, ledger: Ledger, ledger_url: str) -> None:
+    def test_a_job_with_unknown_rows_is_not_forgotten(
+        self, ledger: Ledger, ledger_url: str
+    ) -> None:
         ledger.job("a", some(1))
         set_states(ledger_url, {0: "unknown"})
         assert ledger.forget(older_than=timedelta()).unfinished == ("a",)
 
-    def test_nothing_of_them_is_left_in_the_file(self, tmp_path: Path) -> None:
+    def test_nothing_that_was_forgotten_is_left_in_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "a.db"
         with Ledger(path) as ledger:
             ledger.job("a", [Message(TO, "a secret text", reference="r-1"), *some(500)])
@@ -483,7 +493,7 @@ class TestForgetting:
         assert b"791234567" not in content
 
     @pytest.mark.parametrize("age", [timedelta(seconds=-1), 30, None])
-    def test_an_age_that_is_none_is_refused(self, ledger: Ledger, age: timedelta) -> None:
+    def test_an_age_that_is_no_duration_is_refused(self, ledger: Ledger, age: timedelta) -> None:
         with pytest.raises(UsageError, match="older_than"):
             ledger.forget(older_than=age)
 

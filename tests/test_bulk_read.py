@@ -385,7 +385,7 @@ def test_what_was_assumed_of_a_file_is_remarked(
     assert remark in messages.remarks[0]
 
 
-def test_a_late_umlaut_is_seen(tmp_path: Path) -> None:
+def test_an_umlaut_late_in_a_file_decides_its_encoding(tmp_path: Path) -> None:
     rows = f"{NUMBER};Hello\n" * 100_000
     path = text_file(f"to;text\n{rows}{OTHER};für\n", encoding="cp1252")(tmp_path)
     with pytest.warns(UserWarning, match="Windows-1252"):
@@ -830,12 +830,12 @@ def assert_words(words: str, reason: str) -> None:
     assert re.search(pattern, reason), reason
 
 
-def test_the_table_is_as_long_as_people_are_inventive() -> None:
+def test_the_tables_have_at_least_forty_files() -> None:
     assert len(RIGHT) + len(REMARKED) + len(REFUSED) > 100
 
 
 class TestFields:
-    def test_all_columns_are_read(self, tmp_path: Path) -> None:
+    def test_all_columns_of_a_message_are_read(self, tmp_path: Path) -> None:
         path = text_file(
             "Reference,SENDER,channel,text,to\n"
             f"A-1,ACME, WhatsApp ,Hello,{NUMBER}\n,,,Bye,{OTHER}\n"
@@ -869,7 +869,7 @@ class TestTemplate:
             ("{name}\n{to}", f"Anna\n{NUMBER}"),
         ],
     )
-    def test_columns_in_braces_are_filled_in(
+    def test_columns_in_braces_are_filled_into_the_text(
         self, template: str, text: str, tmp_path: Path
     ) -> None:
         path = text_file(f"to,name,First  Name\n{NUMBER}, Anna ,{{b}}\n")(tmp_path)
@@ -886,7 +886,7 @@ class TestTemplate:
             "{to.__init__.__globals__}",
         ],
     )
-    def test_nothing_is_evaluated(self, template: str, tmp_path: Path) -> None:
+    def test_a_template_evaluates_nothing(self, template: str, tmp_path: Path) -> None:
         path = text_file(f"to,name\n{NUMBER},Anna\n")(tmp_path)
         with pytest.raises(InvalidMessages, match='its columns are "to", "name"'):
             list(read_messages(path, text=template))
@@ -931,7 +931,7 @@ class TestMessages:
                 texts.append(message.text)  # noqa: PERF401
         assert texts == ["a", "c"]
 
-    def test_they_can_be_read_again(self, tmp_path: Path) -> None:
+    def test_messages_of_a_file_can_be_iterated_again(self, tmp_path: Path) -> None:
         path = text_file(f"to,text\n{NUMBER},für\n", encoding="cp1252")(tmp_path)
         messages = read_messages(path)
         with warnings.catch_warnings():
@@ -939,7 +939,7 @@ class TestMessages:
             assert list(messages) == list(messages)
         assert len(messages.remarks) == 1
 
-    def test_nothing_is_opened_before_they_are_iterated(self, tmp_path: Path) -> None:
+    def test_a_file_is_not_opened_before_its_messages_are_iterated(self, tmp_path: Path) -> None:
         messages = read_messages(tmp_path / "later.csv")
         text_file(f"to,text\n{NUMBER},a\n", "later.csv")(tmp_path)
         assert len(list(messages)) == 1
@@ -963,21 +963,21 @@ class TestMessages:
             ({"columns": {"To": "x"}}, "it can name to, text, channel, sender, reference"),
         ],
     )
-    def test_an_option_that_cannot_work_is_refused_at_once(
+    def test_an_option_of_read_messages_that_cannot_work_is_refused_at_once(
         self, option: dict[str, object], words: str
     ) -> None:
         with pytest.raises(InvalidConfiguration, match=words):
             read_messages("none.csv", **option)  # type: ignore[arg-type]
 
     @pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in folders")
-    def test_a_pipe_is_refused(self, tmp_path: Path) -> None:
+    def test_a_pipe_as_a_file_of_messages_is_refused(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         writer = subprocess.Popen(["sh", "-c", f"echo to,text > '{tmp_path}/pipe'"])
         with pytest.raises(InvalidMessages, match="is not a regular file"):
             list(read_messages(tmp_path / "pipe"))
         writer.wait(10)
 
-    def test_csv_is_streamed(self, tmp_path: Path) -> None:
+    def test_a_csv_file_is_streamed(self, tmp_path: Path) -> None:
         path = text_file("to,name\n" + f"{NUMBER},Anna\n" * 50_000)(tmp_path)
         read_messages(path)
         sum(1 for _ in read_messages(path, text="Hi {name}"))
@@ -1023,7 +1023,7 @@ class TestErrors:
         assert str(error).endswith("and 5 more")
         assert error.may_have_been_sent is False
 
-    def test_they_can_be_pickled(self) -> None:
+    def test_errors_about_files_can_be_pickled(self) -> None:
         error = InvalidMessages(
             [RowProblem("a.csv", 5, "to is empty"), RowProblem(None, None, "x")]
         )

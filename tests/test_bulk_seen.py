@@ -52,7 +52,7 @@ def start(program: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_key_is_new_busy_and_done(ledger: Ledger) -> None:
+def test_a_key_is_new_then_in_progress_then_done(ledger: Ledger) -> None:
     seen = ledger.seen
     assert seen.claim("a") == "new"
     assert seen.claim("a") == "in progress"
@@ -65,7 +65,9 @@ def test_a_key_is_new_busy_and_done(ledger: Ledger) -> None:
     assert seen.claim("a") == "done"
 
 
-def test_a_key_of_another_ledger_object_is_busy_too(ledger: Ledger, ledger_url: str) -> None:
+def test_a_key_claimed_by_another_ledger_object_is_in_progress(
+    ledger: Ledger, ledger_url: str
+) -> None:
     with Ledger(ledger_url) as other:
         assert ledger.seen.claim("a") == "new"
         assert other.seen.claim("a") == "in progress"

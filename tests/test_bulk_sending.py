@@ -151,7 +151,7 @@ class TestOutcomes:
         ],
         ids=["401", "403", "404", "405", "415", "400 about the sender"],
     )
-    def test_what_concerns_all_stops_the_job_and_leaves_the_rest(
+    def test_a_refusal_that_concerns_all_messages_stops_the_job_and_leaves_the_rest(
         self, ledger: Ledger, answer: Answer, status_code: int
     ) -> None:
         seen: list[str] = []
@@ -421,7 +421,7 @@ class TestInterrupting:
 class TestProgress:
     """What a progress bar shows."""
 
-    def test_it_is_told_as_it_goes(self, ledger: Ledger) -> None:
+    def test_progress_is_told_while_a_job_is_sent(self, ledger: Ledger) -> None:
         seen: list[SendProgress] = []
         with CountingService(latency=0.05) as service, client(service.url) as ecall:
             job = ledger.job("a", messages(60))
@@ -437,19 +437,23 @@ class TestArguments:
     """Refused before anything is sent."""
 
     @pytest.mark.parametrize("concurrency", [0, -1, 101, 1.5, True, "5"])
-    def test_a_concurrency_that_cannot_work(self, ledger: Ledger, concurrency: int) -> None:
+    def test_a_concurrency_that_cannot_work_is_refused(
+        self, ledger: Ledger, concurrency: int
+    ) -> None:
         job = ledger.job("a", messages(2))
         with client("http://127.0.0.1:9") as ecall, pytest.raises(InvalidConfiguration):
             job.send(ecall, concurrency=concurrency)
 
     @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), True, "5"])
-    def test_a_rate_that_cannot_work(self, ledger: Ledger, rate: float) -> None:
+    def test_a_rate_that_cannot_work_is_refused(self, ledger: Ledger, rate: float) -> None:
         job = ledger.job("a", messages(2))
         with client("http://127.0.0.1:9") as ecall, pytest.raises(InvalidConfiguration):
             job.send(ecall, rate=rate)
 
     @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), True, "5", None])
-    def test_a_time_to_give_up_that_cannot_work(self, ledger: Ledger, seconds: float) -> None:
+    def test_a_time_to_give_up_that_cannot_work_is_refused(
+        self, ledger: Ledger, seconds: float
+    ) -> None:
         job = ledger.job("a", messages(2))
         with client("http://127.0.0.1:9") as ecall, pytest.raises(InvalidConfiguration):
             job.send(ecall, give_up_after=seconds)
@@ -458,7 +462,7 @@ class TestArguments:
         with client("http://127.0.0.1:9") as ecall:
             await job.send_async(ecall)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
-    def test_a_client_of_the_other_kind(self, ledger: Ledger) -> None:
+    def test_a_client_of_the_other_kind_is_refused(self, ledger: Ledger) -> None:
         job = ledger.job("a", messages(2))
         with pytest.raises(UsageError, match="send_async"):
             job.send(AsyncECall("u", "p"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -477,7 +481,7 @@ class TestAsync:
 
         anyio.run(main, backend=backend)
 
-    def test_each_message_is_sent_once(self, ledger: Ledger, backend: str) -> None:
+    def test_send_async_sends_each_message_once(self, ledger: Ledger, backend: str) -> None:
         seen: list[SendProgress] = []
         job = ledger.job("a", messages(100))
 
@@ -491,7 +495,9 @@ class TestAsync:
         assert service.requests == 100
         assert seen
 
-    def test_a_cancelled_task_records_what_is_under_way(self, ledger: Ledger, backend: str) -> None:
+    def test_a_cancelled_send_async_records_what_is_under_way(
+        self, ledger: Ledger, backend: str
+    ) -> None:
         job = ledger.job("a", messages(500))
 
         async def work(ecall: AsyncECall) -> None:
@@ -504,7 +510,7 @@ class TestAsync:
         with CountingService(latency=0.1) as service:
             self.run(backend, work, service.url)
 
-    def test_a_pause_holds_tasks_too(self, ledger: Ledger, backend: str) -> None:
+    def test_send_async_pauses_as_the_service_asks(self, ledger: Ledger, backend: str) -> None:
         job = ledger.job("a", messages(10))
 
         async def work(ecall: AsyncECall) -> None:
@@ -516,7 +522,7 @@ class TestAsync:
         assert len(server.requests) == 11
 
 
-def test_a_task_that_is_cancelled_natively_records_what_is_under_way(ledger: Ledger) -> None:
+def test_a_send_async_that_asyncio_cancels_records_what_is_under_way(ledger: Ledger) -> None:
     import asyncio
 
     job = ledger.job("a", messages(500))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
@@ -223,15 +222,3 @@ def test_a_client_of_the_other_kind_is_refused(ledger: Ledger) -> None:
 
     with pytest.raises(UsageError, match="must be an AsyncECall"):
         anyio.run(main)
-
-
-def test_no_number_and_no_text_is_in_what_the_ledger_asks(ledger: Ledger) -> None:
-    job = sent_job(ledger, 1)
-    with (
-        Server(state("id-0", "Delivered"), keeps=True) as server,
-        ECall("u", "p", base_url=server.url) as ecall,
-    ):
-        job.track(ecall)
-    (request,) = server.requests
-    assert request.method == "GET"
-    assert "message 0" not in json.dumps([request.path, request.body.decode()])

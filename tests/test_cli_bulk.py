@@ -166,7 +166,7 @@ def test_two_commands_send_one_job_together_and_both_end_when_it_is_done(tmp_pat
 
 
 class TestTheResult:
-    def test_for_programs_is_one_object(self, tmp_path: Path) -> None:
+    def test_the_result_of_bulk_send_is_one_json_object(self, tmp_path: Path) -> None:
         write_people(tmp_path, 3)
         with CountingService(latency=0) as service:
             done = run(tmp_path, *SEND, "--yes", "--json", **variables(service.url))
@@ -198,7 +198,7 @@ class TestTheResult:
         }
         assert show(tmp_path, "--job", FILE) == show(tmp_path)["jobs"][0]
 
-    def test_says_that_some_were_rejected(self, tmp_path: Path) -> None:
+    def test_bulk_send_says_that_some_messages_were_rejected(self, tmp_path: Path) -> None:
         write_people(tmp_path, 4)
 
         def respond(exchange: Exchange) -> None:
@@ -397,7 +397,9 @@ def test_a_database_that_cannot_be_used_is_one_line_without_the_password(
 
 
 class TestBeforeAnythingIsSent:
-    def test_a_program_has_to_pass_yes_and_nothing_is_stored(self, tmp_path: Path) -> None:
+    def test_without_a_terminal_bulk_send_needs_yes_and_stores_nothing(
+        self, tmp_path: Path
+    ) -> None:
         write_people(tmp_path, 3)
         with CountingService() as service:
             for arguments in (SEND, (*SEND, "--json")):
@@ -496,7 +498,7 @@ class TestBeforeAnythingIsSent:
             ((FILE, "--text", "Hello", "--job", " "), "name"),
         ],
     )
-    def test_what_cannot_work_is_a_usage_error(
+    def test_arguments_of_bulk_send_that_cannot_work_are_usage_errors(
         self, arguments: Sequence[str], words: str, tmp_path: Path
     ) -> None:
         write_people(tmp_path, 2)
@@ -556,7 +558,7 @@ def _ledger_of_another_version(path: Path) -> None:
         (Path.mkdir, 2, "folder"),
     ],
 )
-def test_what_is_no_ledger_of_this_version_is_refused(
+def test_a_file_that_is_no_ledger_of_this_version_is_refused(
     make: Any, code: int, words: str, tmp_path: Path
 ) -> None:
     write_people(tmp_path, 2)
@@ -589,7 +591,7 @@ def test_a_ledger_that_is_not_there_is_not_made(arguments: tuple[str, ...], tmp_
 
 
 class TestOnATerminal:
-    def test_it_asks_and_shows_how_far_it_is(self, tmp_path: Path) -> None:
+    def test_bulk_send_on_a_terminal_asks_and_shows_how_far_it_is(self, tmp_path: Path) -> None:
         write_people(tmp_path, 60)
         with CountingService(latency=0.1) as service:
             code, said = run_on_terminal(
@@ -607,7 +609,7 @@ class TestOnATerminal:
         assert "people.csv: 60 accepted" in said
 
     @pytest.mark.parametrize("answer", ["n\n", "\x04"])
-    def test_anything_but_yes_sends_and_stores_nothing(self, answer: str, tmp_path: Path) -> None:
+    def test_any_answer_but_yes_sends_and_stores_nothing(self, answer: str, tmp_path: Path) -> None:
         write_people(tmp_path, 3)
         with CountingService() as service:
             code, said = run_on_terminal(
