@@ -77,7 +77,7 @@ def read_recipient(cell: Cell) -> str:
 
 
 def is_blank(cell: Cell) -> bool:
-    """Tell whether nothing can be seen in a cell."""
+    """Return whether nothing can be seen in a cell."""
     return cell is None or cell == "" or (isinstance(cell, str) and cell.isspace())
 
 

@@ -1,4 +1,4 @@
-"""What has to hold for a message before it is stored: its recipient, text, sender and reference."""
+"""Check messages before they are stored: recipient, text, sender and reference."""
 
 from __future__ import annotations
 
@@ -27,20 +27,16 @@ T = TypeVar("T")
 
 @attrs.frozen
 class CheckedMessage:
-    """A message that can be sent.
-
-    Attributes:
-        message: The message as it was read.
-        recipient: Its recipient in E.164, or as the `RawAddress` has it.
-        size: The size of an SMS; None for another channel.
-        is_duplicate: Whether an earlier message has the same channel, recipient and text, so that a
-            job will not send this one.
-    """
+    """A message that can be sent."""
 
     message: Message
+    """The message as it was read."""
     recipient: str = attrs.field(repr=mask)
+    """Its recipient in E.164, or as the `RawAddress` has it."""
     size: Measurement | None
+    """The size of an SMS; None for another channel."""
     is_duplicate: bool
+    """Whether an earlier message has the same channel, recipient and text; a job skips this one."""
 
 
 def check_messages(
@@ -78,7 +74,7 @@ def _check_all(messages: Iterable[Message], region: str) -> Iterator[CheckedMess
 
 @attrs.frozen
 class CheckedRow:
-    """What a check of a message has worked out."""
+    """What the check of a message found out, for the row that it becomes."""
 
     recipient: str = attrs.field(repr=mask)
     size: Measurement | None
@@ -86,7 +82,7 @@ class CheckedRow:
 
 
 def check_message(message: Message, region: str) -> CheckedRow | str:
-    """Return what a message's check has worked out, or all the reasons why it cannot be sent."""
+    """Return what was found out about a message, or all the reasons why it cannot be sent."""
     channel = _CHANNELS.get(message.channel)
     if channel is None:
         return f"channel is none of {', '.join(_CHANNELS)}"

@@ -1,4 +1,4 @@
-"""Those who post: threads with a sync client, tasks with an async one."""
+"""Couriers post rows: by threads with a sync client, by tasks with an async one."""
 
 from __future__ import annotations
 

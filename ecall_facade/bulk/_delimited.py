@@ -111,7 +111,7 @@ def _trim(names: list[str]) -> list[str]:
 
 
 def _holds_rows(values: Sequence[str], keys: Sequence[str], delimiter: str, recipient: str) -> bool:
-    """Tell whether a value of several lines contains lines that look like rows with a recipient."""
+    """Return whether a value of several lines contains lines that look like rows with a recipient."""
     if recipient not in keys or len(keys) < 2:
         return False
     at = keys.index(recipient)

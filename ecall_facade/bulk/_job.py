@@ -263,9 +263,9 @@ class Job:
         return export_rows(self.rows(), to)
 
     def enqueue(self, defer: Defer | Delayable) -> int:
-        """Put each chunk that has pending messages into a queue; as often as one likes.
+        """Put each chunk that has pending messages into a queue.
 
-        A chunk that is queued or even sent twice sends nothing twice.
+        It may be called again at any time: a chunk that is queued twice sends nothing twice.
 
         Args:
             defer: A task of Celery, or a function that takes the job's id and a chunk's number.

@@ -35,7 +35,7 @@ class Locks(Protocol):
 
     @contextmanager
     def dead(self, name: str) -> Generator[bool, None, None]:
-        """Tell whether nobody has a lock; while the block runs, nobody takes it."""
+        """Return whether nobody has a lock; while the block runs, nobody takes it."""
         ...
 
     def is_free(self, connection: Connection, name: str) -> bool:
@@ -74,7 +74,7 @@ class FileLocks:
 
     @contextmanager
     def dead(self, name: str) -> Generator[bool, None, None]:
-        """Tell whether nobody has a lock."""
+        """Return whether nobody has a lock."""
         from filelock import Timeout
 
         path = self._path(name)
@@ -95,7 +95,7 @@ class FileLocks:
             lock.release()
 
     def is_free(self, connection: Connection, name: str) -> bool:
-        """Tell whether nobody has a lock; `dead` has made sure of it."""
+        """Return whether nobody has a lock; `dead` has made sure of it."""
         del connection, name
         return True
 
@@ -134,7 +134,7 @@ class AdvisoryLocks:
         yield True
 
     def is_free(self, connection: Connection, name: str) -> bool:
-        """Tell whether nobody has a lock, and take it until the transaction ends."""
+        """Return whether nobody has a lock, and take it until the transaction ends."""
         statement = text("SELECT pg_try_advisory_xact_lock(:key)")
         return bool(connection.execute(statement, {"key": int(name)}).scalar_one())
 

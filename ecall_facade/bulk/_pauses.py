@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class PauseRequest:
-    """That the service did not take a row for now.
+    """A row that the service did not take for now.
 
     Attributes:
         retry_after: Seconds that the service asked for, or None.

@@ -1,4 +1,4 @@
-"""What the caller of a send learns: how far it has come, what it brought, why it pauses or stopped."""
+"""What `send` reports to its caller: progress, result, and why a job pauses or was stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ StopCause: TypeAlias = Literal["refused", "unreachable", "unknown outcomes", "us
 
 @attrs.frozen
 class JobPause:
-    """That all senders of a job wait before they send more."""
+    """A pause of a job, in which none of its senders sends."""
 
     cause: PauseCause
     """The kind of reason: "busy" if the service asked for it (429, or 503 with both headers),

@@ -106,7 +106,7 @@ def _report(database: Database, job_id: int, loop: SendingLoop, options: SendOpt
 
 
 class _Watch:
-    """Tells the caller how far its job has come; counting a large one is not done at every look."""
+    """Reports progress to the caller; a large job is counted less often, as that takes long."""
 
     def __init__(
         self, database: Database, job_id: int, loop: SendingLoop, on_progress: OnProgress | None
@@ -114,12 +114,13 @@ class _Watch:
         self._database = database
         self._job_id = job_id
         self._loop = loop
-        self._tell = on_progress
+        self._on_progress = on_progress
         self._counts: dict[State, int] = {}
         self._next_count = 0.0
 
     def look(self) -> None:
-        if self._tell is None:
+        """Report how far the job has come."""
+        if self._on_progress is None:
             return
         now = time.monotonic()
         if now >= self._next_count:
@@ -127,7 +128,7 @@ class _Watch:
                 self._counts = count_states(connection, self._job_id)
             self._next_count = time.monotonic() + 20 * (time.monotonic() - now)
         tally = self._loop.tally
-        self._tell(
+        self._on_progress(
             SendProgress(
                 counts=dict(self._counts),
                 total=sum(self._counts.values()),

@@ -52,7 +52,7 @@ class Courier(Protocol):
 
 @attrs.define
 class Tally:
-    """What a call has brought so far."""
+    """What a call has achieved so far."""
 
     accepted: int = 0
     rejected: int = 0
@@ -93,7 +93,7 @@ class SendingLoop:
         self.tally = Tally()
         self.error: BaseException | None = None
 
-    # What the caller and those who post use
+    # Called by the caller and by the couriers
 
     def stop(self) -> None:
         """Take no more rows; what is under way is finished and recorded."""
@@ -101,7 +101,7 @@ class SendingLoop:
         self._results.put(None)
 
     def fail(self, error: BaseException) -> None:
-        """Stop, and let the caller have an error of posting that is not the service's."""
+        """Stop, and raise an unexpected error of posting in the caller."""
         if self.error is None:
             self.error = error
         self.stop()
@@ -125,7 +125,7 @@ class SendingLoop:
         """Hand in a row that was not posted."""
         self._results.put(Result(row.run_id, row.position, "pending", was_posted=False))
 
-    # What the thread does
+    # Run by the thread
 
     def run(self, courier: Courier) -> None:
         """Send until nothing is left; never raises, `error` has what went wrong."""

@@ -145,7 +145,7 @@ def _read_name(cell: Cell) -> str:
 
 
 def _holds_lost_cells(details: SheetDetails, line: int) -> bool:
-    """Tell whether a row that looks empty has had values; merged cells below the first never had."""
+    """Return whether a row that looks empty has had values; merged cells below the first never had."""
     return any(reason != MERGED for reason in details.lost.get(line, {}).values())
 
 
