@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from ecall_facade.bulk import Job, JobPause, JobStop, Ledger, Message
-from ecall_facade.bulk._claims import Room, Span
+from ecall_facade.bulk._claims import Claimer, Claims, Room, Span
 from ecall_facade.bulk._database import Database
 from ecall_facade.bulk._pauses import PauseRequest
 from ecall_facade.bulk._runs import Run, recover
@@ -51,6 +51,12 @@ class Bench:
             return self.protocol.take_turn(
                 connection, run.id, results, Room(limit, under_way), span or Span(0), rate
             )
+
+    def claim_slots(self, run: Run, rate: float, now: float) -> Claims:
+        """Take rows as at a moment of the database's clock."""
+        claimer = Claimer(self.database, self.job.id, run.id)
+        with run.transaction() as connection:
+            return claimer.claim_slots(connection, 9, Span(0), rate, now)
 
     def states(self) -> str:
         """Give the first letters of all states, in order."""
@@ -302,15 +308,18 @@ def test_a_stopped_job_hands_out_no_rows_until_a_person_asks(bench: Bench) -> No
 
 def test_a_rate_hands_out_slots_over_all_senders(bench: Bench) -> None:
     first, second = bench.run(), bench.run()
-    turn = bench.turn(first, limit=9, rate=25)
+    claims = bench.claim_slots(first, rate=25, now=1000.0)
     # As far as 0.1 s ahead, at 25 in a second.
-    assert positions(turn) == [0, 1, 2]
-    assert [round(row.delay, 3) for row in turn.claimed] == [0, 0.04, 0.08]
-    other = bench.turn(second, limit=9, rate=25)
-    assert not other.claimed
-    assert 0 < other.wait <= 0.15
-    # Who gives no rate has no part in it.
-    assert positions(bench.turn(second, limit=2)) == [3, 4]
+    assert [row.position for row in claims.rows] == [0, 1, 2]
+    assert [row.delay for row in claims.rows] == pytest.approx([0, 0.04, 0.08])
+    other = bench.claim_slots(second, rate=25, now=1000.0)
+    assert not other.rows
+    assert other.wait == pytest.approx(0.07)
+    later = bench.claim_slots(second, rate=25, now=1000.0 + other.wait)
+    assert [row.position for row in later.rows] == [3, 4]
+    assert [row.delay for row in later.rows] == pytest.approx([0.05, 0.09])
+    # A sender that gives no rate has no part in it.
+    assert positions(bench.turn(second, limit=2)) == [5, 6]
 
 
 def test_a_clock_that_was_set_back_does_not_block_a_rate(bench: Bench) -> None:
