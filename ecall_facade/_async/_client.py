@@ -71,7 +71,7 @@ class AsyncECall:
         base_url: str | None = None,
         sender: settings.Senders | None = None,
         region: str = "CH",
-        timeout: settings.Timeout = settings.DEFAULT_TIMEOUT,
+        timeout: settings.Timeout = (5, 30),
         retry: bool = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:

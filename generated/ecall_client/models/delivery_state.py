@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class DeliveryState(StrEnum):
-    """Open: a value that is not listed keeps itself, so that a new one of the service breaks nobody."""
+    """An open enum: a value that is not listed here is kept as it is, as the service may add some."""
 
     DELIVERED = "Delivered"
     FAILED = "Failed"
