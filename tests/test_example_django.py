@@ -29,6 +29,7 @@ pytestmark = [
 PROJECT = EXAMPLES / "django_project"
 INBOUND = "/ecall/api/webhooks/receivedmessage"
 SLOW, ACCEPTED_AND_CUT, REFUSED = "+41790000903", "+41790000902", "+41790000403"
+OUT_OF_ORDER = "+41790000008"
 
 
 @dataclass
@@ -153,6 +154,15 @@ def test_reports_that_come_before_the_response_to_the_send_are_kept(
         " JOIN texts_delivery delivery USING (message_id)"
         f" WHERE message_id = '{message.id}'"
     ) == [("accepted", "Delivered")]
+
+
+def test_a_report_that_comes_after_the_final_one_is_not_believed(
+    site: Site, sandbox: Sandbox
+) -> None:
+    site.send(OUT_OF_ORDER, "Your kayak is ready")
+    assert wait_until(lambda: [str(each.state) for each in sandbox.notifications][-1:] == ["Sent"])
+    assert wait_until(lambda: sandbox.notifications[-1].status_code == 200)
+    site.wait_for_delivery(sandbox.messages[0].id)
 
 
 @pytest.mark.parametrize(

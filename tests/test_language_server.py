@@ -231,7 +231,8 @@ def test_a_call_shows_its_signature(server: LanguageServer, call: str, signature
 @pytest.mark.parametrize(
     ("question", "declaration", "explanation"),
     [
-        (f"EC{CURSOR}all()", "class ECall(", "A client of eCall."),
+        (f"EC{CURSOR}all()", "timeout: Timeout = (5, 30),", "A client of eCall."),
+        (f"Cha{CURSOR}nnel", "class Channel(", "a value that is not listed here is kept"),
         (f"ecall.sms.se{CURSOR}nd", "def send(", "Send one text to one recipient."),
         (f"aecall.rcs.se{CURSOR}nd", "def send(", "Send one message to one recipient."),
         (
