@@ -189,8 +189,9 @@ class Page:
             "",
         )
         self._add(
-            "How well each fact about the service is known, and from where. `scripts/regenerate` makes this page from",
-            "the description of the service, `spec/ecall.yaml`, alone; correct a fact there, and run it again.",
+            "Find out how well each fact about the service is known, and from where.",
+            "`scripts/regenerate` makes this page from the description of the service, `spec/ecall.yaml`.",
+            "To correct a fact, change it there and run the script again.",
             "",
             *[f"- **{level}**: {meaning}" for level, meaning in LEVELS.items()],
         )
