@@ -415,6 +415,12 @@ def test_a_refused_request_may_have_any_body(inbox: Inbox, body: bytes) -> None:
     stream.close()
 
 
+def test_the_content_of_a_large_refused_message_is_not_shown(inbox: Inbox) -> None:
+    for size in (KEPT_BYTES - 100, KEPT_BYTES):
+        inbox.send(to="+1", content={"type": "Text", "text": "x" * size})
+    assert [len(item["content"].get("text", "")) for item in inbox.items()] == [KEPT_BYTES - 100, 0]
+
+
 def test_a_refused_upload_is_not_an_item(inbox: Inbox) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     assert inbox.api.post("/api/v2/media", content=b"x", headers=headers).status_code == 415
@@ -542,7 +548,9 @@ def test_the_curl_command_has_the_address_of_the_page(
     key = inbox.items()[0]["key"]
     response = inbox.page.get(f"/inbox/items/{key}", params={"base_url": base_url})
     assert response.json()["curl"].endswith(end)
-    assert inbox.details(key)["curl"].endswith(f" {inbox.sandbox.url}/api/v2/message")
+    forged = {"X-Forwarded-Proto": "https"}  # is not read, as the page says where it was reached
+    response = inbox.page.get(f"/inbox/items/{key}", headers=forged)
+    assert response.json()["curl"].endswith(f" {inbox.sandbox.url}/api/v2/message")
 
 
 def test_the_curl_command_does_not_read_a_file(inbox: Inbox) -> None:

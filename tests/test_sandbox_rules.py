@@ -58,7 +58,7 @@ RCS = {"channel": "Rcs"}
         {"to": "0041791234567", "toList": None},
         {"to": "+41441234567"},
         {"to": "+4915112345678"},
-        {"to": "+49301234"},  # possible only within its area
+        {"to": "+12530000"},  # possible only within its area
         {"to": "141"},
         {"to": "141414"},
         {**WHATSAPP, "content": text("x" * 4096)},

@@ -73,11 +73,16 @@ def test_lists_are_dropped_with_their_messages() -> None:
 def test_steps_of_dropped_messages_are_removed_from_the_queue() -> None:
     now = [NOON]
     store = make_store(lambda: now[0])
-    for _ in range(150):
-        store.add([make_record(store) for _ in range(10)])
-    assert len(store._queue) <= 1_020
-    now[0] += timedelta(seconds=2)
-    assert {message.state for message in store.snapshot()} == {"Delivered"}
+    for number in range(1_021):
+        record = make_record(store)
+        record.accepted_at += timedelta(seconds=number * 37 % 1_000)
+        store.add([record])
+    assert len(store._queue) == 10
+    now[0] += timedelta(seconds=500)
+    for message in store.snapshot():
+        is_due = message.accepted_at + timedelta(seconds=1) <= now[0]
+        assert message.state == ("Delivered" if is_due else "Pending")
+    assert len({message.state for message in store.snapshot()}) == 2
 
 
 def test_changes_are_told_once_each_until_the_journal_is_too_short() -> None:
