@@ -1,4 +1,4 @@
-"""Run the command in this process, as a shell would, and catch what it says."""
+"""Run the command in this process, as a shell would, and capture its output."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TEXT = "See you at 8"
 NOTICE = "SIMULATION: an embedded sandbox, nobody is texted\n"
 
 
-class Said(NamedTuple):
-    """What a command left."""
+class Result(NamedTuple):
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -49,7 +49,7 @@ class Said(NamedTuple):
 
 
 class Command:
-    """The command `ecall`, at home in an empty folder."""
+    """The command `ecall`, whose home and working directory is an empty folder."""
 
     def __init__(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
@@ -60,16 +60,16 @@ class Command:
         monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
         monkeypatch.chdir(folder)
 
-    def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Said:
+    def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> Result:
         self._monkeypatch.setattr(
             sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
         )
         self._capsys.readouterr()
         code = _app.run([str(argument) for argument in arguments])
-        said = self._capsys.readouterr()
-        return Said(code, said.out, said.err)
+        captured = self._capsys.readouterr()
+        return Result(code, captured.out, captured.err)
 
-    def line(self, line: str) -> Said:
+    def line(self, line: str) -> Result:
         """Run a line of shell: a command, `export`, `echo … | ecall …`, and variables of the environment."""
         words = shlex.split(
             re.sub(r"\$(\w+)", lambda found: os.environ[found[1]], line), comments=True
@@ -79,7 +79,7 @@ class Command:
             for word in words[1:]:
                 name, _, value = word.partition("=")
                 self._monkeypatch.setenv(name, value)
-            return Said(0, "", "")
+            return Result(0, "", "")
         if words[0] == "echo":
             stdin, words = f"{words[1]}\n".encode(), words[3:]
         assert words[0] == "ecall", line
@@ -90,7 +90,7 @@ class Command:
 
 
 def point_to(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
-    """Let the environment name a sandbox."""
+    """Set the environment variables that point to a sandbox."""
     credentials = sandbox.credentials
     for name in ("username", "password", "base_url"):
         monkeypatch.setenv(f"ECALL_{name.upper()}", credentials[name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import _servers
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from _bulk import PostgreSQL
+    from _cli import Command
     from _clients import OpenClient
     from _receiver import CallbackReceiver
     from _sandbox import RunningSandbox
@@ -40,10 +41,34 @@ def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
     _cassettes.configure(vcr)
 
 
-def pytest_collection_finish() -> None:
-    """Exempt what pytest has collected from garbage collection, which many tests start on purpose."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at its options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Make a `pytest` that names no files run the quick tests, in as many processes as there are processors.
+
+    Options of the command line win: `-m` and `-k` choose among all tests, `-n0` and `--pdb` stay in one process.
+    """
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    options = config.option
+    if not options.markexpr and not options.keyword:
+        options.markexpr = "not slow and not again"
+    if getattr(options, "numprocesses", 0) is None:  # pytest-xdist is there, and was not told
+        options.numprocesses = "auto"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the garbage collector, and exempt what was collected from it.
+
+    Many tests start the collector on purpose, which takes fifty times as long with the 700,000 objects of all tests.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +123,16 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = Clock()
     clock.install(monkeypatch)
     return clock.pauses
+
+
+@pytest.fixture
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
+    """Run the command `ecall` in this process."""
+    from _cli import Command  # which needs the extra `cli`
+
+    return Command(capsys, monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The command: its parts that all commands share, and its exit codes for each kind of error."""
+"""The parts that all commands share, and the exit code for each kind of error."""
 
 from __future__ import annotations
 
@@ -24,13 +24,6 @@ JSON_OR_NOT = pytest.mark.parametrize("as_json", [False, True], ids=["words", "j
 
 
 @pytest.fixture
-def command(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
-    return Command(capsys, monkeypatch, tmp_path)
-
-
-@pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("USERNAME", "PASSWORD", "SENDER"):
         monkeypatch.setenv(f"ECALL_{name}", "secret")
@@ -44,7 +37,7 @@ def run_python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 class TestHelp:
-    def test_it_costs_neither_httpx_nor_a_command(self) -> None:
+    def test_the_help_imports_neither_httpx_nor_a_command(self) -> None:
         code = "import sys; from ecall_facade.cli._app import run; assert run(['--help']) == 0; print(*sys.modules)"
         result = run_python(code)
         assert result.returncode == 0, result.stderr
@@ -57,15 +50,15 @@ class TestHelp:
         }
         assert ours == {"ecall_facade._version", "ecall_facade.cli"} | private
 
-    def test_without_arguments_it_helps(self, command: Command) -> None:
+    def test_ecall_without_arguments_prints_the_help(self, command: Command) -> None:
         assert command() == command("--help")
         assert command().code == 0
         assert command().out.startswith("Usage: ecall COMMAND")
 
-    def test_version(self, command: Command) -> None:
+    def test_the_version_option_prints_the_version(self, command: Command) -> None:
         assert command("--version").out == f"{ecall_facade.__version__}\n"
 
-    def test_what_is_not_installed_is_named(
+    def test_a_missing_cli_extra_is_named(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.delitem(sys.modules, "ecall_facade.cli._app")
@@ -79,27 +72,29 @@ class TestHelp:
             == 'ecall: cyclopts and rich are not installed; run: pip install "ecall-facade[cli]"\n'
         )
 
-    def test_a_fault_of_ours_is_not_taken_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_missing_module_of_the_package_is_not_taken_for_a_missing_extra(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.delitem(sys.modules, "ecall_facade.cli._app")
         monkeypatch.delattr(ecall_facade.cli, "_app")
         monkeypatch.setitem(sys.modules, "ecall_facade.cli._output", None)
         with pytest.raises(ModuleNotFoundError, match="_output"):
             ecall_facade.cli.main()
 
-    def test_what_the_sandbox_needs_is_named(
+    def test_a_missing_sandbox_extra_is_named(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in [name for name in sys.modules if name.startswith("ecall_facade.sandbox")]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, "starlette", None)
         for arguments in (["sandbox"], ["demo"], ["send", NUMBER, TEXT, "--sandbox"]):
-            said = command(*arguments)
-            assert said.code == 2
-            assert 'pip install "ecall-facade[sandbox]"' in said.err
+            result = command(*arguments)
+            assert result.code == 2
+            assert 'pip install "ecall-facade[sandbox]"' in result.err
 
 
 class TestUsage:
-    """What is wrong with the arguments, found before anything happens."""
+    """Wrong arguments are found before anything happens."""
 
     @pytest.mark.parametrize(
         "arguments",
@@ -129,18 +124,18 @@ class TestUsage:
         ],
         ids=" ".join,
     )
-    def test_what_cannot_work_is_code_2_and_one_line(
+    def test_a_usage_error_exits_with_2_and_prints_one_line(
         self, command: Command, arguments: list[str]
     ) -> None:
-        said = command(*arguments)
-        assert (said.code, said.out) == (2, "")
-        assert said.err.removeprefix(NOTICE).startswith("ecall: ")
-        assert said.err.removeprefix(NOTICE).count("\n") == 1
-        said = command(*arguments, "--json")
-        assert said.code == 2
-        assert not said.error["may_have_been_sent"]
+        result = command(*arguments)
+        assert (result.code, result.out) == (2, "")
+        assert result.err.removeprefix(NOTICE).startswith("ecall: ")
+        assert result.err.removeprefix(NOTICE).count("\n") == 1
+        result = command(*arguments, "--json")
+        assert result.code == 2
+        assert not result.error["may_have_been_sent"]
 
-    def test_words_after_two_dashes_are_no_options(self, command: Command) -> None:
+    def test_arguments_after_two_dashes_are_not_options(self, command: Command) -> None:
         assert "5 units" in command("measure", "--", "--hat").out
         assert "1 units" in command("measure", "--", "-").out
         assert command("measure", "--hat").code == 2
@@ -153,14 +148,10 @@ class TestUsage:
 
 
 class TestErrors:
-    """Each kind, by a send and by reads."""
+    """Each kind of error, raised by a send and by reads."""
 
-    def send(self, command: Command, as_json: bool, *more: str) -> Any:
-        return command("send", NUMBER, TEXT, *more, *(["--json"] if as_json else []))
-
-    @JSON_OR_NOT
     @pytest.mark.parametrize(
-        ("number", "code", "may"),
+        ("number", "code", "may_have_been_sent"),
         [
             ("+41 79 000 04 00", Exit.REJECTED, False),
             ("+41 79 000 04 01", Exit.REJECTED, False),
@@ -171,74 +162,67 @@ class TestErrors:
             ("079 123", Exit.USAGE, False),
         ],
     )
-    def test_of_a_send(
-        self, command: Command, number: str, code: Exit, may: bool, as_json: bool
+    def test_the_exit_code_of_a_failed_send_says_whether_it_may_have_been_sent(
+        self, command: Command, number: str, code: Exit, may_have_been_sent: bool
     ) -> None:
-        said = command("send", number, TEXT, "--sandbox", *(["--json"] if as_json else []))
-        assert said.code == code
-        assert said.err.startswith(NOTICE)
-        if as_json:
-            assert said.err == NOTICE
-            assert said.error["may_have_been_sent"] is may
-        else:
-            assert said.out == ""
-            assert said.err.removeprefix(NOTICE).startswith("ecall: ")
-        assert TEXT not in said.out + said.err
+        result = command("send", number, TEXT, "--sandbox", "--json")
+        assert (result.code, result.err) == (code, NOTICE)
+        assert result.error["may_have_been_sent"] is may_have_been_sent
+        assert TEXT not in result.out
 
-    @JSON_OR_NOT
-    def test_of_a_send_without_a_connection(
-        self, command: Command, environment: pytest.MonkeyPatch, as_json: bool, closed_port: int
+    def test_a_failed_send_prints_one_line_on_stderr(self, command: Command) -> None:
+        result = command("send", "+41 79 000 05 00", TEXT, "--sandbox")
+        assert (result.code, result.out) == (Exit.UNKNOWN, "")
+        assert result.err.removeprefix(NOTICE).startswith("ecall: ")
+        assert result.err.removeprefix(NOTICE).count("\n") == 1
+        assert TEXT not in result.err
+
+    def test_a_send_without_a_connection_was_not_sent(
+        self, command: Command, environment: pytest.MonkeyPatch, closed_port: int
     ) -> None:
         environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{closed_port}")
-        said = self.send(command, as_json)
-        assert said.code == Exit.NOT_SENT
-        assert "secret" not in said.out + said.err
-        if as_json:
-            assert said.error["type"] == "NotSent"
+        result = command("send", NUMBER, TEXT, "--json")
+        assert (result.code, result.error["type"]) == (Exit.NOT_SENT, "NotSent")
+        assert "secret" not in result.out + result.err
 
-    @JSON_OR_NOT
-    def test_of_a_send_whose_connection_is_dropped(
-        self, command: Command, environment: pytest.MonkeyPatch, as_json: bool
+    def test_a_send_whose_connection_drops_has_an_unknown_outcome(
+        self, command: Command, environment: pytest.MonkeyPatch
     ) -> None:
         with Server(drop) as server:
             environment.setenv("ECALL_BASE_URL", server.url)
-            said = self.send(command, as_json)
+            result = command("send", NUMBER, TEXT, "--json")
             assert server.has_seen(1)
-        assert said.code == Exit.UNKNOWN
-        if as_json:
-            assert (said.error["type"], said.error["may_have_been_sent"]) == (
-                "OutcomeUnknown",
-                True,
-            )
+        assert (result.code, result.error["type"]) == (Exit.UNKNOWN, "OutcomeUnknown")
+        assert result.error["may_have_been_sent"] is True
 
-    def test_of_a_file_that_did_not_get_there(
+    def test_a_message_whose_upload_failed_was_not_sent(
         self, command: Command, environment: pytest.MonkeyPatch
     ) -> None:
         Path("photo.jpg").write_bytes(b"a picture")
         environment.setenv("ECALL_SENDER_RCS", "agent")
         with Server(drop) as server:
             environment.setenv("ECALL_BASE_URL", server.url)
-            said = command("send", NUMBER, "--channel", "rcs", "--file", "photo.jpg", "--json")
-            assert said.code == Exit.NOT_SENT  # the message never went, so it can be repeated
-            assert not said.error["may_have_been_sent"]
+            result = command("send", NUMBER, "--channel", "rcs", "--file", "photo.jpg", "--json")
+            assert result.code == Exit.NOT_SENT  # the message never went, so it can be repeated
+            assert not result.error["may_have_been_sent"]
             assert command("media", "upload", "photo.jpg").code == Exit.FAILED
 
-    def test_an_interrupted_send_may_be_out(
+    def test_an_interrupted_send_has_an_unknown_outcome(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("ecall_facade._sync._channels.Sms.send", interrupt)
-        said = command("send", NUMBER, TEXT, "--sandbox", "--json")
-        assert said.code == Exit.UNKNOWN
-        assert (said.error["type"], said.error["may_have_been_sent"]) == ("Interrupted", True)
+        result = command("send", NUMBER, TEXT, "--sandbox", "--json")
+        assert result.code == Exit.UNKNOWN
+        assert (result.error["type"], result.error["may_have_been_sent"]) == ("Interrupted", True)
 
     @JSON_OR_NOT
-    def test_an_interruption_of_anything_else(
+    def test_interrupting_a_command_that_sends_nothing_exits_with_130(
         self, command: Command, monkeypatch: pytest.MonkeyPatch, as_json: bool
     ) -> None:
         monkeypatch.setattr(_measure, "read_text", interrupt)
-        said = command("measure", *(["--json"] if as_json else []))
-        assert said.code == Exit.INTERRUPTED
-        assert (said.error["type"] if as_json else said.err) == (
+        result = command("measure", *(["--json"] if as_json else []))
+        assert result.code == Exit.INTERRUPTED
+        assert (result.error["type"] if as_json else result.err) == (
             "Interrupted" if as_json else "ecall: Interrupted\n"
         )
 
@@ -246,36 +230,38 @@ class TestErrors:
         ("status", "code"),
         [(401, Exit.REJECTED), (404, Exit.REJECTED), (500, Exit.FAILED), (302, Exit.FAILED)],
     )
-    def test_of_reads(
+    def test_the_exit_code_of_a_failed_read_follows_from_the_status(
         self, command: Command, environment: pytest.MonkeyPatch, status: int, code: Exit
     ) -> None:
         with Server(reply(status)) as server:
             environment.setenv("ECALL_BASE_URL", server.url)
             # Its retries would take their time.
             environment.setattr("ecall_facade._clock.sleep", lambda _: None)
-            said = command("status", "id", "--json")
-            assert (said.code, said.error["status_code"]) == (code, status)
+            result = command("status", "id", "--json")
+            assert (result.code, result.error["status_code"]) == (code, status)
             assert command("media", "download", "id", "--to", "file").code == code
         assert not Path("file").exists()
 
-    def test_of_reads_without_a_connection(
+    def test_a_read_without_a_connection_failed(
         self, command: Command, environment: pytest.MonkeyPatch, closed_port: int
     ) -> None:
         environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{closed_port}")
         environment.setattr("ecall_facade._clock.sleep", lambda _: None)
-        said = command("status", "id", "--json")
-        assert (said.code, said.error["type"]) == (Exit.FAILED, "ServiceUnreachable")
+        result = command("status", "id", "--json")
+        assert (result.code, result.error["type"]) == (Exit.FAILED, "ServiceUnreachable")
 
-    def test_of_the_disk(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_error_of_the_operating_system_names_the_file_without_its_folder(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def no_room(*_: object) -> None:
             raise OSError(28, "No space left on device", "/somewhere/file")
 
         monkeypatch.setattr("ecall_facade.sandbox.demo.run", no_room)
-        said = command("demo")
-        assert (said.code, said.err) == (Exit.FAILED, "ecall: No space left on device: file\n")
+        result = command("demo")
+        assert (result.code, result.err) == (Exit.FAILED, "ecall: No space left on device: file\n")
         assert to_failure(OSError("words only")).message == "words only"  # type: ignore[union-attr]
 
-    def test_what_nobody_foresaw_is_shown_in_full(
+    def test_an_unexpected_error_is_raised(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("ecall_facade.sandbox.demo.run", lambda _: 1 / 0)
@@ -287,8 +273,8 @@ def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-class FullDisk(io.TextIOWrapper):
-    """Takes nothing; has no descriptor that could be replaced, so that one of a file stands in."""
+class FullDiskStream(io.TextIOWrapper):
+    """Raises at each write; has the descriptor of a file, which the command replaces."""
 
     def __init__(self, file: Path) -> None:
         self.file = file.open("wb")
@@ -300,25 +286,25 @@ class FullDisk(io.TextIOWrapper):
 
 
 class TestOutput:
-    def test_an_accepted_message_that_cannot_be_told_is_named_beside(
+    def test_an_accepted_message_is_named_on_stderr_if_stdout_cannot_be_written(
         self, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         for more in ([], ["--json"], ["--wait", "--json"]):
-            full = FullDisk(tmp_path / "out")
+            full = FullDiskStream(tmp_path / "out")
             with monkeypatch.context() as patch:
                 patch.setattr(sys, "stdout", full)
-                said = command("send", NUMBER, TEXT, "--sandbox", *more)
+                result = command("send", NUMBER, TEXT, "--sandbox", *more)
             full.file.close()
-            assert said.code == Exit.FAILED
-            assert "The message was accepted as " in said.err
-            assert "No space left on device" in said.err
+            assert result.code == Exit.FAILED
+            assert "The message was accepted as " in result.err
+            assert "No space left on device" in result.err
 
-    def test_nothing_steers_the_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_control_characters_are_not_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
         _output.write_line(("a\x1b[31mb", ("\rc\n", "red")))
         _output.write_note("d\x1b]0;e\x07")
         assert capsys.readouterr() == ("a [31mb c \n", "d ]0;e \n")
 
-    def test_colours_are_for_terminals(
+    def test_colours_are_printed_on_terminals_only(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("TERM", "xterm")
@@ -332,7 +318,7 @@ class TestOutput:
         _output.write_line(line)
         assert capsys.readouterr().out.split("\n") == [f"it is Delivered{' ' * 100}end", ""]
 
-    def test_signs_that_a_terminal_does_not_have_are_no_failure(
+    def test_characters_that_the_terminal_cannot_show_are_escaped(
         self, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         with (tmp_path / "out").open("w", encoding="ascii") as file:
@@ -342,20 +328,20 @@ class TestOutput:
             (tmp_path / "out").read_text().startswith(r"Accepted for +41\u202667, 1 page: message ")
         )
 
-    def test_json_is_ascii(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_json_output_is_ascii(self, capsys: pytest.CaptureFixture[str]) -> None:
         _output.write_json({"state": "Grüezi"})
         out = capsys.readouterr().out
         assert out.isascii()
         assert json.loads(out) == {"state": "Grüezi"}
 
-    def test_a_failure_is_one_line(self) -> None:
+    def test_the_message_of_a_failure_is_one_line(self) -> None:
         failure = Failure(Exit.FAILED, "Kind", "one\ntwo\0", details={"status_code": 500})
         assert failure.message == "one two"
         assert failure.data["status_code"] == 500
 
 
-class TestSandboxOfItsOwn:
-    def test_settings_of_the_environment_do_not_reach_it(
+class TestEmbeddedSandbox:
+    def test_an_embedded_sandbox_ignores_the_settings_of_the_environment(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name, value in {
@@ -365,32 +351,34 @@ class TestSandboxOfItsOwn:
             "ECALL_SENDER": "much too long a sender",
         }.items():
             monkeypatch.setenv(name, value)
-        said = command("send", NUMBER, TEXT, "--sandbox", "--json")
-        assert said.code == 0
-        assert said.json["simulated"] is True
+        result = command("send", NUMBER, TEXT, "--sandbox", "--json")
+        assert result.code == 0
+        assert result.json["simulated"] is True
 
     @pytest.mark.parametrize("command_line", [["status", "id"], ["status", "id", "--watch"]])
-    def test_where_an_unknown_id_may_be_known_is_told(
+    def test_an_id_that_an_embedded_sandbox_cannot_know_gets_advice(
         self, command: Command, command_line: list[str]
     ) -> None:
-        said = command(*command_line, "--sandbox", "--json")
-        assert said.code == Exit.REJECTED
-        assert "set ECALL_BASE_URL" in said.error["message"]
-        said = command("media", "download", "id", "--to", "file", "--sandbox")
-        assert said.code == Exit.REJECTED
-        assert "set ECALL_BASE_URL" in said.err
+        result = command(*command_line, "--sandbox", "--json")
+        assert result.code == Exit.REJECTED
+        assert "set ECALL_BASE_URL" in result.error["message"]
+        result = command("media", "download", "id", "--to", "file", "--sandbox")
+        assert result.code == Exit.REJECTED
+        assert "set ECALL_BASE_URL" in result.err
 
-    def test_it_may_not_start(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_embedded_sandbox_that_cannot_start_is_a_usage_error(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def refuse(_: Sandbox) -> None:
             raise OSError(24, "Too many open files")
 
         monkeypatch.setattr(Sandbox, "start", refuse)
-        said = command("send", NUMBER, TEXT, "--sandbox")
-        assert (said.code, said.err) == (Exit.USAGE, "ecall: Too many open files\n")
+        result = command("send", NUMBER, TEXT, "--sandbox")
+        assert (result.code, result.err) == (Exit.USAGE, "ecall: Too many open files\n")
 
 
 class TestVersions:
-    def test_the_version_can_be_chosen(
+    def test_the_api_version_can_be_chosen(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with Sandbox() as sandbox:
@@ -402,5 +390,5 @@ class TestVersions:
         assert command("send", NUMBER, TEXT, "--sandbox").code == 2
 
 
-def test_the_app_is_made_anew_for_each_run() -> None:
+def test_the_command_runs_twice_in_one_process() -> None:
     assert _app.run(["measure", "a"]) == _app.run(["measure", "a"]) == 0

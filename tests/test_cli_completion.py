@@ -1,4 +1,4 @@
-"""`ecall completion`, in the shells that it is for."""
+"""`ecall completion`, in each shell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_can_be_read_by_its_shell(shell: str, tmp_path: Path) -> None:
+def test_each_shell_parses_its_completion_script(shell: str, tmp_path: Path) -> None:
     done = run(tmp_path, "completion", shell)
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("send", "broadcast", "doctor", "listen"):
@@ -28,6 +28,11 @@ def test_the_script_can_be_read_by_its_shell(shell: str, tmp_path: Path) -> None
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
+@pytest.fixture(scope="module")
+def bash_script(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return run(tmp_path_factory.mktemp("bash"), "completion", "bash").stdout
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 @pytest.mark.parametrize(
     ("words", "expected"),
@@ -39,11 +44,10 @@ def test_the_script_can_be_read_by_its_shell(shell: str, tmp_path: Path) -> None
     ],
 )
 def test_bash_completes_commands_options_and_values(
-    words: list[str], expected: set[str], tmp_path: Path
+    words: list[str], expected: set[str], bash_script: str, tmp_path: Path
 ) -> None:
-    script = run(tmp_path, "completion", "bash").stdout
     line = f"""
-        {script}
+        {bash_script}
         COMP_WORDS=({" ".join(words)})
         COMP_CWORD={len(words) - 1}
         _ecall
@@ -59,7 +63,7 @@ def test_bash_completes_commands_options_and_values(
     assert {word.strip() for word in done.stdout.split()} == expected
 
 
-def test_an_unknown_shell_is_a_usage_error(tmp_path: Path) -> None:
+def test_completion_for_an_unknown_shell_is_a_usage_error(tmp_path: Path) -> None:
     done = run(tmp_path, "completion", "tcsh")
     assert done.returncode == 2
     assert "bash" in done.stderr

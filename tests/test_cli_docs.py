@@ -36,9 +36,15 @@ def command(
     return Command(capsys, monkeypatch, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(sent_after=0, delivered_after=0) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-def equipped(monkeypatch: pytest.MonkeyPatch, command: Command) -> Iterator[Command]:
-    """The command with all that its examples take for granted: credentials, files, ids."""
+def equipped(monkeypatch: pytest.MonkeyPatch, command: Command, sandbox: Sandbox) -> Command:
+    """Return the command with all that its examples take for granted: credentials, files, ids."""
     Path("reminder.txt").write_text("Your appointment is on Monday at 8.\n", encoding="utf-8")
     Path("notice.txt").write_text("Water is off until 14:00\n", encoding="utf-8")
     Path("numbers.txt").write_text(f"{NUMBER}\n0787654321\n", encoding="utf-8")
@@ -46,18 +52,29 @@ def equipped(monkeypatch: pytest.MonkeyPatch, command: Command) -> Iterator[Comm
     Path("photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 a picture")
     Path("plan.pdf").write_bytes(b"%PDF-1.7 a plan")
     monkeypatch.setattr("webbrowser.open", lambda _: True)
-    monkeypatch.setattr(
-        "ecall_facade.cli._watch.time.sleep", lambda _: None
-    )  # what is waited for is there at once
+    # What the examples wait for has already happened.
+    monkeypatch.setattr("ecall_facade.cli._watch.time.sleep", lambda _: None)
     stop_after(monkeypatch)
-    with Sandbox(sent_after=0, delivered_after=0) as sandbox:
-        point_to(monkeypatch, sandbox)
-        with ECall(**sandbox.credentials) as ecall:
-            for name in ("MESSAGE_ID", "ANOTHER_ID"):
+    point_to(monkeypatch, sandbox)
+    return command
+
+
+def prepare(line: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make what an example refers to: ids, a ledger, a message to resolve, or no file where it writes one."""
+    with ECall(**sandbox.credentials) as ecall:
+        for name in ("MESSAGE_ID", "ANOTHER_ID"):
+            if f"${name}" in line:
                 monkeypatch.setenv(name, ecall.sms.send(NUMBER, TEXT).message_id)
+        if "$MEDIA_ID" in line:
             monkeypatch.setenv("MEDIA_ID", ecall.media.upload("plan.pdf").media_id)
+        if ("bulk" in line or "--ledger" in line) and not Path("people.csv.ledger.db").exists():
             make_ledger(ecall)
-        yield command
+    if "bulk resolve" in line:
+        with sqlite3.connect("people.csv.ledger.db") as connection:
+            connection.execute("UPDATE ecall_message SET state = 'unknown'")
+        connection.close()
+    if "bulk export" in line:
+        Path("report.csv").unlink(missing_ok=True)
 
 
 def make_ledger(ecall: ECall) -> None:
@@ -67,42 +84,36 @@ def make_ledger(ecall: ECall) -> None:
         ledger.job("people.csv", messages).send(ecall)
 
 
-def prepare(line: str) -> None:
-    """Give an example what it needs: something to resolve, or no file where it writes one."""
-    if "bulk resolve" in line:
-        with sqlite3.connect("people.csv.ledger.db") as connection:
-            connection.execute("UPDATE ecall_message SET state = 'unknown'")
-        connection.close()
-    if "bulk export" in line:
-        Path("report.csv").unlink(missing_ok=True)
-
-
 @pytest.mark.parametrize("name", HELPED, ids=" ".join)
-def test_the_examples_of_each_help_work(equipped: Command, name: list[str]) -> None:
-    said = equipped(*name, "--help")
-    assert (said.code, said.err) == (0, "")
-    assert said.out.startswith(f"Usage: {' '.join(['ecall', *name])}")
+def test_the_examples_in_each_help_work(
+    equipped: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: list[str]
+) -> None:
+    shown = equipped(*name, "--help")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith(f"Usage: {' '.join(['ecall', *name])}")
     examples = (
-        re.split(r"^Examples:\n", said.out, flags=re.MULTILINE)[1].partition("\n\n")[0].splitlines()
+        re.split(r"^Examples:\n", shown.out, flags=re.MULTILINE)[1]
+        .partition("\n\n")[0]
+        .splitlines()
     )
     assert examples
     for example in examples:
         assert example.startswith("  ")
         assert f"ecall {' '.join(name)}".strip() in example
-        prepare(example)
+        prepare(example, sandbox, monkeypatch)
         result = equipped.line(example.strip())
         assert result.code == 0, (example, result)
         assert result.out
 
 
-def test_every_command_has_a_help_with_its_name(command: Command) -> None:
+def test_the_help_lists_every_command(command: Command) -> None:
     shown = re.findall(r"^│ (\w+) ", command("--help").out, flags=re.MULTILINE)
     assert shown == list(_app.COMMANDS)
 
 
-def test_the_exit_codes_are_told_in_the_help_and_on_the_page(command: Command) -> None:
-    said = re.split(r"^Exit codes:\n", command("--help").out, flags=re.MULTILINE)[1]
-    assert [line.split(maxsplit=1) for line in said.splitlines()] == [
+def test_the_exit_codes_are_in_the_help_and_on_the_docs_page(command: Command) -> None:
+    shown = re.split(r"^Exit codes:\n", command("--help").out, flags=re.MULTILINE)[1]
+    assert [line.split(maxsplit=1) for line in shown.splitlines()] == [
         [str(int(code)), code.meaning] for code in Exit
     ]
     rows = re.findall(
@@ -119,13 +130,15 @@ def page_commands() -> list[str]:
     return [line for line in lines if line.strip() and not line.startswith("pip ")]
 
 
-def test_the_page_shows_every_command() -> None:
+def test_the_docs_page_shows_every_command() -> None:
     shown = {line.split("ecall ")[1].split()[0] for line in page_commands() if "ecall " in line}
     assert shown == _app.COMMANDS.keys()
 
 
 @pytest.mark.parametrize("line", page_commands())
-def test_what_the_page_shows_works(equipped: Command, line: str) -> None:
-    prepare(line)
+def test_the_commands_on_the_docs_page_work(
+    equipped: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    prepare(line, sandbox, monkeypatch)
     result = equipped.line(line)
     assert result.code == 0, result

@@ -23,27 +23,20 @@ pytestmark = pytest.mark.once
 BY_ENVIRONMENT = {"ECALL_SANDBOX_USERNAME": "anna", "ECALL_SANDBOX_PASSWORD": "open sesame"}
 
 
-@pytest.fixture
-def command(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
-    return Command(capsys, monkeypatch, tmp_path)
-
-
 class Visit:
-    """What is done while a sandbox runs whose port was 0: found by what it has said so far."""
+    """What is done while a sandbox runs whose port was 0: found by what it has result so far."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *clients: dict[str, Any]) -> None:
         self._capsys = capsys
         self._clients = clients
-        self.said = ""
+        self.output = ""
         self.page = ""
         self.results: list[str] = []
 
     def __call__(self) -> None:
-        self.said = self._capsys.readouterr().out
-        found = re.search(r"http://[\w.:\[\]]+\d", self.said)
-        assert found, self.said
+        self.output = self._capsys.readouterr().out
+        found = re.search(r"http://[\w.:\[\]]+\d", self.output)
+        assert found, self.output
         self.page = httpx.get(f"{found[0]}/", trust_env=False).text
         for client in self._clients:
             with ECall(base_url=found[0], **{"sender": "ACME", **client}) as ecall:
@@ -59,7 +52,7 @@ SOMEBODY: dict[str, Any] = {"username": "some", "password": "body"}
 ANNA: dict[str, Any] = {"username": "anna", "password": "open sesame"}
 
 
-def test_what_it_says_can_be_copied(
+def test_sandbox_prints_exports_that_can_be_copied(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     visit = Visit(capsys, SOMEBODY, ANNA)
@@ -67,10 +60,10 @@ def test_what_it_says_can_be_copied(
     assert command("sandbox", "--port", "0") == (0, "", "")
     assert visit.results == ["accepted", "accepted"]
     assert "<html" in visit.page.lower()
-    assert "SIMULATION" in visit.said
-    assert "inferred" in visit.said
-    assert "any credentials" in visit.said
-    exports = re.findall(r"^export (.*)$", visit.said, flags=re.MULTILINE)
+    assert "SIMULATION" in visit.output
+    assert "inferred" in visit.output
+    assert "any credentials" in visit.output
+    exports = re.findall(r"^export (.*)$", visit.output, flags=re.MULTILINE)
     variables = dict(word.split("=", 1) for line in exports for word in line.split())
     assert variables.pop("ECALL_BASE_URL").startswith("http://127.0.0.1:")
     assert variables == {
@@ -82,20 +75,20 @@ def test_what_it_says_can_be_copied(
     }
 
 
-def test_json(
+def test_sandbox_prints_one_json_object(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     visit = Visit(capsys, SOMEBODY)
     stop_after(monkeypatch, visit)
     assert command("sandbox", "--port", "0", "--json") == (0, "", "")
-    ready = json.loads(visit.said)
+    ready = json.loads(visit.output)
     assert ready.pop("url").startswith("http://127.0.0.1:")
     assert ready == {"any_credentials": True, "simulated": True}
 
 
 @pytest.mark.parametrize("as_file", [False, True], ids=["environment", "file"])
 @pytest.mark.parametrize("as_json", [False, True], ids=["words", "json"])
-def test_exact_credentials_are_checked_and_never_shown(
+def test_given_sandbox_credentials_are_checked_and_never_printed(
     command: Command,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -114,22 +107,24 @@ def test_exact_credentials_are_checked_and_never_shown(
     stop_after(monkeypatch, visit)
     assert command("sandbox", "--port", "0", *arguments).code == 0
     assert visit.results == ["refused", "accepted"]
-    assert ('"any_credentials": false' if as_json else "the given credentials only") in visit.said
-    assert "sesame" not in visit.said
+    assert ('"any_credentials": false' if as_json else "the given credentials only") in visit.output
+    assert "sesame" not in visit.output
 
 
-def test_credentials_of_the_service_are_not_its_own(
+def test_the_sandbox_does_not_take_the_credentials_of_the_service(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("USERNAME", "PASSWORD", "CREDENTIALS"):
         monkeypatch.setenv(f"ECALL_{name}", "of-the-service")
     stop_after(monkeypatch)
-    said = command("sandbox", "--port", "0")
-    assert "any credentials" in said.out
-    assert "of-the-service" not in said.out
+    result = command("sandbox", "--port", "0")
+    assert "any credentials" in result.out
+    assert "of-the-service" not in result.out
 
 
-def test_urls_that_were_named_are_called(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callback_urls_of_the_command_line_are_called(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Server(reply(200)) as server:
 
         def send() -> None:
@@ -188,26 +183,26 @@ def test_allowed_host_lets_a_reverse_proxy_pass_its_name_on(
     assert statuses == {"one.example.ch": 200, "two.example.ch": 200, "other.example.ch": 403}
 
 
-def test_without_a_browser_it_says_where_the_inbox_is(
+def test_sandbox_open_without_a_browser_prints_where_the_inbox_is(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webbrowser.open", lambda _: False)
     stop_after(monkeypatch)
-    said = command("sandbox", "--port", "0", "--open")
-    assert said.code == 0
+    result = command("sandbox", "--port", "0", "--open")
+    assert result.code == 0
     assert re.fullmatch(
-        r"No browser could be opened; the inbox is at http://127\.0\.0\.1:\d+/\n", said.err
+        r"No browser could be opened; the inbox is at http://127\.0\.0\.1:\d+/\n", result.err
     )
 
 
-def test_it_warns_where_others_can_reach_it(
+def test_a_sandbox_that_others_can_reach_prints_a_warning(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_after(monkeypatch)
-    said = command("sandbox", "--port", "0", "--host", "0.0.0.0")
-    assert said.code == 0
-    assert said.err.startswith("WARNING: The sandbox listens on 0.0.0.0: other machines can ")
-    assert said.err.count("\n") == 1
+    result = command("sandbox", "--port", "0", "--host", "0.0.0.0")
+    assert result.code == 0
+    assert result.err.startswith("WARNING: The sandbox listens on 0.0.0.0: other machines can ")
+    assert result.err.count("\n") == 1
     assert command("sandbox", "--port", "0", "--host", "localhost").err == ""
 
 
@@ -230,46 +225,52 @@ def test_it_warns_where_others_can_reach_it(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_work_is_one_line_and_code_2(
+def test_a_sandbox_option_that_cannot_work_is_a_usage_error(
     command: Command, arguments: list[str], words: str
 ) -> None:
-    said = command("sandbox", *(["--port", "0"] if "--port" not in arguments else []), *arguments)
-    assert (said.code, said.out) == (Exit.USAGE, "")
-    assert said.err.startswith("ecall: ")
-    assert words in said.err
-    assert said.err.count("\n") == 1
+    result = command("sandbox", *(["--port", "0"] if "--port" not in arguments else []), *arguments)
+    assert (result.code, result.out) == (Exit.USAGE, "")
+    assert result.err.startswith("ecall: ")
+    assert words in result.err
+    assert result.err.count("\n") == 1
 
 
-def test_a_port_that_is_taken(command: Command) -> None:
+def test_a_sandbox_port_that_is_taken_is_a_usage_error(command: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = command("sandbox", "--port", str(port))
-        assert said.code == Exit.USAGE
-        assert said.err.startswith(f"ecall: The sandbox cannot listen on 127.0.0.1:{port}: Address")
-        said = command("sandbox", "--port", str(port), "--json")
-        assert (said.code, said.error["may_have_been_sent"]) == (Exit.USAGE, False)
+        result = command("sandbox", "--port", str(port))
+        assert result.code == Exit.USAGE
+        assert result.err.startswith(
+            f"ecall: The sandbox cannot listen on 127.0.0.1:{port}: Address"
+        )
+        result = command("sandbox", "--port", str(port), "--json")
+        assert (result.code, result.error["may_have_been_sent"]) == (Exit.USAGE, False)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="every port is everybody's there")
-def test_a_port_that_one_has_no_right_to(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_port_without_permission_is_a_usage_error(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:  # as the tests may run as root
         raise PermissionError(13, os.strerror(13))
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
-    said = command("sandbox", "--port", "80")
-    assert (said.code, said.err) == (
+    result = command("sandbox", "--port", "80")
+    assert (result.code, result.err) == (
         2,
         "ecall: The sandbox cannot listen on 127.0.0.1:80: Permission denied\n",
     )
 
 
-def test_half_of_the_credentials(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_of_the_sandbox_credentials_is_a_usage_error(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in BY_ENVIRONMENT:
         with monkeypatch.context() as patch:
             patch.setenv(name, "half")
-            said = command("sandbox", "--port", "0")
-        assert said.code == Exit.USAGE
-        assert "Set both ECALL_SANDBOX_USERNAME and" in said.err
+            result = command("sandbox", "--port", "0")
+        assert result.code == Exit.USAGE
+        assert "Set both ECALL_SANDBOX_USERNAME and" in result.err
     monkeypatch.setenv("ECALL_SANDBOX_USERNAME", "with:colon")
     monkeypatch.setenv("ECALL_SANDBOX_PASSWORD", "p")
     assert command("sandbox", "--port", "0").code == Exit.USAGE

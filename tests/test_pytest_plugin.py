@@ -33,21 +33,25 @@ def client(ecall_sandbox: Sandbox) -> Iterator[ECall]:
         yield ecall
 
 
-def failure(box: Sandbox, **wanted: Any) -> str:
-    """Give what `wait_for` says where nothing comes."""
+def wait_in_vain(box: Sandbox, **wanted: Any) -> str:
+    """Return the message of a `wait_for` that finds nothing."""
     with pytest.raises(AssertionError) as caught:
         box.wait_for(timeout=0, **wanted)
     return str(caught.value)
 
 
 class TestWaitFor:
-    def test_gives_the_first_that_is_there_already(self, box: Sandbox, client: ECall) -> None:
+    def test_wait_for_returns_the_first_message_that_is_already_there(
+        self, box: Sandbox, client: ECall
+    ) -> None:
         for text in ("one", "two", "three two"):
             client.sms.send(NUMBER, text)
         assert box.wait_for(to=NUMBER, timeout=0).text == "one"
         assert box.wait_for(text="two", timeout=0).text == "two"
 
-    def test_gives_one_that_comes_later(self, box: Sandbox, client: ECall) -> None:
+    def test_wait_for_returns_a_message_that_arrives_later(
+        self, box: Sandbox, client: ECall
+    ) -> None:
         client.sms.send(OTHER, TEXT)
 
         def send() -> None:
@@ -63,7 +67,7 @@ class TestWaitFor:
         assert message.recipient == NUMBER
         assert 0.09 < took < 4
 
-    def test_many_may_wait_at_once(self, box: Sandbox, client: ECall) -> None:
+    def test_several_threads_can_wait_for_a_message(self, box: Sandbox, client: ECall) -> None:
         found: list[str | None] = []
         threads = [
             threading.Thread(target=lambda: found.append(box.wait_for(to=NUMBER).text))
@@ -76,7 +80,7 @@ class TestWaitFor:
             thread.join()
         assert found == [TEXT] * 5
 
-    def test_goes_on_where_everything_is_cleared_meanwhile(
+    def test_wait_for_goes_on_after_the_sandbox_was_cleared(
         self, box: Sandbox, client: ECall
     ) -> None:
         client.sms.send(OTHER, "before")
@@ -95,7 +99,7 @@ class TestWaitFor:
     @pytest.mark.parametrize(
         "to", ["079 123 45 67", "0041 79 123 45 67", "+41 (0)79/123-45-67", RawAddress(NUMBER)]
     )
-    def test_reads_the_number_as_people_write_it(
+    def test_wait_for_takes_a_number_as_people_write_it(
         self, box: Sandbox, client: ECall, to: str | RawAddress
     ) -> None:
         client.sms.send(OTHER, "to another")
@@ -103,7 +107,7 @@ class TestWaitFor:
         assert box.wait_for(to=to, timeout=0).text == TEXT
 
     @pytest.mark.parametrize("to", ["4141", RawAddress("4141")])
-    def test_takes_a_short_code_as_it_is(
+    def test_wait_for_takes_a_short_code_unchanged(
         self, box: Sandbox, client: ECall, to: str | RawAddress
     ) -> None:
         client.sms.send(RawAddress("4142"), "to another")
@@ -111,7 +115,9 @@ class TestWaitFor:
         assert box.wait_for(to=to, timeout=0).text == TEXT
 
     @pytest.mark.parametrize("raw", ["0041791234567", NUMBER])
-    def test_knows_both_international_forms(self, box: Sandbox, client: ECall, raw: str) -> None:
+    def test_wait_for_knows_both_international_forms_of_a_number(
+        self, box: Sandbox, client: ECall, raw: str
+    ) -> None:
         client.sms.send(RawAddress(raw), TEXT)
         for to in (NUMBER, RawAddress("0041791234567")):
             assert box.wait_for(to=to, timeout=0).recipient == raw
@@ -119,44 +125,46 @@ class TestWaitFor:
     @pytest.mark.parametrize(
         "text", [TEXT, "code is", re.compile(r"\d{3} \d{3}$"), re.compile("CODE", re.IGNORECASE)]
     )
-    def test_looks_for_a_text(
+    def test_wait_for_finds_a_message_by_its_text(
         self, box: Sandbox, client: ECall, text: str | re.Pattern[str]
     ) -> None:
         client.sms.send(OTHER, "another")
         client.sms.send(NUMBER, TEXT)
         assert box.wait_for(text=text, timeout=0).recipient == NUMBER
 
-    def test_takes_a_str_for_what_it_is_and_not_for_a_pattern(
+    def test_wait_for_does_not_take_a_string_for_a_pattern(
         self, box: Sandbox, client: ECall
     ) -> None:
         client.sms.send(NUMBER, "Is it 8?")
         assert box.wait_for(text="8?", timeout=0).text == "Is it 8?"
-        assert "another text" in failure(box, text="I. it")
+        assert "another text" in wait_in_vain(box, text="I. it")
 
     @pytest.mark.parametrize("channel", ["Whatsapp", "WHATSAPP", Channel.WHATSAPP])
-    def test_tells_channels_apart(self, box: Sandbox, client: ECall, channel: str) -> None:
+    def test_wait_for_finds_a_message_by_its_channel(
+        self, box: Sandbox, client: ECall, channel: str
+    ) -> None:
         client.sms.send(NUMBER, "by SMS")
         client.whatsapp.send(NUMBER, TextContent(text="by WhatsApp"))
         assert box.wait_for(channel=channel, timeout=0).text == "by WhatsApp"
 
     @pytest.mark.parametrize("state", ["Delivered", "delivered", DeliveryState.DELIVERED])
-    def test_sees_a_state_by_the_sandboxs_clock(
+    def test_wait_for_a_state_follows_the_clock_of_the_sandbox(
         self, box: Sandbox, client: ECall, state: str
     ) -> None:
         box.clock.freeze()
         client.sms.send(NUMBER, TEXT)
-        assert "state is Pending" in failure(box, state=state)
+        assert "state is Pending" in wait_in_vain(box, state=state)
         box.clock.advance(hours=1)
         assert box.wait_for(state=state, timeout=0).state == "Delivered"
 
-    def test_sees_a_state_that_comes_while_it_waits(self, box: Sandbox, client: ECall) -> None:
+    def test_wait_for_sees_a_state_reached_while_waiting(self, box: Sandbox, client: ECall) -> None:
         client.sms.send("+41 79 000 00 02", "after 30 seconds")
         timer = threading.Timer(0.05, box.clock.advance, [31])
         timer.start()
         assert box.wait_for(state="Delivered").text == "after 30 seconds"
         timer.join()
 
-    def test_takes_a_state_that_is_over_too(self, box: Sandbox, client: ECall) -> None:
+    def test_wait_for_accepts_a_state_that_has_passed(self, box: Sandbox, client: ECall) -> None:
         client.sms.send("+41 79 000 00 01", "delivered at once")
         assert box.wait_for(state="Sent", timeout=0).state == "Delivered"
 
@@ -177,7 +185,7 @@ class TestWaitFor:
             ({"to": NUMBER, "timeout": math.inf}, "timeout"),
         ],
     )
-    def test_refuses_at_once_what_can_never_be(
+    def test_wait_for_refuses_impossible_arguments_at_once(
         self, box: Sandbox, wanted: dict[str, Any], problem: str
     ) -> None:
         begun = time.monotonic()
@@ -185,14 +193,14 @@ class TestWaitFor:
             box.wait_for(**wanted)
         assert time.monotonic() - begun < 2  # the timeout is 5 seconds
 
-    def test_takes_as_long_as_it_is_given(self, box: Sandbox) -> None:
+    def test_wait_for_ends_at_its_timeout(self, box: Sandbox) -> None:
         box.clock.freeze()
         begun = time.monotonic()
         with pytest.raises(AssertionError, match=r"within 0\.2 s"):
             box.wait_for(to=NUMBER, timeout=0.2)
         assert 0.2 <= time.monotonic() - begun < 2
 
-    def test_ends_also_where_a_test_holds_the_machines_clock(
+    def test_wait_for_ends_under_a_frozen_clock(
         self, box: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(_waiting, "monotonic", lambda: 5.0)
@@ -201,30 +209,32 @@ class TestWaitFor:
 
 
 class TestFailures:
-    def test_say_what_was_waited_for(self, box: Sandbox) -> None:
-        first, *_ = failure(
+    def test_a_failed_wait_for_says_what_it_waited_for(self, box: Sandbox) -> None:
+        first, *_ = wait_in_vain(
             box, to=NUMBER, text=TEXT, channel="sms", state="delivered"
         ).splitlines()
         assert (
             first
             == f"No message by Sms to +41…67 with {TEXT!r} in its text came to Delivered within 0 s."
         )
-        first, *_ = failure(box, text=re.compile(r"\d+")).splitlines()
+        first, *_ = wait_in_vain(box, text=re.compile(r"\d+")).splitlines()
         assert first == r"No message with a text like '\\d+' arrived within 0 s."
 
-    def test_say_where_nothing_came_to(self, box: Sandbox) -> None:
+    def test_a_failed_wait_for_says_that_nothing_arrived(self, box: Sandbox) -> None:
         assert (
             f"Nothing arrived, and nothing was refused. Is your program's base_url that of <Sandbox {box.url}"
-            in (failure(box, to=NUMBER))
+            in (wait_in_vain(box, to=NUMBER))
         )
 
-    def test_list_what_came_and_why_it_is_not_it(self, box: Sandbox, client: ECall) -> None:
+    def test_a_failed_wait_for_lists_what_arrived_and_why_it_does_not_match(
+        self, box: Sandbox, client: ECall
+    ) -> None:
         box.clock.freeze()
         client.sms.send(OTHER, TEXT)
         client.sms.send(NUMBER, "Hello")
         client.whatsapp.send(NUMBER, TextContent(text=TEXT))
         client.sms.send(NUMBER, TEXT)
-        assert failure(box, to=NUMBER, text="481", channel="Sms", state="Sent").splitlines()[
+        assert wait_in_vain(box, to=NUMBER, text="481", channel="Sms", state="Sent").splitlines()[
             1:
         ] == [
             "What arrived:",
@@ -236,7 +246,9 @@ class TestFailures:
             f"The sandbox's time is {box.clock!r}; its `advance` moves it forward.",
         ]
 
-    def test_list_what_was_refused_and_why(self, box: Sandbox, client: ECall) -> None:
+    def test_a_failed_wait_for_lists_what_was_refused_and_why(
+        self, box: Sandbox, client: ECall
+    ) -> None:
         jobs: list[Callable[[], object]] = [
             lambda: client.sms.send("+41 79 000 04 00", TEXT),
             lambda: client.sms.broadcast([NUMBER, OTHER, "+41790000403"], TEXT),
@@ -251,7 +263,7 @@ class TestFailures:
         ):
             stranger.sms.send(NUMBER, TEXT)
         client.messages.send_list([client.sms.compose("+41 79 000 04 00", "in a list")])
-        lines = failure(box, to=NUMBER).splitlines()
+        lines = wait_in_vain(box, to=NUMBER).splitlines()
         assert lines[1:3] == ["Nothing arrived.", "What was refused:"]
         assert [line.partition(" · ")[0] for line in lines[3:]] == [
             f"  Sms to +41…00: {TEXT!r} (400 InvalidContent",
@@ -261,13 +273,15 @@ class TestFailures:
             "  Sms to +41…00: 'in a list' (InvalidContent",
         ]
 
-    def test_show_the_newest_twenty_of_each(self, box: Sandbox, client: ECall) -> None:
+    def test_a_failed_wait_for_lists_the_newest_twenty_messages(
+        self, box: Sandbox, client: ECall
+    ) -> None:
         client.messages.send_list([client.sms.compose(OTHER, f"no. {n}") for n in range(25)])
         box.fail_next(503, times=22)
         for n in range(22):
             with pytest.raises(ECallError):
                 client.with_options(retry=False).sms.send(OTHER, f"refused {n}")
-        lines = failure(box, to=NUMBER).splitlines()
+        lines = wait_in_vain(box, to=NUMBER).splitlines()
         assert [line for line in lines if line.startswith("What")] == [
             "What arrived, the newest 20 of 25:",
             "What was refused, the newest 20 of 22:",
@@ -279,13 +293,15 @@ class TestFailures:
             *range(2, 22)
         ]
 
-    def test_hold_no_whole_number_and_no_long_text(self, box: Sandbox, client: ECall) -> None:
+    def test_a_failed_wait_for_shows_no_whole_number_and_no_long_text(
+        self, box: Sandbox, client: ECall
+    ) -> None:
         text = f"Call {NUMBER}\nnow\u202e, " + "x" * 100
         client.sms.send(NUMBER, text)
         box.fail_next(message=f"Not to {NUMBER}\n")
         with pytest.raises(ECallError):
             client.sms.send(OTHER, text)
-        told = failure(box, to="+41 79 111 22 33", text=text)
+        told = wait_in_vain(box, to="+41 79 111 22 33", text=text)
         assert not re.search(r"\d{6}", told)
         assert "x" * 60 not in told
         assert told.isascii() or all(
@@ -293,12 +309,14 @@ class TestFailures:
         )
         assert told.count("\n") == 4  # what is within a text breaks no line
 
-    def test_hold_what_has_no_text(self, box: Sandbox, client: ECall) -> None:
+    def test_a_failed_wait_for_lists_messages_without_a_text(
+        self, box: Sandbox, client: ECall
+    ) -> None:
         client.whatsapp.send_file(NUMBER, b"\xff\xd8\xff\xe0 a picture", content_type="image/jpeg")
-        assert "  Whatsapp to +41…67, " in failure(box, text="picture")
-        assert ": no text (another text)" in failure(box, text="picture")
+        assert "  Whatsapp to +41…67, " in wait_in_vain(box, text="picture")
+        assert ": no text (another text)" in wait_in_vain(box, text="picture")
 
-    def test_cope_with_what_nests_too_deep(
+    def test_a_failed_wait_for_copes_with_deeply_nested_content(
         self, box: Sandbox, client: ECall, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         client.sms.send(NUMBER, TEXT)
@@ -307,7 +325,7 @@ class TestFailures:
             raise RecursionError
 
         monkeypatch.setattr(Message, "text", property(read))
-        assert "no text (another text)" in failure(box, text="code")
+        assert "no text (another text)" in wait_in_vain(box, text="code")
 
 
 # What a project has: no conftest, no configuration.
@@ -497,13 +515,13 @@ def report(output: str, test: str) -> str:
 
 @pytest.mark.slow
 class TestProject:
-    def test_has_the_fixtures_by_installing_the_package(self, tmp_path: Path) -> None:
+    def test_a_project_gets_the_fixtures_by_installing_the_package(self, tmp_path: Path) -> None:
         code, output = run(tmp_path, test_it=USING)
         assert code == 0, output
         assert re.search(r"=+ 8 passed in", output), output
         assert "eCall" not in output  # what passes says nothing
 
-    def test_learns_from_a_failure_what_the_sandbox_has_seen_also_from_workers(
+    def test_a_failed_test_reports_what_the_sandbox_saw_also_from_workers(
         self, tmp_path: Path
     ) -> None:
         code, output = run(tmp_path, "-n2", test_it=FAILING)
@@ -536,7 +554,7 @@ class TestProject:
         assert workers, output
         assert len(workers) == len(set(workers)), workers
 
-    def test_loads_nothing_and_needs_nothing_until_a_fixture_is_used(self, tmp_path: Path) -> None:
+    def test_the_plugin_imports_nothing_until_a_fixture_is_used(self, tmp_path: Path) -> None:
         code, output = run(tmp_path, conftest=WITHOUT_EXTRA, test_it=PLAIN)
         assert code == 1, output
         assert re.search(r"=+ 2 passed, 1 error in", output), output
@@ -544,7 +562,7 @@ class TestProject:
         assert "Traceback" not in output
         assert len(output) < 2_000  # the hint, not the way to it
 
-    def test_can_switch_it_off(self, tmp_path: Path) -> None:
+    def test_the_plugin_can_be_switched_off(self, tmp_path: Path) -> None:
         code, output = run(
             tmp_path, "-p", "no:ecall_facade", test_it="def test_it(ecall_sandbox): ..."
         )
