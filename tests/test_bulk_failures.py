@@ -39,6 +39,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.once]
 # `benchmarks/kill_bulk` runs these tests with more of both.
 ROWS = int(os.environ.get("KILL_ROWS", "600"))
 KILLS = int(os.environ.get("KILL_KILLS", "8"))
+# Seconds; responses take so long that the rows last until the last kill.
+SPREAD = float(os.environ.get("KILL_SPREAD", "3"))
 
 ROOT = pytest.mark.skipif(
     not sys.platform.startswith("linux") or os.geteuid() != 0 or not shutil.which("mount"),
@@ -110,7 +112,7 @@ def test_senders_that_are_killed_send_nothing_twice(tmp_path: Path, drops: float
 def test_several_senders_that_are_killed_send_nothing_twice(
     ledger_url: str, clocks: tuple[int, ...], tmp_path: Path
 ) -> None:
-    with CountingService(0, drops=0.01, spread=3) as service, Ledger(ledger_url) as ledger:
+    with CountingService(0, drops=0.01, spread=SPREAD) as service, Ledger(ledger_url) as ledger:
         job = ledger.job("a", messages(2 * ROWS))
         environments: list[dict[str, str]] = []
         for clock in clocks:
