@@ -6,6 +6,8 @@
 
 Set DJANGO_SETTINGS_MODULE=settings for Gunicorn, and ECALL_USERNAME, ECALL_PASSWORD and ECALL_SENDER for both.
 Callbacks come to /ecall/, replies to /ecall/api/webhooks/receivedmessage: enter the latter in eCall's portal.
+To try it with `ecall sandbox`, set what that prints, CALLBACK_SOURCES=127.0.0.1 and
+CALLBACK_URL=http://127.0.0.1:8000/ecall/ for both.
 """
 
 import os
