@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -12,14 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
-from _openapi import Node, Operation, escaped, operations, place_of, resolve
+from _judge import Judge
+from _openapi import Node, escaped, match_operation, place_of, resolve, response_of
 
-_URI = "urn:spec"
-_VERSION = re.compile(r"^/api/v\d+/")
 # Recorded because they are not what the spec describes; tests/test_regenerate.py sees that each is one of those.
 UNFIT_ON_PURPOSE = {"service-failed", "unreadable"}
 
@@ -49,48 +44,6 @@ def type_errors(root: Path) -> Iterator[str]:
     if result.returncode and not lines:  # mypy itself did not run
         lines = [" ".join(result.stderr.split())]
     yield from lines
-
-
-class Judge:
-    """Names what is wrong with a value, by a schema of the spec."""
-
-    def __init__(self, spec: Node) -> None:
-        self.spec = spec
-        self._registry = Registry().with_resource(_URI, DRAFT202012.create_resource(spec))
-        self._patterns = [
-            (re.compile(re.sub(r"\\\{[^{}]*\\\}", "[^/]+", re.escape(each.path)) + "/?"), each)
-            for each in operations(spec)
-        ]
-
-    def problems(self, schema: Any, value: object) -> list[str]:
-        found = Draft202012Validator(_absolute(schema), registry=self._registry).iter_errors(value)
-        return [f"{error.json_path} {' '.join(error.message.split())[:200]}" for error in found]
-
-    def operation_of(self, method: str, url: str) -> Operation | None:
-        path = _VERSION.sub("/api/", re.sub(r"^\w+://[^/]+|\?.*", "", url))
-        for pattern, operation in self._patterns:
-            if operation.method == method.lower() and pattern.fullmatch(path):
-                return operation
-        return None
-
-    def answer_of(self, operation: Operation, status: int) -> Node | None:
-        answers = operation.node.get("responses", {})
-        for key in (str(status), f"{status // 100}XX", "default"):
-            if key in answers:
-                return resolve(self.spec, answers[key])
-        return None
-
-
-def _absolute(schema: Any) -> Any:
-    """Return a schema whose references lead into the spec from anywhere."""
-    if isinstance(schema, list):
-        return [_absolute(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: f"{_URI}{value}" if key == "$ref" and isinstance(value, str) else _absolute(value)
-        for key, value in schema.items()
-    }
 
 
 def example_problems(judge: Judge) -> Iterator[str]:
@@ -139,14 +92,14 @@ def cassette_problems(
 
 def _interaction_problem(judge: Judge, interaction: Any) -> str | None:
     request, response = interaction["request"], interaction["response"]
-    operation = judge.operation_of(request["method"], request["uri"])
+    operation = match_operation(judge.spec, request["method"], request["uri"])
     if operation is None:
         return f"{request['method']} {request['uri']} is no operation"
     body = resolve(judge.spec, operation.node.get("requestBody"))
     if problem := _body_problem(judge, body, request["headers"], request["body"]):
         return f"the request of {operation}: {problem}"
     status = response["status"]["code"]
-    answer = judge.answer_of(operation, status)
+    answer = response_of(judge.spec, operation, status)
     if answer is None:
         return f"{operation} has no response {status}"
     said = response["body"]["string"]

@@ -161,6 +161,25 @@ def operations(spec: Node) -> Iterator[Operation]:
                     yield Operation(path, method, node, item)
 
 
+def match_operation(spec: Node, method: str, url: str) -> Operation | None:
+    """Return the operation that a request is, whichever way its version is stated."""
+    path = re.sub(r"^/api/v\d+/", "/api/", re.sub(r"^\w+://[^/]+|\?.*", "", url))
+    for operation in operations(spec):
+        pattern = re.sub(r"\\\{[^{}]*\\\}", "[^/]+", re.escape(operation.path))
+        if operation.method == method.lower() and re.fullmatch(f"{pattern}/?", path):
+            return operation
+    return None
+
+
+def response_of(spec: Node, operation: Operation, status: int) -> Node | None:
+    """Return the response that the spec describes for a status."""
+    responses = operation.node.get("responses", {})
+    for key in (str(status), f"{status // 100}XX", "default"):
+        if key in responses:
+            return resolve(spec, responses[key])
+    return None
+
+
 def place_of(pointer: str) -> str:
     """Return a place in words: `POST /api/media, responses/200`, or `components/schemas/Error`."""
     parts = [unescaped(part) for part in pointer.removeprefix("#/").split("/")]

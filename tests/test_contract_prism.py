@@ -125,7 +125,7 @@ class TestMock:
 
     def test_every_error_that_the_spec_describes_is_tried(self) -> None:
         described = {
-            status for each in _spec.OPERATIONS.values() for status in each.data["responses"]
+            status for each in _spec.OPERATIONS.values() for status in each.node["responses"]
         }
         assert described - {"2XX", "default"} == {str(status) for status in STATUSES} - {
             "409",

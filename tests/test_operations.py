@@ -81,8 +81,8 @@ def _snake(name: str) -> str:
 
 def test_the_table_of_operations_is_the_spec() -> None:
     expected = {
-        _snake(one.id): (_snake(one.id), one.method, one.path, one.data["x-evidence"]["level"])
-        for one in _spec.OPERATIONS.values()
+        _snake(name): (_snake(name), one.method.upper(), one.path, one.node["x-evidence"]["level"])
+        for name, one in _spec.OPERATIONS.items()
     }
     assert expected == tables.OPERATIONS
     assert list(tables.OPERATIONS) == list(expected)
@@ -111,7 +111,7 @@ def test_each_operation_has_a_typed_request_and_a_typed_parsing(name: str) -> No
     )
     assert request.return_annotation is OperationRequest
     assert [one.annotation for one in parse.parameters.values()] == [OperationResponse]
-    has_body = "requestBody" in operation.data
+    has_body = "requestBody" in operation.node
     assert ("body" in request.parameters) is has_body
 
 
@@ -136,7 +136,7 @@ def test_every_operation_is_reached() -> None:
 
 def _example(operation: _spec.Operation) -> httpx.Response:
     """Return the response that the spec has as its example."""
-    media_types = operation.data["responses"]["2XX"]["content"]
+    media_types = operation.node["responses"]["2XX"]["content"]
     if "application/json" not in media_types:
         return httpx.Response(
             200, content=FILE, headers={"content-type": "application/octet-stream"}
@@ -157,7 +157,7 @@ def test_what_a_method_sends_and_receives_is_as_the_spec_says(
         path = request.url.raw_path.decode()
         operation = _spec.operation_of(request.method, path)
         assert operation is not None, f"{request.method} {path} is not in the spec"
-        reached.append(operation.id)
+        reached.append(operation.node["operationId"])
         assert _spec.request_problems(operation, path, request.headers, request.content) == []
         answer = _example(operation)
         assert _spec.answer_problems(operation, 200, answer.headers, answer.content) == []
@@ -174,7 +174,7 @@ def test_what_a_method_sends_and_receives_is_as_the_spec_says(
 def test_the_examples_of_the_spec_are_as_it_says(name: str) -> None:
     operation = _spec.OPERATIONS[name]
     for where in ("requestBody", "responses/2XX"):
-        data: Any = operation.data
+        data: Any = operation.node
         for part in where.split("/"):
             data = data.get(part, {})
         for kind, media_type in data.get("content", {}).items():

@@ -25,6 +25,7 @@ from ecall_client import models, tables
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "scripts"))
 
+import _judge  # noqa: E402
 import _leftovers  # noqa: E402
 import _openapi  # noqa: E402
 
@@ -495,13 +496,13 @@ class TestLeftovers:
     """What a change of the spec leaves to a person is named, each in one line."""
 
     def test_of_the_spec_as_it_is_there_is_none(self) -> None:
-        judge = _leftovers.Judge(SPEC)
+        judge = _judge.Judge(SPEC)
         assert list(_leftovers.example_problems(judge)) == []
         assert list(_leftovers.cassette_problems(judge, ROOT / "tests" / "cassettes")) == []
 
     def test_what_does_not_fit_on_purpose_is_no_longer_than_it_has_to_be(self) -> None:
         found = _leftovers.cassette_problems(
-            _leftovers.Judge(SPEC), ROOT / "tests" / "cassettes", ignored=()
+            _judge.Judge(SPEC), ROOT / "tests" / "cassettes", ignored=()
         )
         names = {line.partition(".yaml: ")[0].rpartition("/")[2] for line in found}
         assert names == _leftovers.UNFIT_ON_PURPOSE
@@ -523,13 +524,13 @@ class TestLeftovers:
     def test_a_cassette_that_no_longer_fits_is_named(
         self, edits: list[tuple[str, Any]], cassette: str
     ) -> None:
-        judge = _leftovers.Judge(changed(*edits))
+        judge = _judge.Judge(changed(*edits))
         found = list(_leftovers.cassette_problems(judge, ROOT / "tests" / "cassettes"))
         assert [line for line in found if line.startswith(cassette)], found[:5]
 
     def test_an_example_that_no_longer_fits_is_named(self) -> None:
         spec = changed(("#/components/schemas/Channel/enum", ["SMS"]))
-        found = list(_leftovers.example_problems(_leftovers.Judge(spec)))
+        found = list(_leftovers.example_problems(_judge.Judge(spec)))
         start = "spec/ecall.yaml, POST /api/message, requestBody/content/application/json, example one: $"
         assert found[0].startswith(start), found[0]
 

@@ -15,7 +15,11 @@ sys.path.append(str(ROOT / "scripts"))
 
 from _differences import Difference, compare  # pyright: ignore[reportMissingImports]  # noqa: E402
 from _facts import read_facts  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _openapi import Node, load, operations  # pyright: ignore[reportMissingImports]  # noqa: E402
+from _openapi import (  # pyright: ignore[reportMissingImports]  # noqa: E402
+    Node,
+    load,
+    match_operation,
+)
 
 SPEC: Final[Node] = load(ROOT / "spec" / "ecall.yaml")
 OURS: Final = read_facts(SPEC)
@@ -33,29 +37,21 @@ CONTRADICTIONS: Final = {
 HARMLESS: Final = {"property-missing-ours", "property-case"}
 """Differences that the library does not mind: it keeps unknown properties, and ignores the case of names."""
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_VERSION: Final = re.compile(r"^/api/v\d+/")
 _WORD: Final = re.compile(r"[^\W\d_]{2,30}")
 _NAME: Final = re.compile(r"[A-Za-z_@$][A-Za-z_@$.-]{0,39}")
 
 
 def as_document(exchange: Exchange) -> Node:
     """Return an OpenAPI document that says of one response what it was like."""
-    path, method = operation_of(exchange)
+    operation = match_operation(SPEC, exchange.method, exchange.path)
+    path = operation.path if operation else exchange.path
     kind = exchange.headers.get("content-type", "none").partition(";")[0].strip().lower()
     value = exchange.json
     schema = schema_of(value) if kind == "application/json" and value is not None else {}
     response = {"content": {kind: {"schema": schema}}} if exchange.body else {}
-    return {"paths": {path: {method: {"responses": {str(exchange.status): response}}}}}
-
-
-def operation_of(exchange: Exchange) -> tuple[str, str]:
-    """Return path and method of the operation that a request is, as the spec writes them."""
-    path = _VERSION.sub("/api/", exchange.path.partition("?")[0])
-    for each in operations(SPEC):
-        pattern = re.sub(r"\\\{[^{}]*\\\}", "[^/]+", re.escape(each.path))
-        if each.method == exchange.method.lower() and re.fullmatch(pattern, path):
-            return each.path, each.method
-    return path, exchange.method.lower()
+    return {
+        "paths": {path: {exchange.method.lower(): {"responses": {str(exchange.status): response}}}}
+    }
 
 
 def schema_of(value: Any) -> Node:
