@@ -90,7 +90,7 @@ def _open(target: Target) -> _Output:
             target.write(b"")
         except (AttributeError, OSError, TypeError, ValueError):
             raise InvalidMedia(
-                "A target is a path, or a file opened for writing with mode 'wb'"
+                "The target must be a path, or a file that was opened with mode 'wb'"
             ) from None
         return _OpenFile(target)
     path = Path(target)

@@ -25,7 +25,7 @@ def read_recipient(value: object, region: str) -> str:
 
     if not isinstance(value, str):
         kind = type(value).__name__
-        raise UnusableNumber(f"it is of type {kind}, not str; several recipients go to broadcast")
+        raise UnusableNumber(f"it must be a str, not {kind}; pass several recipients to broadcast")
     return read_number(value, region)
 
 

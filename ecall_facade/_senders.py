@@ -65,7 +65,7 @@ def _check_sender(sender: str, channel: str, region: str) -> str:
     if is_plain and len(sender) <= longest:
         return sender
     raise InvalidSender(
-        "The sender of an SMS is a number of at most 16 digits, or at most 11 characters of ASCII"
+        "The sender of an SMS must be a number of at most 16 digits, or at most 11 ASCII characters"
     )
 
 

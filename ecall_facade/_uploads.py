@@ -23,7 +23,7 @@ Progress: TypeAlias = Callable[[int, int | None], object]
 
 CHUNK = 256 * 1024
 
-_NOT_READABLE = "A file is a path, bytes, or an open binary file that can be read"
+_NOT_READABLE = "The file must be a path, bytes, or a binary file that is open for reading"
 
 
 class Upload:

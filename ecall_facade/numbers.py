@@ -46,7 +46,7 @@ class RawAddress:
             or not 0 < len(text.strip()) == len(text) <= 64
         ):
             raise InvalidNumber(
-                "A RawAddress is 1 to 64 printable characters without white space around them"
+                "A RawAddress must have 1 to 64 printable characters and no white space around them"
             )
 
 
@@ -82,7 +82,7 @@ def normalize_all(
         InvalidConfiguration: There is no such region.
     """
     if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
-        raise InvalidNumber("Several recipients must be a list; for a single one there is send")
+        raise InvalidNumber("Recipients must be a list; use send for a single one")
     from ecall_facade._phone_numbers import UnusableNumber
 
     region = check_region(region)

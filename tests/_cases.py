@@ -20,6 +20,13 @@ def one_way_each(ways: Mapping[str, Any], cases: Sequence[tuple[Any, ...]]) -> l
     first, *others = ways
     pairs = [(first, case) for case in cases] + [(way, cases[0]) for way in others]
     return [
-        pytest.param(ways[way], *case, id=f"{way}-{'-'.join(map(str, case))}"[:100])
+        pytest.param(ways[way], *case, id="-".join([way, *map(_id_of, case)])[:100])
         for way, case in pairs
     ]
+
+
+def _id_of(value: object) -> str:
+    """Return an id that is the same in each process, as pytest-xdist needs it."""
+    if isinstance(value, type):
+        return value.__name__
+    return str(value) if isinstance(value, (str, int)) else type(value).__name__

@@ -463,7 +463,7 @@ class TestRefused:
             upload(io.StringIO("text"))
 
     def test_uploading_a_closed_or_write_only_file_is_refused(self, tmp_path: Path) -> None:
-        words = "an open binary file that can be read"
+        words = "a binary file that is open for reading"
         with (tmp_path / "x").open("wb") as file, pytest.raises(InvalidMedia, match=words):
             upload(file)
         with pytest.raises(InvalidMedia, match=words):
@@ -474,7 +474,8 @@ class TestRefused:
     )
     def test_uploading_an_object_that_is_no_file_is_refused(self, source: Any) -> None:
         with pytest.raises(
-            InvalidMedia, match="A file is a path, bytes, or an open binary file that can be read"
+            InvalidMedia,
+            match="The file must be a path, bytes, or a binary file that is open for reading",
         ):
             upload(source)
 
@@ -805,7 +806,7 @@ class TestWriting:
         self.refused(tmp_path / "copy.bin", "'copy.bin' cannot be written: Permission denied")
 
     def test_a_target_that_is_no_binary_file_is_refused(self, tmp_path: Path) -> None:
-        words = "A target is a path, or a file opened for writing with mode 'wb'"
+        words = "The target must be a path, or a file that was opened with mode 'wb'"
         (tmp_path / "x").write_bytes(b"x")
         with (tmp_path / "x").open("rb") as file:
             self.refused(file, words)

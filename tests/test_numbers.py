@@ -187,7 +187,9 @@ class TestNormalize:
         "value", [None, 41791234567, 79.0, True, b"+41791234567", ["+41791234567"], {"to": NUMBER}]
     )
     def test_a_number_that_is_no_str_is_refused(self, value: Any) -> None:
-        with pytest.raises(InvalidNumber, match=f"type {type(value).__name__}, not str") as caught:
+        with pytest.raises(
+            InvalidNumber, match=f"must be a str, not {type(value).__name__}"
+        ) as caught:
             normalize(value)
 
         assert "1791234567" not in str(caught.value)

@@ -92,8 +92,8 @@ class TestRecipients:
         ("+41 79 123 45 67 ext. 5", "it has letters, an extension"),
         ("", "it is empty"),
         ("+436641234567.0", "it looks like a decimal number; read the column as text"),
-        (None, "it is of type NoneType, not str"),
-        ([ONE], "it is of type list, not str; several recipients go to broadcast"),
+        (None, "it must be a str, not NoneType"),
+        ([ONE], "it must be a str, not list; pass several recipients to broadcast"),
     ]
 
     @pytest.mark.parametrize(("way", "to", "reason"), one_way_each(WAYS, CASES))
@@ -124,7 +124,7 @@ class TestRecipients:
             "4 of 7 recipients cannot be used",
             "(position 1): it has letters",
             "(position 2): it is too short",
-            "(position 4): it is of type NoneType",
+            "(position 4): it must be a str, not NoneType",
             "(position 6): it is of a length that is not in use",
         )
         assert [problem.position for problem in error.problems] == [1, 2, 4, 6]
@@ -157,7 +157,7 @@ class TestRecipients:
 
     @pytest.mark.parametrize("to", [ONE, b"+41791234567", None, 5])
     def test_recipients_that_are_no_list_are_refused(self, ecall: ECall, to: Any) -> None:
-        words = "Several recipients must be a list; for a single one there is send"
+        words = "Recipients must be a list; use send for a single one"
         refused(lambda: ecall.sms.broadcast(to, TEXT), InvalidNumber, words)
 
     def test_recipients_are_read_in_the_region_of_the_client(self, ecall: ECall) -> None:
@@ -218,7 +218,7 @@ class TestSender:
 
     # The tables of what can be a sender are in test_numbers.py.
     def test_a_sender_over_the_limits_of_an_sms_is_refused(self, ecall: ECall) -> None:
-        words = "a number of at most 16 digits, or at most 11 characters of ASCII"
+        words = "a number of at most 16 digits, or at most 11 ASCII characters"
         sender = "ACME of Bern"
         refused(lambda: ecall.sms.send(ONE, TEXT, sender=sender), InvalidSender, words)
         refused(lambda: ecall.sms.compose(ONE, TEXT, sender=sender), InvalidSender, words)
