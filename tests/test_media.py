@@ -144,7 +144,7 @@ class Raw(io.RawIOBase):
 
 @contextmanager
 def another_thread(function: Callable[[], object]) -> Iterator[None]:
-    thread = threading.Thread(target=function)
+    thread = threading.Thread(target=function, daemon=True)  # one that hangs lets pytest end
     thread.start()
     try:
         yield
@@ -780,7 +780,8 @@ class TestWriting:
             assert seen == [b"", b"data"]
 
     def test_a_target_that_takes_nothing_fails(self) -> None:
-        target: Any = SimpleNamespace(write=lambda data: 0)
+        answers = iter([0, 0, 0])  # the second is for the data; more are not asked for
+        target: Any = SimpleNamespace(write=lambda data: next(answers))
         with pytest.raises(OSError, match="took nothing"), writing(target) as file:
             file.write(b"data")
 
