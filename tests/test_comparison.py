@@ -299,6 +299,14 @@ def test_a_new_version_of_a_path_is_compared_and_an_old_one_is_not(whole: dict[s
     assert found(SPEC, whole) == []
 
 
+def test_the_response_of_a_success_is_compared_whatever_its_status(whole: dict[str, Any]) -> None:
+    responses = whole["paths"]["/api/media"]["post"]["responses"]
+    responses["201"] = {"content": {"application/json": {"schema": TEXT}}}
+    del responses["2XX"]
+    where = "#/paths/~1api~1media/post/responses/201/content/application~1json/schema/type"
+    assert ("type", where, "object", "string") in found(SPEC, whole)
+
+
 def test_a_signature_of_callbacks_would_be_seen(whole: dict[str, Any]) -> None:
     whole["webhooks"]["receivedMessage"]["post"]["security"] = [{"BasicAuth": []}]
     where = "#/webhooks/receivedMessage/post/security"
