@@ -208,6 +208,7 @@ class TestBaseUrl:
             ("https://rest.ecall.ch:8443", "https://rest.ecall.ch:8443", False),
             ("https://gateway.example/Ecall/", "https://gateway.example/Ecall", False),
             ("https://gateway.example/a/b%20c//", "https://gateway.example/a/b%20c", False),
+            ("https://gateway.example/a@b", "https://gateway.example/a@b", False),  # no credentials
             ("https://[2001:db8::1]:8443/x", "https://[2001:db8::1]:8443/x", False),
             ("https://localhost", "https://localhost", True),
             ("http://localhost:8080", "http://localhost:8080", True),
