@@ -136,6 +136,17 @@ def test_an_upload_that_breaks_off_leaves_no_file(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+def test_files_beyond_the_limit_and_cleared_files_are_removed(tmp_path: Path) -> None:
+    headers = {"Content-Type": "application/octet-stream"}
+    with Sandbox(max_media=2) as sandbox:
+        url = f"{sandbox.url}/api/media"
+        for _ in range(3):
+            httpx.post(url, content=b"x", headers=headers, auth=auth(sandbox))
+        assert len(stored_files(tmp_path)) == 2
+        sandbox.clear()
+        assert stored_files(tmp_path) == []
+
+
 def test_files_are_removed_with_the_sandbox(tmp_path: Path) -> None:
     sandbox = Sandbox()
     with sandbox:
