@@ -184,7 +184,7 @@ def test_killed_workers_and_brokers_send_nothing_twice(
         CountingService(latency=0.05, drops=0.01, spread=SPREAD) as service,
         Ledger(ledger_url) as ledger,
     ):
-        job = ledger.job("a", messages(ROWS), chunk_size=ROWS // 15)
+        job = ledger.job("a", messages(ROWS), chunk_size=-(-ROWS // 15))
         stage = Stage(folder, ledger_url, service.url, keeps_data=keeps_data)
         try:
             for _ in range(2):
