@@ -364,7 +364,7 @@ class TestIds:
         assert list_status({"messages": [{}]}).messages[0].message_id == ""
 
 
-class TestProblem:
+class TestFailureReason:
     """The error of one message is the service's error shape, or a bare word or number."""
 
     @pytest.mark.parametrize(
