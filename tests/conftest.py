@@ -47,7 +47,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
     Options of the command line win: `-m` and `-k` choose among all tests, `-n0` and `--pdb` stay in one process.
     """
-    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+    is_worker = hasattr(config, "workerinput")  # which must not start workers of its own
+    if is_worker or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return
     options = config.option
     if not options.markexpr and not options.keyword:
