@@ -116,7 +116,7 @@ class Live:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the live tests unless they are asked for."""
-    if "live" not in config.getoption("markexpr"):
+    if "live" not in str(config.getoption("markexpr")):
         live = [item for item in items if item.get_closest_marker("live")]
         config.hook.pytest_deselected(items=live)
         items[:] = [item for item in items if item not in live]
@@ -161,7 +161,7 @@ def _cassette(request: pytest.FixtureRequest) -> Iterator[None]:
     names = ("ECALL_USERNAME", "ECALL_PASSWORD", "ECALL_SENDER", "LIVE_SEND_ONE_SMS_TO")
     scrubber = Scrubber([SETTINGS[name] for name in names])
     recorder = vcr.VCR(
-        record_mode="all",
+        record_mode=vcr.mode.ALL,
         before_record_request=scrubber.request,
         before_record_response=scrubber.response,
         decode_compressed_response=True,
