@@ -14,7 +14,7 @@ from ecall_client.operations import OperationResponse
 from ecall_client.tables import MessageListResultSpec
 from ecall_client.types import UNSET
 from ecall_facade._call import Call, Effect, request_id_of
-from ecall_facade._contents import ContentModel, check_content
+from ecall_facade._contents import check_content
 from ecall_facade._error_factory import unreadable
 from ecall_facade._json import as_iterable
 from ecall_facade._lists import listed_items
@@ -55,8 +55,8 @@ class Composer:
 
     def send(self, to: Recipient, arguments: MessageArguments) -> Call[SentMessage]:
         """Return the call that sends one message to one recipient."""
-        content, pages = self._content(arguments)
-        sender = self._sender(arguments)
+        content, pages = check_content(self.channel, arguments.content, arguments.page_limit)
+        sender = self.options.sender(self.channel, arguments.sender)
         recipients, _ = normalize_all([to], self.options.region)
         body = models.MessageRequest(
             channel=self.channel,
@@ -86,8 +86,8 @@ class Composer:
         self, to: Iterable[Recipient], arguments: MessageArguments
     ) -> Call[SentBroadcast]:
         """Return the call that sends one message to many recipients."""
-        content, _ = self._content(arguments)
-        sender = self._sender(arguments)
+        content, _ = check_content(self.channel, arguments.content, arguments.page_limit)
+        sender = self.options.sender(self.channel, arguments.sender)
         recipients, duplicates = normalize_all(to, self.options.region)
         body = models.MessageRequest(
             channel=self.channel,
@@ -117,20 +117,14 @@ class Composer:
 
     def compose(self, to: Recipient, arguments: MessageArguments) -> models.MessageListItem:
         """Return a message for a list; `notify` is an argument of the list, and not read here."""
-        content, _ = self._content(arguments)
-        sender = self._sender(arguments)
+        content, _ = check_content(self.channel, arguments.content, arguments.page_limit)
+        sender = self.options.sender(self.channel, arguments.sender)
         recipients, _ = normalize_all([to], self.options.region)
         item = models.MessageListItem(
             channel=self.channel, from_=sender, content=content, to=recipients[0]
         )
         add_extra(item, arguments.extra)
         return item
-
-    def _content(self, arguments: MessageArguments) -> tuple[ContentModel, int | None]:
-        return check_content(self.channel, arguments.content, arguments.page_limit)
-
-    def _sender(self, arguments: MessageArguments) -> str:
-        return self.options.sender(self.channel, arguments.sender)
 
 
 def send_list(

@@ -174,7 +174,7 @@ class TestWaitFor:
             ({}, "Pass at least one of"),
             ({"to": "079 123 45"}, "too short"),
             ({"to": "nobody"}, "letters"),
-            ({"to": 41791234567}, "of type int"),
+            ({"to": 41791234567}, "must be a str, not int"),
             ({"text": ""}, "not empty"),
             ({"text": 481516}, "text must be a str"),
             ({"text": re.compile(b"code")}, "text must be a str"),

@@ -639,11 +639,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("file", [None, 5, object(), io.StringIO("text")])
     def test_a_source_that_is_no_file_is_refused(self, ecall: ECall, file: Any) -> None:
-        words = (
-            "mode 'rb'"
-            if isinstance(file, io.StringIO)
-            else "a path, bytes, or an open binary file"
-        )
+        words = "mode 'rb'" if isinstance(file, io.StringIO) else "a path, bytes, or a binary file"
         for way in self.ways(ecall, file):
             refused(way, InvalidMedia, words)
 
@@ -703,7 +699,7 @@ class TestFiles:
         refused(
             lambda: ecall.media.download("f-1", text),
             InvalidMedia,
-            "a file opened for writing with mode 'wb'",
+            "a file that was opened with mode 'wb'",
         )
 
 
