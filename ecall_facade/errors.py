@@ -79,7 +79,7 @@ class NumberProblem:
     value: str = attrs.field(repr=False)
     """The recipient as it was given."""
     reason: str
-    """What is wrong with it."""
+    """The reason why it was refused."""
 
 
 def _restore(error_class: type[ECallError], state: dict[str, object]) -> ECallError:
@@ -94,7 +94,7 @@ class ECallError(Exception):
     """The base of all errors of this package."""
 
     explanation: str
-    """What happened and what to do, without the request id."""
+    """The error in words, and the remedy, without the request id."""
     request_id: str | None
     """The service's `x-f24-request-id` (documented), or None without a response."""
     may_have_been_sent: bool

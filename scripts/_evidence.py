@@ -85,7 +85,7 @@ class Lacking(Exception):
 
 
 def read_facts(spec: Node) -> dict[str, Fact]:
-    """Give all facts by their place, in the order of the spec."""
+    """Return all facts by their place, in the order of the spec."""
     facts: dict[str, Fact] = {}
     lacking: list[str] = []
     for pointer, kind, node in parts(spec):

@@ -35,7 +35,7 @@ class Packages(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What is to be installed and used: the version of a Python, the program, and an extra, or "" for none."""
+    """A package to install and use: the version of a Python, the program, and an extra, or "" for none."""
 
     version: str
     python: str | Path

@@ -28,7 +28,7 @@ _WHOLE_NUMBER_WITH_FRACTION = re.compile(r"[\s()./+-]*(?:\d[\s()/+-]*)+[.,]0+")
 
 
 class UnusableCell(ValueError):
-    """What a cell says cannot be known; the message is the reason, without the value."""
+    """The value of a cell cannot be known; the message is the reason, without the value."""
 
 
 def read_text(cell: Cell) -> str:

@@ -74,7 +74,7 @@ def _check_all(messages: Iterable[Message], region: str) -> Iterator[CheckedMess
 
 @attrs.frozen
 class CheckedRow:
-    """What the check of a message found out, for the row that it becomes."""
+    """The result of checking a message, for the row that it becomes."""
 
     recipient: str = attrs.field(repr=mask)
     size: Measurement | None

@@ -129,7 +129,7 @@ class Database:
         self.shorten_log()
 
     def shorten_log(self) -> None:
-        """Give the space of SQLite's write-ahead log back, if nobody else uses it now.
+        """Free the space of SQLite's write-ahead log, if nobody else uses it now.
 
         It grows up to 4 MB otherwise, or as far as the largest transaction needed it.
         """

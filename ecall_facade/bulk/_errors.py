@@ -1,4 +1,4 @@
-"""What goes wrong with the ledger's database, in words that say what to do."""
+"""Errors of the ledger's database, in words that say what to do."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Delayable(Protocol):
 
 @attrs.frozen
 class JobFacts:
-    """What the ledger knows of a job that does not change."""
+    """The facts about a job that do not change."""
 
     id: int
     name: str

@@ -41,7 +41,7 @@ _LONGEST_NAME = 200
 
 @attrs.frozen
 class Forgotten:
-    """What `ledger.forget` has done."""
+    """The result of `ledger.forget`."""
 
     jobs: tuple[str, ...]
     """Names of the jobs whose numbers and texts were removed."""

@@ -22,7 +22,7 @@ class HeldLock(Protocol):
     name: str
 
     def release(self) -> None:
-        """Give the lock up."""
+        """Release the lock."""
         ...
 
 

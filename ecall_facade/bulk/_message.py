@@ -19,13 +19,13 @@ class Message:
     to: str | RawAddress = attrs.field(repr=_mask_recipient)
     """The number as people write it, or a `RawAddress`."""
     text: str = attrs.field(repr=False)
-    """What the recipient gets to read."""
+    """The text as it is sent."""
     channel: str = "sms"
     """The channel: "sms", "whatsapp" or "rcs"."""
     sender: str | None = None
     """Who it is from; None for the client's own sender."""
     reference: str | None = attrs.field(default=None, repr=False)  # it may name a person
-    """What the caller knows the message by; it is not sent."""
+    """The caller's own name for the message; it is not sent."""
     line: int | None = None
     """Line or row in the file, from 1, for error messages."""
     source: str | None = None

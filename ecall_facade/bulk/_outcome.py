@@ -1,4 +1,4 @@
-"""What a send's success or error means for its row, and for the whole job."""
+"""The meaning of a send's success or error for its row, and for the whole job."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REJECTING_STATUSES = {400, 413, 422}
 
 
 class Verdict(Enum):
-    """What becomes of a row after a try."""
+    """The state of a row after a try."""
 
     ACCEPTED = auto()
     """The service took it."""
@@ -44,7 +44,7 @@ class Verdict(Enum):
 
 @attrs.frozen
 class Outcome:
-    """What a try means.
+    """The meaning of a try.
 
     Attributes:
         verdict: What becomes of the row.

@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a file, all of it in one error."""
+"""The problems of the rows of a file, all in one error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `send` reports to its caller: progress, result, and why a job pauses or was stopped."""
+"""Reports of `send` to its caller: progress, result, and why a job pauses or was stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class JobPause:
     seconds: float
     """How long it still lasts."""
     reason: str
-    """What the last message met that was not taken, in words."""
+    """Why the last message was not taken, in words."""
 
 
 @attrs.frozen
@@ -65,7 +65,7 @@ class SendProgress:
 
 @attrs.frozen
 class SendReport:
-    """What a call has brought."""
+    """The result of one call of `send`."""
 
     counts: Mapping[State, int]
     """Rows of the job by state, as all senders together have brought them."""

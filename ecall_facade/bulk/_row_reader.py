@@ -39,7 +39,7 @@ _MOST_NAMES = 30
 
 @attrs.frozen
 class RowOptions:
-    """What holds for all rows of a file.
+    """The settings of all rows of a file.
 
     Attributes:
         template: The text of all messages, or None where a column has the texts.

@@ -36,13 +36,13 @@ class Row:
     to: str | None = attrs.field(repr=_masked)
     """The recipient in E.164 or as the `RawAddress` had it; None once it is forgotten."""
     text: str | None = attrs.field(repr=False)
-    """What the recipient gets to read; None once it is forgotten."""
+    """The text as it is sent; None once it is forgotten."""
     channel: str
     """The channel: "sms", "whatsapp" or "rcs"."""
     sender: str | None
     """Who it is from; None for the client's own sender."""
     reference: str | None = attrs.field(repr=False)
-    """What the caller knows it by."""
+    """The caller's own name for it."""
     state: State
     """One of "pending", "sending", "accepted", "rejected", "unknown" and "duplicate"."""
     message_id: str | None

@@ -52,7 +52,7 @@ class Courier(Protocol):
 
 @attrs.define
 class Tally:
-    """What a call has achieved so far."""
+    """The counts of one call so far."""
 
     accepted: int = 0
     rejected: int = 0

@@ -1,4 +1,4 @@
-"""What every kind of file is read as: the names of its columns, then its rows."""
+"""The common form of every kind of file: the names of its columns, then its rows."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class SenderLost(Exception):
 
 @attrs.frozen
 class Result:
-    """What became of a row that a run had taken."""
+    """The outcome of a row that a run had taken."""
 
     run_id: int
     position: int
@@ -46,7 +46,7 @@ class Result:
 
 @attrs.frozen
 class Turn:
-    """What a turn brought.
+    """The result of a turn.
 
     Attributes:
         claimed: Rows to be posted, once the transaction is committed.

@@ -1,4 +1,4 @@
-"""What calamine does not tell of an Excel sheet: which cells lost their value, and which rows are hidden."""
+"""Facts about an Excel sheet that calamine does not report: which cells lost their value, and which rows are hidden."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _to_options(reason: str) -> str:
 
 @dataclass
 class ChannelSurvey:
-    """What goes out by one channel; only an SMS has pages."""
+    """The messages of one channel; only an SMS has pages."""
 
     messages: int = 0
     pages: int = 0
@@ -142,7 +142,7 @@ class Example:
 
 @dataclass
 class Survey:
-    """What is in a file: how many messages, pages and duplicates, and everything that is wrong."""
+    """The content of a file: how many messages, pages and duplicates, and everything that is wrong."""
 
     rows: int = 0
     duplicates: int = 0

@@ -1,4 +1,4 @@
-"""What a command is going to send: shown, asked about, and nothing stored yet."""
+"""The plan of a command that sends: shown and asked about before anything is stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be sent, and where that is recorded."""
+    """The messages to send, and the ledger that records them."""
 
     ledger: str
     is_new: bool

@@ -74,7 +74,7 @@ class Check:
 
 @dataclass
 class Report:
-    """What was checked so far, and whether it was a sandbox that answered."""
+    """The checks so far, and whether a sandbox answered them."""
 
     checks: list[Check] = field(default_factory=list[Check])
     is_sandbox: bool = False
@@ -115,7 +115,7 @@ def examine(
 def _settings(
     report: Report, credentials: Path | None, *, sandbox: bool
 ) -> Generator[tuple[Settings, bool], None, None]:
-    """Give the settings, and whether they have credentials; what is wrong with them goes to the report."""
+    """Return the settings, and whether they have credentials; problems go to the report."""
     if sandbox:
         with running(load_sandbox()()) as server:
             given = server.credentials
@@ -171,7 +171,7 @@ def _check_service(report: Report, settings: Settings, *, has_credentials: bool)
 
 
 def _check_proxy(report: Report, account: Account) -> bool:
-    """Tell which proxy the environment names for the service; return whether there is none."""
+    """Report the proxy that the environment names for the service; return whether there is none."""
     url = urlsplit(account.base_url)
     if account.is_loopback:
         report.add("proxy", "your setup", "ok", "none, as this machine is called directly")
@@ -297,7 +297,7 @@ def _check_senders(report: Report, ecall: ECall) -> None:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a read of something that does not exist was answered."""
+    """The response to a read of something that does not exist."""
 
     status: int | None
     code: str | None

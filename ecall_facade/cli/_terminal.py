@@ -1,4 +1,4 @@
-"""What a terminal can show: its width, and text without control characters."""
+"""Limits of a terminal: its width, and text without control characters."""
 
 from __future__ import annotations
 

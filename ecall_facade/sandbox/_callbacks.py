@@ -103,7 +103,7 @@ class _Attempt(NamedTuple):
 
 
 class _Due(NamedTuple):
-    """What is to be done at a time of the sandbox's clock. `number` keeps the order of what is due at once."""
+    """A step that is due at a time of the sandbox's clock. `number` keeps the order of what is due at once."""
 
     at: datetime
     number: int

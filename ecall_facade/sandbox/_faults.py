@@ -26,7 +26,7 @@ _HEADER_VALUE = re.compile(r"([!-~]([ -~]*[!-~])?)?")
 
 @attrs.frozen
 class Fault:
-    """What is wrong with a response.
+    """A fault in a response.
 
     Attributes:
         note: What happened, for people.

@@ -47,7 +47,7 @@ _ERROR_STATES = {
 
 @attrs.frozen
 class MagicRecipient:
-    """What one of the numbers plays.
+    """The behaviour of one magic recipient.
 
     Attributes:
         outcome: What it plays, for people.

@@ -1,4 +1,4 @@
-"""What the sandbox knows of a message, on its way out or in."""
+"""Messages inside the sandbox, outbound and inbound."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Inbound:
     id: str
     """Its id."""
     json: dict[str, JSON] = attrs.field(repr=False)
-    """What is posted."""
+    """The body that is posted."""
     at: datetime
     """When it was first posted."""
     url: str = attrs.field(repr=False)

@@ -76,7 +76,7 @@ EVENTS = _values_of(NotificationEvent)
 RECIPIENT_TYPES = (type_of(ToAddressNumber),)
 _TEXT = type_of(TextContent)
 V1_SMS = Channel.SMS.lower()
-"""What v1 accepts for `Sms`, although letter case is documented to matter (observed)."""
+"""The spellings that v1 accepts for `Sms`, although letter case is documented to matter (observed)."""
 ADDRESSES_LENGTH = 100
 """The addresses of a notification have fewer characters than this together (observed)."""
 

@@ -1,4 +1,4 @@
-"""What the sandbox keeps in memory: messages and their states, lists, files, recorded requests.
+"""The memory of the sandbox: messages and their states, lists, files, recorded requests.
 
 A message follows a timeline: states, and the time after which each is reached. The next step of every message is in a
 queue ordered by time, and `advance` takes the steps that are due. It runs before every read, so that a response is
@@ -29,7 +29,7 @@ KEPT_FOR = timedelta(days=7)
 """How long the status of a message can be queried (documented)."""
 
 Entry: TypeAlias = Message | RecordedRequest | Inbound
-"""What a key of the journal stands for."""
+"""An entry that a key of the journal stands for."""
 
 
 class Store:

@@ -95,7 +95,7 @@ class ReceivedMessage(Event):
     recipient: str | None = attrs.field(default=None, repr=_masked)
     """Your number, or None."""
     text: str | None = attrs.field(default=None, repr=False)
-    """What was written, or None. It can always be encoded and stored: NULs, unpaired surrogates and
+    """The text, or None. It can always be encoded and stored: NULs, unpaired surrogates and
     bytes that could not be decoded are U+FFFD.
     """
     media_id: str | None = None

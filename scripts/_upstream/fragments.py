@@ -15,7 +15,7 @@ from .grammar import flaw
 from .pages import Block, Page, blocks
 
 PARTS: Final = ("openapi", "paths", "components", "webhooks")
-"""What makes a JSON object a fragment of a description."""
+"""Keys that make a JSON object a fragment of a description."""
 DEEPEST: Final = 100
 """Nesting beyond this is no description of an API, and would exhaust the stack."""
 SECTIONS: Final = {
@@ -155,7 +155,7 @@ def _add(joined: Joined, fragment: dict[str, Any], page: str) -> Iterator[tuple[
 
 
 Part: TypeAlias = tuple[tuple[str, ...], str, Any]
-"""What is kept or left out as a whole: its keys, its kind (none if it cannot be read) and itself."""
+"""A value that is kept or left out as a whole: its keys, its kind (none if it cannot be read) and itself."""
 
 
 def _parts(fragment: dict[str, Any]) -> Iterator[Part]:
@@ -195,7 +195,7 @@ def _members(holder: dict[str, Any], section: str) -> Iterator[tuple[str, Any]]:
 
 
 def _with_shared(operation: Any, shared: list[Any]) -> Any:
-    """Give an operation the parameters of its path, as another page may hold the path's other operations."""
+    """Add the parameters of its path to an operation, as another page may hold the path's other operations."""
     own = operation.get("parameters", []) if isinstance(operation, dict) else None
     if not shared or not isinstance(own, list):
         return operation
