@@ -169,7 +169,7 @@ class TestSources:
             (["--exec-timeout", "0"], {}, "positive number"),
             (["--host", "192.0.2.1"], {}, "Cannot listen on 192.0.2.1"),
             (["--host", "no such host"], {}, "Cannot listen on no such host"),
-            (["--port", "70000"], {}, "Cannot listen on 127.0.0.1:70000"),
+            (["--port", "70000"], {}, "Cannot listen on 127.0.0.1:70000: a port is"),
         ],
     )
     def test_a_listen_option_that_cannot_work_is_a_usage_error(

@@ -35,13 +35,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from referencing.exceptions import Unresolvable
 
-import ecall_facade.sandbox
 from ecall_client import models
 from ecall_facade import APIError, ECall, _messages
 from ecall_facade._requests import build_http_request
 from ecall_facade._sync import _session
 from ecall_facade._transports.client_parts import FixedAuth
-from ecall_facade.sandbox import Sandbox, _app
+from ecall_facade.sandbox import Sandbox, _app, _callbacks
 
 pytest_plugins = ["_prism"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prism")]
@@ -430,7 +429,7 @@ class TestSandbox:
     def test_openapi_core_finds_a_callback_with_a_field_of_another_type(
         self, judge: Judge, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ecall_facade.sandbox, "write_time", lambda at: at.timestamp())
+        monkeypatch.setattr(_callbacks, "write_time", lambda at: at.timestamp())
         with (
             Server(reply()) as receiver,
             Sandbox(sent_after=0, callback_url=receiver.url) as sandbox,

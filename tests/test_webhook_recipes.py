@@ -438,8 +438,7 @@ def test_no_page_and_no_example_makes_a_dict_of_headers() -> None:
 def test_a_recipe_receives_the_sandboxs_reports_and_replies(
     name: str, open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    defaults: Any = Receiver.__init__.__kwdefaults__
-    monkeypatch.setitem(defaults, "sources", [PROXY])  # where the sandbox calls from
+    monkeypatch.setenv("CALLBACK_SOURCES", PROXY)  # where the sandbox calls from
     module = load(name)
     with serve(name, module) as url, Sandbox(username=USERNAME, password=PASSWORD) as sandbox:
         ecall = open_client(sandbox.url)

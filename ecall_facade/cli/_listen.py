@@ -290,11 +290,13 @@ def _serve(
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:  # else create_server would leave its socket open
+        raise usage_error(f"Cannot listen on {host}:{port}: a port is a number from 0 to 65535")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=128)
-    except (OSError, OverflowError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no such address or port"
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no such address"
         raise usage_error(f"Cannot listen on {host}:{port}: {reason}") from None
 
 
