@@ -105,8 +105,6 @@ class TestUsage:
             ["send", NUMBER, TEXT, "again"],
             ["send", NUMBER, "--colour", "red"],
             ["send", NUMBER, TEXT, "--channel", "fax"],
-            ["send", NUMBER, TEXT, "--wait", "--timeout", "0"],
-            ["send", NUMBER, TEXT, "--channel", "rcs", "--page-limit", "1"],
             ["send", NUMBER, TEXT, "--page-limit", "many"],
             ["send", NUMBER, "--file", "photo.jpg"],
             ["send", NUMBER, TEXT, "--file", "photo.jpg", "--channel", "rcs"],

@@ -119,6 +119,29 @@ class TestSend:
         assert result.code == Exit.REJECTED
         assert re.search(f"The file was uploaded as media {ID}", result.error["message"])
 
+    def test_send_wait_exits_with_6_for_a_message_that_was_not_delivered(
+        self, command: Command, sandbox: Sandbox
+    ) -> None:
+        result = command("send", IS_NOT_DELIVERED, TEXT, "--wait")
+        assert result.code == Exit.UNDELIVERED
+        assert "Undelivered" in result.out.splitlines()[-1]
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (("--wait", "--timeout", "0"), "--timeout"),
+            (("--channel", "rcs", "--page-limit", "1"), "--page-limit"),
+        ],
+        ids=" ".join,
+    )
+    def test_a_send_with_an_impossible_option_sends_nothing(
+        self, command: Command, sandbox: Sandbox, options: tuple[str, ...], words: str
+    ) -> None:
+        result = command("send", NUMBER, TEXT, *options)
+        assert (result.code, result.out) == (Exit.USAGE, "")
+        assert words in result.err
+        assert sandbox.messages == []
+
     @pytest.mark.parametrize(
         ("number", "code", "state"),
         [(NUMBER, Exit.DONE, "Delivered"), (FAILS, Exit.UNDELIVERED, "Failed")],

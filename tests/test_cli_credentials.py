@@ -86,6 +86,15 @@ class TestPlaces:
         with pytest.raises(Failure, match="No credentials"):
             find_settings(None)
 
+    @pytest.mark.parametrize("name", ["ECALL_USERNAME", "ECALL_PASSWORD"])
+    def test_half_of_the_credentials_in_the_environment_is_not_completed_by_the_default_file(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+    ) -> None:
+        file = write(tmp_path / "named", 'username = "u"\npassword = "p"')
+        monkeypatch.setenv("ECALL_CREDENTIALS", str(file))
+        monkeypatch.setenv(name, "one")
+        assert find_settings(None) == {}
+
     def test_the_environment_wins_over_the_default_credentials_file(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
