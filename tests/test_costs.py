@@ -91,7 +91,7 @@ def test_the_last_of_many_costs_what_the_first_did(open_client: OpenClient) -> N
             found.append((count.calls, sys.getallocatedblocks()))
     (early_calls, _), (_, early_blocks), (late_calls, late_blocks) = found
     assert late_calls <= early_calls + 5
-    assert late_blocks <= early_blocks + 50  # half a block for each send
+    assert late_blocks < early_blocks + 100  # if each send kept anything, it would be 100 at least
 
 
 def test_a_file_is_not_copied(open_client: OpenClient) -> None:
