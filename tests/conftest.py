@@ -47,14 +47,17 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
     Options of the command line win: `-m` and `-k` choose among all tests, `-n0` and `--pdb` stay in one process.
     """
-    is_worker = hasattr(config, "workerinput")  # which must not start workers of its own
-    if is_worker or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return
     options = config.option
+    # Workers of pytest-xdist get the command line and not these options, so they choose for themselves.
     if not options.markexpr and not options.keyword:
         options.markexpr = "not slow and not again"
+    if hasattr(config, "workerinput"):  # a worker must not start workers of its own
+        return
     if getattr(options, "numprocesses", 0) is None:  # pytest-xdist is there, and was not told
         options.numprocesses = "auto"
+        options.dist = "loadgroup"  # as in scripts/test
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,40 +1,84 @@
-"""What `tests/conftest.py` makes of a `pytest` without files."""
+"""What `tests/conftest.py` makes of a `pytest` without files, in real runs of pytest."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
-import conftest
 import pytest
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
-WITHOUT_FILES = pytest.Config.ArgsSource.TESTPATHS
-WITH_FILES = pytest.Config.ArgsSource.ARGS
-QUICK = "not slow and not again"
+TESTS = Path(__file__).resolve().parent
+CONFTEST = f"""
+import importlib.util, sys
+sys.path.insert(0, {str(TESTS)!r})
+spec = importlib.util.spec_from_file_location("conftest_of_the_project", {str(TESTS / "conftest.py")!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+pytest_cmdline_main = module.pytest_cmdline_main
+"""
+EXAMPLE = """
+import pytest
+
+def test_quick(): pass
+
+@pytest.mark.slow
+def test_slow(): pass
+
+@pytest.mark.again
+def test_again(): pass
+"""
+MARKERS = """
+[pytest]
+testpaths = tests
+markers =
+    slow
+    again
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a test of each kind, and with the hook of this one."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "tests" / "test_example.py").write_text(EXAMPLE)
+    (tmp_path / "pytest.ini").write_text(MARKERS)
+    return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("source", "given", "more", "expected"),
+    ("arguments", "expected", "workers"),
     [
-        (WITHOUT_FILES, ("", "", None), {}, (QUICK, "auto")),
-        (WITHOUT_FILES, ("slow", "", 0), {}, ("slow", 0)),
-        (WITHOUT_FILES, ("", "webhooks", None), {}, ("", "auto")),
-        (WITH_FILES, ("", "", None), {}, ("", None)),
-        # A worker gets the arguments of the run, and must not start workers of its own.
-        (WITHOUT_FILES, ("", "", None), {"workerinput": {}}, ("", None)),
+        ([], {"quick"}, 1),
+        (["-n0"], {"quick"}, 0),
+        (["-m", "slow"], {"slow"}, 1),
+        (["-k", "again or quick"], {"again", "quick"}, 1),
+        (["tests/test_example.py"], {"quick", "slow", "again"}, 0),
     ],
-    ids=["plain", "options given", "keyword given", "files given", "worker"],
+    ids=["plain", "one process", "marker given", "keyword given", "file given"],
 )
 def test_pytest_without_files_runs_the_quick_tests_in_parallel(
-    source: object,
-    given: tuple[str, str, int | None],
-    more: dict[str, Any],
-    expected: tuple[str, int | str | None],
+    project: Path, arguments: list[str], expected: set[str], workers: int
 ) -> None:
-    mark, keyword, processes = given
-    options = SimpleNamespace(markexpr=mark, keyword=keyword, numprocesses=processes)
-    config: Any = SimpleNamespace(args_source=source, option=options, **more)
-    conftest.pytest_cmdline_main(config)
-    assert (options.markexpr, options.numprocesses) == expected
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-p", "xdist", "-p", "no:cacheprovider", *arguments],
+        cwd=project,
+        env={
+            **os.environ,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_XDIST_AUTO_NUM_WORKERS": "1",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(re.findall(r"PASSED.*::test_(\w+)|::test_(\w+) PASSED", done.stdout)) == {
+        (name, "") if workers else ("", name) for name in expected
+    }
+    assert ("gw0" in done.stdout) == bool(workers)
+    assert "gw1" not in done.stdout
