@@ -59,7 +59,7 @@ def make_environment(folder: Path, interpreter: str, version: str, group: str) -
     with _lock(folder):
         if python.exists() and _stamp(folder) == wanted:  # somebody else made it while we waited
             return python
-        _tell(f"Making {folder.name} for Python {version.split()[0]} (about half a minute) ...")
+        _tell(f"Making {folder.name} for Python {version.split()[0]} (about a minute) ...")
         begun = time.monotonic()
         pip = [str(python), "-m", "pip"]
         if folder == VENV:

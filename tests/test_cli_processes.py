@@ -171,12 +171,29 @@ def test_ctrl_c_during_the_imports_prints_no_traceback(
     )
 
 
+@pytest.fixture
+def unread_pipe() -> Iterator[int]:
+    """The end to write into of a pipe that nobody reads."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    yield write_end
+    os.close(write_end)
+
+
 @pytest.mark.parametrize("arguments", [["measure", TEXT], ["sandbox", "--port=0", "--json"]])
-def test_a_closed_pipe_prints_no_traceback(start: Any, arguments: list[str]) -> None:
-    process = start(*arguments)
-    process.stdout.close()
-    assert process.wait(30) == Exit.FAILED
-    assert process.stderr.read() == "ecall: Broken pipe\n"
+def test_a_closed_pipe_prints_no_traceback(
+    clean: dict[str, str], unread_pipe: int, arguments: list[str]
+) -> None:
+    done = subprocess.run(
+        [*ECALL, *arguments],
+        env=clean,
+        stdout=unread_pipe,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == Exit.FAILED
+    assert done.stderr == "ecall: Broken pipe\n"
 
 
 @pytest.mark.parametrize(
@@ -190,12 +207,12 @@ def test_a_closed_pipe_prints_no_traceback(start: Any, arguments: list[str]) -> 
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_the_exit_code_is_right_if_nobody_reads_stdout_and_stderr(
-    start: Any, arguments: list[str], code: Exit
+    clean: dict[str, str], unread_pipe: int, arguments: list[str], code: Exit
 ) -> None:
-    process = start(*arguments)
-    process.stdout.close()
-    process.stderr.close()
-    assert process.wait(30) == code
+    done = subprocess.run(
+        [*ECALL, *arguments], env=clean, stdout=unread_pipe, stderr=unread_pipe, timeout=30
+    )
+    assert done.returncode == code
 
 
 @pytest.mark.parametrize(
