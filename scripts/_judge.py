@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
@@ -22,6 +21,9 @@ class Judge:
 
     def problems(self, schema: Any, value: object) -> list[str]:
         """Return what is wrong with a value, each as a JSON path and a message."""
+        # Here, as it takes seconds beside some other packages, and most that import this judge nothing.
+        from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
         validator = Draft202012Validator(_absolute(schema), registry=self._registry)
         found = validator.iter_errors(value)
         return [f"{error.json_path} {' '.join(error.message.split())[:200]}" for error in found]

@@ -6,18 +6,18 @@ import contextlib
 import gc
 import os
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import _servers
 import pytest
+import trustme
 from _clients import Opener
 from _clock import Clock
 from _service import FakeService
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from _bulk import PostgreSQL
     from _cli import Command
     from _clients import OpenClient
@@ -30,7 +30,7 @@ pytest.register_assert_rewrite("_scenarios")
 
 # A slow machine is no failure.
 settings.register_profile("tests", deadline=None, max_examples=50)
-# For the Pythons beside the first: what they find that the first does not has nothing to do with the example.
+# For a plain pytest, and for the Pythons beside the first: what they find has nothing to do with the example.
 settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile("tests")
 
@@ -52,7 +52,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     options = config.option
     # Workers of pytest-xdist get the command line and not these options, so they choose for themselves.
     if not options.markexpr and not options.keyword:
-        options.markexpr = "not slow and not again"
+        options.markexpr = "not slow and not long and not again"
+        # Which would deselect all of them, but only after importing all that they use.
+        options.ignore = [*(options.ignore or []), str(Path(__file__).with_name("slow"))]
+        if getattr(options, "hypothesis_profile", "") is None:
+            options.hypothesis_profile = "quick"
     if hasattr(config, "workerinput"):  # a worker must not start workers of its own
         return
     if getattr(options, "numprocesses", 0) is None:  # pytest-xdist is there, and was not told
@@ -79,6 +83,25 @@ def pytest_collection() -> Generator[None, object, object]:
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.upper().startswith("ECALL_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the certificate of one authority, which vouches for nobody."""
+    file = tmp_path_factory.mktemp("authority") / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    return file
+
+
+@pytest.fixture(autouse=True)
+def _few_authorities(
+    request: pytest.FixtureRequest, one_authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spare each client of a quick test the 20 ms of reading the authorities of the world, whom no test meets."""
+    if (
+        request.node.get_closest_marker("slow") is None
+    ):  # slow tests start programs that may need them
+        monkeypatch.setenv("SSL_CERT_FILE", str(one_authority))
 
 
 @pytest.fixture

@@ -101,6 +101,7 @@ def test_an_address_that_is_none_is_refused(begun: Job, url: str) -> None:
     assert begun.base_url == "loopback"
 
 
+@pytest.mark.long
 def test_a_wrong_address_that_took_nothing_can_be_corrected(ledger: Ledger) -> None:
     job = ledger.job("a", messages(2))
     job.set_base_url(OTHER)

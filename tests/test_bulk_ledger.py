@@ -317,6 +317,7 @@ def make_job(url: str, barrier: object) -> None:
         assert len(ledger.job("a", some(500))) == 500
 
 
+@pytest.mark.long
 def test_processes_that_make_one_job_at_once_make_one(ledger_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(3)

@@ -385,6 +385,7 @@ def test_what_was_assumed_of_a_file_is_remarked(
     assert remark in messages.remarks[0]
 
 
+@pytest.mark.long
 def test_an_umlaut_late_in_a_file_decides_its_encoding(tmp_path: Path) -> None:
     rows = f"{NUMBER};Hello\n" * 100_000
     path = text_file(f"to;text\n{rows}{OTHER};für\n", encoding="cp1252")(tmp_path)
@@ -977,6 +978,7 @@ class TestMessages:
             list(read_messages(tmp_path / "pipe"))
         writer.wait(10)
 
+    @pytest.mark.long
     def test_a_csv_file_is_streamed(self, tmp_path: Path) -> None:
         path = text_file("to,name\n" + f"{NUMBER},Anna\n" * 50_000)(tmp_path)
         read_messages(path)

@@ -193,6 +193,7 @@ class TestOutcomes:
 class TestPauses:
     """Not taken, so sent again, after a pause of all."""
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         "answer", [refusal(429), refusal(429, retry_after="0.2"), refusal(503, retry_after="0.2")]
     )
@@ -218,6 +219,7 @@ class TestPauses:
         assert sorted(taken) == sorted(f"message {number}" for number in range(20))
         assert job.counts()["accepted"] == 20
 
+    @pytest.mark.long
     def test_a_pause_is_never_shorter_than_asked(self, ledger: Ledger) -> None:
         times: list[float] = []
 
@@ -231,6 +233,7 @@ class TestPauses:
             ledger.job("a", messages(5)).send(ecall, concurrency=1)
         assert times[1] - times[0] >= 1
 
+    @pytest.mark.long
     def test_a_service_that_is_away_gets_the_messages_when_it_is_back(self, ledger: Ledger) -> None:
         with closed_port() as port, client(f"http://127.0.0.1:{port}") as ecall:
             job = ledger.job("a", messages(20))
@@ -249,6 +252,7 @@ class TestPauses:
         assert report.accepted == 20
         assert len(servers[0].requests) == 20
 
+    @pytest.mark.long
     def test_a_service_that_stays_away_stops_the_job(self, ledger: Ledger) -> None:
         seen: list[SendProgress] = []
         with closed_port() as port, client(f"http://127.0.0.1:{port}") as ecall:
@@ -312,6 +316,7 @@ class TestChunks:
 class TestTogether:
     """Several senders on one job."""
 
+    @pytest.mark.long
     def test_two_senders_at_once_send_each_message_once(self, ledger_url: str) -> None:
         with (
             Ledger(ledger_url) as first,
@@ -333,6 +338,7 @@ class TestTogether:
             assert sum(report.accepted for report in reports) == 400
         assert not service.twice
 
+    @pytest.mark.long
     def test_a_rate_holds_over_all_senders(self, ledger: Ledger) -> None:
         times: list[float] = []
 
@@ -358,6 +364,7 @@ class TestTogether:
 class TestInterrupting:
     """The loop of the ledger ends by itself, whatever happens to the caller."""
 
+    @pytest.mark.long
     @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
     def test_what_is_under_way_is_recorded_before_the_exception_goes_on(
         self, ledger: Ledger, kind: type[BaseException]
@@ -495,6 +502,7 @@ class TestAsync:
         assert service.requests == 100
         assert seen
 
+    @pytest.mark.long
     def test_a_cancelled_send_async_records_what_is_under_way(
         self, ledger: Ledger, backend: str
     ) -> None:
@@ -510,6 +518,7 @@ class TestAsync:
         with CountingService(latency=0.1) as service:
             self.run(backend, work, service.url)
 
+    @pytest.mark.long
     def test_send_async_pauses_as_the_service_asks(self, ledger: Ledger, backend: str) -> None:
         job = ledger.job("a", messages(10))
 

@@ -127,7 +127,7 @@ def test_what_is_not_finished_is_tried_again(
         raise error()
 
     # Which Celery raises in the middle of a task, and a server that went away: both are played by
-    # real ones in test_bulk_celery.py and test_bulk_failures.py.
+    # real ones in slow/test_bulk_celery.py and slow/test_bulk_failures.py.
     monkeypatch.setattr(ledger_module.Ledger, "send_chunk", fail)
     with pytest.raises(Retry) as caught:
         task_for(tmp_path).apply((job.id, 0), throw=True)

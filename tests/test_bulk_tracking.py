@@ -109,6 +109,7 @@ def test_each_message_is_asked_about_until_its_state_is_final(
     assert tracker.told_in == {threading.main_thread().name}
 
 
+@pytest.mark.long
 def test_a_timeout_of_zero_asks_once_about_each_of_many(ledger: Ledger, tracker: Tracker) -> None:
     job = sent_job(ledger, 450)  # more than are read from the ledger at a time
     respond, asked = by_id(lambda message_id: state(message_id, "Sent"))
@@ -117,6 +118,7 @@ def test_a_timeout_of_zero_asks_once_about_each_of_many(ledger: Ledger, tracker:
     assert len(asked) == asked.total() == 450
 
 
+@pytest.mark.long
 def test_tracking_ends_at_its_timeout(ledger: Ledger, tracker: Tracker) -> None:
     job = sent_job(ledger, 2)
     respond, asked = by_id(lambda message_id: state(message_id, "Sent"))
@@ -159,6 +161,7 @@ def test_a_refused_account_ends_the_tracking_and_what_was_known_is_kept(
     assert job.deliveries() == {"Delivered": 2, "": 1}
 
 
+@pytest.mark.long
 def test_no_more_requests_are_under_way_than_were_allowed(ledger: Ledger, tracker: Tracker) -> None:
     job = sent_job(ledger, 30)
     lock = threading.Lock()
@@ -178,6 +181,7 @@ def test_no_more_requests_are_under_way_than_were_allowed(ledger: Ledger, tracke
     assert 1 < most[0] <= 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_cancelled_tracking_keeps_what_it_knows(ledger: Ledger, backend: str) -> None:
     job = sent_job(ledger, 40)

@@ -142,6 +142,7 @@ class TestSend:
         assert words in result.err
         assert sandbox.messages == []
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("number", "code", "state"),
         [(NUMBER, Exit.DONE, "Delivered"), (FAILS, Exit.UNDELIVERED, "Failed")],
@@ -282,6 +283,7 @@ class TestStatus:
         assert result.out.startswith(message_id)
         assert result.err.startswith("ecall: The service answered 404")
 
+    @pytest.mark.long
     @pytest.mark.parametrize("as_json", [False, True], ids=["words", "json"])
     def test_status_watch_shows_each_change_of_several_messages(
         self, command: Command, sandbox: Sandbox, as_json: bool

@@ -84,6 +84,7 @@ def make_ledger(ecall: ECall) -> None:
         ledger.job("people.csv", messages).send(ecall)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", HELPED, ids=" ".join)
 def test_the_examples_in_each_help_work(
     equipped: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: list[str]
@@ -135,6 +136,7 @@ def test_the_docs_page_shows_every_command() -> None:
     assert shown == _app.COMMANDS.keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", page_commands())
 def test_the_commands_on_the_docs_page_work(
     equipped: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, line: str

@@ -213,6 +213,7 @@ def whole() -> dict[str, Any]:
     return dict(copy.deepcopy(published(SPEC)))
 
 
+@pytest.mark.long
 def test_the_spec_as_a_vendor_would_publish_it_does_not_differ(whole: dict[str, Any]) -> None:
     assert found(SPEC, SPEC) == found(SPEC, whole) == []
 
@@ -262,6 +263,7 @@ def test_a_schema_that_leads_to_itself_is_compared() -> None:
     assert found(tree, inline) == found(inline, tree) == []
 
 
+@pytest.mark.long
 def test_variants_by_inheritance_do_not_differ_from_variants_by_one_of(
     whole: dict[str, Any],
 ) -> None:
@@ -285,6 +287,7 @@ def test_variants_by_inheritance_do_not_differ_from_variants_by_one_of(
 PATH, MEDIA = "/api/media/{mediaId}", "#/paths/~1api~1media~1{mediaId}"
 
 
+@pytest.mark.long
 def test_a_path_that_only_we_have_is_named_once(whole: dict[str, Any]) -> None:
     del whole["paths"][PATH]
     assert found(SPEC, whole) == [("path-missing-theirs", MEDIA, "/api/media/{}", None)]
@@ -307,6 +310,7 @@ def test_the_response_of_a_success_is_compared_whatever_its_status(whole: dict[s
     assert ("type", where, "object", "string") in found(SPEC, whole)
 
 
+@pytest.mark.long
 def test_a_signature_of_callbacks_would_be_seen(whole: dict[str, Any]) -> None:
     whole["webhooks"]["receivedMessage"]["post"]["security"] = [{"BasicAuth": []}]
     where = "#/webhooks/receivedMessage/post/security"

@@ -82,23 +82,27 @@ def ends_in_time(limit: float = TIMEOUT, extra: float = 1.5) -> Iterator[None]:
     assert limit * 0.5 <= time.clock_gettime(time.CLOCK_MONOTONIC) - begun < limit + extra
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drip", DRIPS)
 def test_wait_ends_while_a_response_drips(open_client: OpenClient, drip: str) -> None:
     with Server(DRIPS[drip]) as server, ends_in_time():
         open_client(server, timeout=READ_TIMEOUT).messages.wait("m-1", timeout=TIMEOUT)
 
 
+@pytest.mark.long
 def test_wait_ends_while_a_connection_hangs(open_client: OpenClient) -> None:
     with full_backlog() as url, ends_in_time():
         open_client(url, timeout=READ_TIMEOUT).messages.wait("m-1", timeout=TIMEOUT)
 
 
+@pytest.mark.long
 def test_wait_ends_while_a_tls_handshake_hangs(open_client: OpenClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ends_in_time():
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         open_client(url, timeout=READ_TIMEOUT).messages.wait("m-1", timeout=TIMEOUT)
 
 
+@pytest.mark.long
 def test_wait_ends_while_a_tls_handshake_drips(open_client: OpenClient) -> None:
     """A record of TLS that never becomes complete."""
     begin = b"\x16\x03\x03\x40\x00"
@@ -154,6 +158,7 @@ def hanging_addresses(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield f"https://rest.ecall.example:{port}"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no address 127.0.0.2")
 def test_wait_ends_while_each_address_of_a_host_hangs(
     open_client: OpenClient, hanging_addresses: str
@@ -162,6 +167,7 @@ def test_wait_ends_while_each_address_of_a_host_hangs(
         open_client(hanging_addresses, timeout=READ_TIMEOUT).messages.wait("m-1", timeout=TIMEOUT)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no address 127.0.0.2")
 def test_the_addresses_of_a_host_share_the_connect_timeout(
     open_client: OpenClient, hanging_addresses: str
@@ -172,6 +178,7 @@ def test_the_addresses_of_a_host_share_the_connect_timeout(
     assert time.monotonic() - begun < TIMEOUT + 1.5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drip", DRIPS)
 def test_wait_ends_under_a_frozen_clock(drip: str) -> None:
     with (
@@ -185,6 +192,7 @@ def test_wait_ends_under_a_frozen_clock(drip: str) -> None:
         ecall.messages.wait("m-1", timeout=TIMEOUT)
 
 
+@pytest.mark.long
 def test_wait_polls_and_ends_under_a_frozen_clock() -> None:
     pending = reply(200, {"messageId": "m-1", "state": "Pending"})
     with Server(pending) as server:
@@ -220,6 +228,7 @@ class AsyncOwn(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drip", [None, "in the body", "in chunks"])
 def test_wait_ends_over_a_transport_of_the_callers(
     open_client: OpenClient, drip: str | None
@@ -242,6 +251,7 @@ def test_wait_ends_over_a_transport_of_the_callers(
 # A client that is closed during the pause before a retry
 
 
+@pytest.mark.long
 def test_a_client_closed_before_a_retry_does_not_retry() -> None:
     for answer, error in (
         (reply(429, retry_after="0.6"), RateLimited),
@@ -282,6 +292,7 @@ def bomb(megabytes: int) -> bytes:
     return b"".join([*parts, packer.flush()])
 
 
+@pytest.mark.long
 def test_a_gzip_bomb_is_unreadable(open_client: OpenClient) -> None:
     with Server(reply(200, bomb(300), Content_Encoding="gzip")) as server:
         ecall = open_client(server)

@@ -109,6 +109,7 @@ def test_sentry_sees_each_try_once(
     check_no_secrets(sentry.words)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answer", [reply(401), reply(500), drop, reply(200, b"<html>")])
 def test_sentry_reports_an_error_without_credentials(
     open_client: OpenClient, sentry: Kept, answer: Answer

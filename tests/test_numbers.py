@@ -525,6 +525,7 @@ class TestNormalizeAll:
             "A foreign number needs + and its country code, a short code is a RawAddress"
         )
 
+    @pytest.mark.long
     def test_the_error_about_ten_thousand_recipients_is_short(self) -> None:
         with pytest.raises(InvalidNumber) as caught:
             normalize_all(["079 123 45"] * 10_000)

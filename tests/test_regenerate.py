@@ -240,6 +240,7 @@ def main(script: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 class TestMain:
     """Each kind of difference alone fails the check, and is named; writing removes it."""
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("change", "named"),
         [

@@ -1,4 +1,4 @@
-"""`scripts/release`: what keeps a commit or a package from being released. Real builds are in test_packaging.py."""
+"""`scripts/release`: what keeps a commit or a package from being released. slow/test_packaging.py makes real builds."""
 
 from __future__ import annotations
 

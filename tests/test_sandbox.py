@@ -322,6 +322,7 @@ def test_the_oldest_messages_and_lists_are_dropped_beyond_the_limit(
     assert running.api.get(f"/api/v2/messagelist/{list_id}").status_code == 404
 
 
+@pytest.mark.long
 def test_a_file_of_20_mb_is_downloaded_as_it_was_uploaded(running: RunningSandbox) -> None:
     data = secrets.token_bytes(20 * 2**20)
 

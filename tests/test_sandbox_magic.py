@@ -329,6 +329,7 @@ def test_a_slow_response_waits_and_is_not_sent_to_a_client_that_is_gone(
     assert all(at - began >= delay - 0.01 for at, _ in connection.parts)
 
 
+@pytest.mark.long
 def test_a_client_that_waits_for_a_response_does_not_hold_up_stop(
     sandbox: Sandbox,
 ) -> None:

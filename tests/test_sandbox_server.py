@@ -97,6 +97,7 @@ def test_stop_and_start_play_an_outage() -> None:
             assert sandbox.url == url
 
 
+@pytest.mark.long
 def test_stop_breaks_off_an_upload_and_a_download_under_way(tmp_path: Path) -> None:
     with Sandbox() as sandbox:
         header = httpx.BasicAuth(*auth(sandbox))._auth_header
@@ -158,6 +159,7 @@ def test_files_are_removed_with_the_sandbox(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_process_that_was_forked_does_not_remove_the_files(tmp_path: Path) -> None:
     done = run(
@@ -257,6 +259,7 @@ def test_a_missing_extra_of_the_sandbox_is_named(name: str) -> None:
     assert done.stderr.splitlines()[-1].endswith('pip install "ecall-facade[sandbox]"')
 
 
+@pytest.mark.long
 def test_many_sandboxes_can_run_side_by_side() -> None:
     sandboxes = [Sandbox().start() for _ in range(10)]
     try:

@@ -51,6 +51,7 @@ def check_echoes(server: Server, threads: int, sends: int) -> None:
     assert set(Counter(request.body for request in server.requests).values()) == {1}
 
 
+@pytest.mark.long
 def test_one_client_serves_many_threads() -> None:
     with (
         Server(echo) as server,

@@ -99,6 +99,7 @@ def test_a_full_backlog_is_a_connect_timeout_and_nothing_was_sent(
     assert len(pauses) == 2
 
 
+@pytest.mark.long
 def test_a_tls_handshake_without_a_response_sends_nothing(
     open_client: OpenClient, pauses: list[float]
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_tls_handshake_without_a_response_sends_nothing(
     assert len(pauses) == 2
 
 
+@pytest.mark.long
 def test_a_request_without_a_response_ends_at_the_read_timeout(
     open_client: OpenClient, pauses: list[float]
 ) -> None:
@@ -150,6 +152,7 @@ def test_a_service_that_stops_reading_ends_at_the_write_timeout(
         assert len(server.requests) == 1
 
 
+@pytest.mark.long
 def test_a_pool_timeout_sends_nothing(open_client: OpenClient, pauses: list[float]) -> None:
     """The pool timeout: not tried again, as it has waited long enough."""
     limits = httpx.Limits(max_connections=1)

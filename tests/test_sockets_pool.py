@@ -65,6 +65,7 @@ def test_requests_beyond_the_size_of_the_pool_wait(
         assert server.connections == 5
 
 
+@pytest.mark.long
 def test_a_client_sends_a_hundred_requests_at_a_time(open_client: OpenClient) -> None:
     barrier = Barrier(MAX_CONNECTIONS)
     with Server(barrier) as server:
@@ -122,6 +123,7 @@ def test_a_request_that_stops_waiting_leaves_the_queue() -> None:
         assert len(server.requests) == 3
 
 
+@pytest.mark.long
 def test_waiting_threads_are_served_in_order() -> None:
     """Not even by those who are quicker, as they have just been in and come again at once."""
     counts = [0] * 8
@@ -265,6 +267,7 @@ def calls_of_a_send(ecall: ECall) -> int:
     return count.calls
 
 
+@pytest.mark.long
 def test_what_a_send_costs_does_not_grow_with_the_connections(open_client: OpenClient) -> None:
     with Server(*[sent()] * 20, Barrier(60)) as server:
         ecall = open_client(server)

@@ -15,12 +15,14 @@ LINT = SPEC.parent / "lint"
 REDOCLY = LINT / "node_modules" / "@redocly" / "cli" / "bin" / "cli.js"
 
 
+@pytest.mark.long
 def test_the_spec_is_valid_openapi() -> None:
     spec = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
     assert spec["openapi"].startswith("3.1.")
     OpenAPIV31SpecValidator(spec).validate()
 
 
+@pytest.mark.long
 def test_redocly_finds_nothing() -> None:
     node = shutil.which("node")
     if node is None:

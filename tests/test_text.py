@@ -332,6 +332,7 @@ def test_to_gsm_changes_no_letter_mark_or_digit_of_unicode() -> None:
             assert to_gsm(character) == character, f"U+{code:04X}"
 
 
+@pytest.mark.long
 def test_what_to_gsm_replaces_is_outside_the_alphabet_and_its_replacement_is_in_it() -> None:
     codec = Codec()
     replaced = [

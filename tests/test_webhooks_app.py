@@ -757,6 +757,7 @@ def call(port: int, *parts: bytes) -> tuple[int, bytes]:
 LOCAL = Receiver(sources=["127.0.0.1"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_async", [True, False])
 def test_two_hundred_deliveries_at_once_are_handled_once_each(is_async: bool) -> None:
     handled: Counter[str] = Counter()

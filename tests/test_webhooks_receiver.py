@@ -641,6 +641,7 @@ def run(code: str) -> str:
     return done.stdout.strip() or done.stderr.strip()
 
 
+@pytest.mark.long
 def test_only_the_webhook_app_needs_starlette() -> None:
     without = "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None; "
     names = "from ecall_facade.webhooks import Receiver; "

@@ -1,0 +1,768 @@
+"""`ecall bulk` as processes: against a service that counts, and against a sandbox."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import sqlite3
+import stat
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from _bulk import CREDENTIALS, CountingService, PostgreSQL, wait_until
+from _processes import environment, read_json, running, variables_of
+from _processes import run as run_process
+from _servers import Exchange, Server, closed_port, reply
+from _tables import xlsx
+from _terminals import run_on_terminal
+
+from ecall_facade.bulk import JobStop, Ledger, StopCause
+from ecall_facade.cli import _app
+from ecall_facade.cli._bulk_send import failure_of
+from ecall_facade.sandbox import Sandbox
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are others there")
+
+TEXT = "message {n}"
+FILE = "people.csv"
+LEDGER = "people.csv.ledger.db"
+SEND = ("bulk", "send", FILE, "--text", TEXT)
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process, which is quicker; signals and terminals need another one."""
+    out, err = io.StringIO(), io.StringIO()
+    given = environment(folder, **variables)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        for name in os.environ.keys() - given.keys():
+            patch.delenv(name)
+        for name, value in given.items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+        code = _app.run(arguments)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def write_people(folder: Path, count: int, name: str = FILE) -> Path:
+    """Write a file with a text of its own for each of many recipients."""
+    rows = [f"+4179{1_000_000 + number:07d};{number}" for number in range(count)]
+    path = folder / name
+    path.write_text("\n".join(["to;n", *rows, ""]), encoding="utf-8")
+    return path
+
+
+def variables(url: str) -> dict[str, str]:
+    return {**CREDENTIALS, "ECALL_BASE_URL": url}
+
+
+def show(folder: Path, *arguments: str) -> Any:
+    done = run(folder, "bulk", "show", "--ledger", LEDGER, "--json", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def counts_of(folder: Path, job: str = FILE) -> dict[str, int]:
+    counts: dict[str, int] = show(folder, "--job", job)["counts"]
+    return counts
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(sent_after=0, delivered_after=0) as started:
+        yield started
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_job_is_continued_by_the_same_line_and_nobody_is_texted_twice(
+    name: str, tmp_path: Path
+) -> None:
+    write_people(tmp_path, 300)
+    line = (*SEND, "--concurrency", "8", "--yes")
+    with CountingService(latency=0.05) as service:
+        with running(tmp_path, *line, variables=variables(service.url)) as process:
+            assert wait_until(lambda: service.requests >= 30)
+            process.send_signal(getattr(signal, name))
+            out, err = process.communicate(timeout=30)
+            assert process.returncode == 130, err
+            assert "run the same line to continue" in err
+            assert "Traceback" not in out + err
+        counts = counts_of(tmp_path)
+        assert counts["sending"] == counts["unknown"] == 0
+        assert counts["accepted"] == service.received.total() < 300
+        assert counts["pending"] == 300 - counts["accepted"]
+        done = run_process(tmp_path, *line, **variables(service.url))
+        assert done.returncode == 0, done.stderr
+        assert f"So far: {counts['pending']} pending, {counts['accepted']} accepted" in done.stdout
+        assert done.stdout.endswith("people.csv: 300 accepted\n")
+        assert len(service.received) == service.received.total() == 300
+
+
+def test_what_a_killed_command_had_under_way_is_unknown_until_a_person_decides(
+    tmp_path: Path,
+) -> None:
+    write_people(tmp_path, 100)
+    line = (*SEND, "--concurrency", "4", "--yes")
+    with CountingService(latency=0.2) as service:
+        with running(tmp_path, *line, variables=variables(service.url)) as process:
+            assert wait_until(lambda: service.requests >= 12)
+            process.kill()
+            process.communicate()
+        done = run(tmp_path, *line, **variables(service.url))
+        counts = counts_of(tmp_path)
+        assert 1 <= counts["unknown"] <= 4
+        assert counts["accepted"] + counts["unknown"] == 100
+        assert done.returncode == 5
+        assert not service.twice
+        hint = re.search(r"look at them with: ecall (.*)", done.stderr)
+        assert hint
+        listed = run(tmp_path, *hint[1].split())
+        assert listed.stdout.count("sender gone") == counts["unknown"]
+        assert "+4179" not in listed.stdout
+        (first, *_) = show(tmp_path, "--job", FILE, "--state", "unknown")["rows"]
+        resolve = ("bulk", "resolve", "--ledger", LEDGER)
+        refused = run(tmp_path, *resolve, "--all", "--to", "pending")
+        assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
+        one = run(tmp_path, *resolve, "--row", str(first["row"]), "--to", "accepted", "--json")
+        assert json.loads(one.stdout)["resolved"] == 1
+        again = run(tmp_path, *resolve, "--row", str(first["row"]), "--to", "accepted")
+        assert (again.returncode, "Not unknown, or not there" in again.stderr) == (2, True)
+        rest = run(tmp_path, *resolve, "--all", "--to", "pending", "--yes", "--json")
+        assert json.loads(rest.stdout)["counts"]["pending"] == counts["unknown"] - 1
+        assert run(tmp_path, *line, **variables(service.url)).returncode == 0
+        assert counts_of(tmp_path)["accepted"] == 100
+
+
+def test_two_commands_send_one_job_together_and_both_end_when_it_is_done(tmp_path: Path) -> None:
+    write_people(tmp_path, 200)
+    line = (*SEND, "--concurrency", "5", "--yes", "--json")
+    with CountingService(latency=0.05) as service:
+        given = variables(service.url)
+        with (
+            running(tmp_path, *line, variables=given) as first,
+            running(tmp_path, *line, variables=given) as second,
+        ):
+            for process in (first, second):
+                out, err = process.communicate(timeout=60)
+                assert process.returncode == 0, err
+                assert json.loads(out)["counts"]["accepted"] == 200
+        assert len(service.received) == service.received.total() == 200
+
+
+class TestTheResult:
+    def test_the_result_of_bulk_send_is_one_json_object(self, tmp_path: Path) -> None:
+        write_people(tmp_path, 3)
+        with CountingService(latency=0) as service:
+            done = run(tmp_path, *SEND, "--yes", "--json", **variables(service.url))
+        assert json.loads(done.stdout) == {
+            "job": FILE,
+            "ledger": LEDGER,
+            "counts": {
+                "pending": 0,
+                "sending": 0,
+                "accepted": 3,
+                "rejected": 0,
+                "unknown": 0,
+                "duplicate": 0,
+            },
+            "pages": 3,
+            "is_new": True,
+            "stopped": None,
+            "simulated": False,
+        }
+        assert show(tmp_path) == {
+            "jobs": [
+                {
+                    "job": FILE,
+                    "messages": 3,
+                    "counts": json.loads(done.stdout)["counts"],
+                    "deliveries": {},
+                }
+            ]
+        }
+        assert show(tmp_path, "--job", FILE) == show(tmp_path)["jobs"][0]
+
+    def test_bulk_send_says_that_some_messages_were_rejected(self, tmp_path: Path) -> None:
+        write_people(tmp_path, 4)
+
+        def respond(exchange: Exchange) -> None:
+            text = json.loads(exchange.request.body)["content"]["text"]
+            is_bad = text.endswith("2")
+            body = (
+                {"code": "Invalid", "message": "No such number"} if is_bad else {"messageId": "1"}
+            )
+            exchange.send(reply(400 if is_bad else 200, body))
+
+        with Server(respond, keeps=True) as server:
+            done = run(tmp_path, *SEND, "--yes", **variables(server.url))
+        assert done.returncode == 6
+        assert "people.csv: 3 accepted, 1 rejected" in done.stdout
+        (row,) = show(tmp_path, "--state", "rejected")["jobs"][0]["rows"]
+        assert (row["row"], row["to"]) == (4, "+41…02")
+        assert "answered 400" in row["reason"]
+
+    @pytest.mark.parametrize(("accepted", "code"), [(0, 3), (5, 1)])
+    def test_a_refused_account_stops_the_job_and_the_same_line_goes_on(
+        self, accepted: int, code: int, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 20)
+        line = (*SEND, "--concurrency", "1", "--yes", "--json")
+        taken = reply(200, {"messageId": "1"})
+        refused = reply(403, {"code": "NoCredit", "message": "No credit"})
+        with Server(*[taken] * accepted, refused, keeps=True) as server:
+            done = run(tmp_path, *line, **variables(server.url))
+        said = json.loads(done.stdout)
+        assert done.returncode == code
+        assert said["counts"]["pending"] == 20 - accepted
+        assert "answered 403" in said["stopped"]["reason"]
+        assert (said["stopped"]["cause"], said["stopped"]["status_code"]) == ("refused", 403)
+        assert said["error"]["type"] == "JobStopped"
+        assert said["error"]["may_have_been_sent"] == bool(accepted)
+        with CountingService(latency=0) as service:
+            assert run(tmp_path, *line, **variables(service.url)).returncode == 0
+            assert service.received.total() == 20 - accepted
+
+    def test_a_service_that_is_not_reached_stops_the_job_with_exit_code_4(
+        self, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 20)
+        line = (*SEND, "--yes", "--json", "--give-up-after", "1")
+        with closed_port() as port:
+            done = run(tmp_path, *line, **variables(f"http://127.0.0.1:{port}"))
+        said = json.loads(done.stdout)
+        assert done.returncode == 4
+        assert said["stopped"]["cause"] == "unreachable"
+        assert said["stopped"]["status_code"] is None
+        assert "No connection" in said["stopped"]["reason"]
+        assert said["error"]["may_have_been_sent"] is False
+        assert said["counts"]["pending"] == 20
+        assert re.search(r"The job pauses for 1 s.*: No connection", done.stderr)
+        with CountingService(latency=0) as service:
+            assert run(tmp_path, *line, **variables(service.url)).returncode == 0
+            assert service.received.total() == 20
+
+    def test_a_pause_that_the_service_asks_for_is_said_and_waited_for(self, tmp_path: Path) -> None:
+        write_people(tmp_path, 3)
+        busy = reply(429, {"message": "Too fast"}, retry_after="2")
+        with Server(busy, reply(200, {"messageId": "1"}), keeps=True) as server:
+            done = run(tmp_path, *SEND, "--yes", "--concurrency", "1", **variables(server.url))
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"The job pauses for \d s, then goes on by itself: .* 429", done.stderr)
+        assert counts_of(tmp_path)["accepted"] == 3
+
+
+@pytest.mark.parametrize(
+    ("cause", "code_if_nobody_was_texted"),
+    [("refused", 3), ("unreachable", 4), ("usage", 2), ("unknown outcomes", 1)],
+)
+def test_the_exit_code_of_a_stopped_job_follows_its_cause(
+    cause: StopCause, code_if_nobody_was_texted: int
+) -> None:
+    stop = JobStop(cause, "The reason.")
+    failure = failure_of(stop, pending=2, texted=False)
+    assert failure.code == code_if_nobody_was_texted
+    assert failure.data["may_have_been_sent"] is False
+    assert "stopped with 2 messages pending: The reason. Correct" in failure.message
+    failure = failure_of(stop, pending=2, texted=True)
+    assert failure.code == 1
+    assert failure.data["may_have_been_sent"] is True
+
+
+def test_another_service_is_refused_until_a_person_says_that_it_is_the_same(
+    tmp_path: Path,
+) -> None:
+    write_people(tmp_path, 3)
+    with CountingService(latency=0) as service:
+        given = variables(service.url)
+        assert run(tmp_path, *SEND, "--yes", **given).returncode == 0
+        other = variables("https://ecall.example.org")
+        for arguments in ((*SEND, "--yes"), ("bulk", "track", "--ledger", LEDGER)):
+            refused = run(tmp_path, *arguments, **other)
+            assert refused.returncode == 2
+            assert "--other-base-url" in refused.stderr
+        moved = run(tmp_path, *SEND, "--yes", "--other-base-url", **other)
+        assert moved.returncode == 0, moved.stderr  # nothing was left to send
+        back = run(tmp_path, *SEND, "--yes", **given)
+        assert (back.returncode, "ecall.example.org" in back.stderr) == (2, True)
+        assert service.requests == 3
+
+
+PASSWORD = "pa55word"
+EVERY_COMMAND = [
+    (*SEND, "--yes"),
+    (*SEND, "--yes", "--json"),
+    ("bulk", "show"),
+    ("bulk", "show", "--json"),
+    ("bulk", "show", "--state", "unknown"),
+    ("bulk", "track", "--timeout", "0"),
+    ("bulk", "resolve", "--all", "--to", "accepted"),
+    ("bulk", "export", "report.csv"),
+    ("bulk", "forget", "--older-than", "0h"),
+]
+
+
+def with_password(url: str) -> str:
+    return url.replace("ledger@/", f"ledger:{PASSWORD}@/", 1)
+
+
+def test_every_command_works_on_a_ledger_in_postgresql_and_tells_no_password(
+    postgresql_server: PostgreSQL, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    write_people(tmp_path, 30)
+    url = with_password(postgresql_server.new_database())
+    given = variables_of(sandbox)
+    said = ""
+    for command in EVERY_COMMAND:
+        done = run(tmp_path, *command, "--ledger", url, **given)
+        assert done.returncode == 0, done
+        said += done.stdout + done.stderr
+    assert len(sandbox.messages) == 30
+    assert "30 Delivered" in said
+    assert "Removed numbers and texts of 1 job" in said
+    assert "postgresql+psycopg://ledger:***@" in said
+    assert PASSWORD not in said
+    assert len((tmp_path / "report.csv").read_text(encoding="utf-8-sig").splitlines()) == 31
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, "report.csv"]
+
+
+def test_a_job_in_postgresql_that_was_killed_is_continued_by_the_same_line(
+    postgresql_server: PostgreSQL, tmp_path: Path
+) -> None:
+    write_people(tmp_path, 100)
+    url = with_password(postgresql_server.new_database())
+    line = (*SEND, "--concurrency", "4", "--yes", "--ledger", url)
+    with CountingService(latency=0.2) as service:
+        with running(tmp_path, *line, variables=variables(service.url)) as process:
+            assert wait_until(lambda: service.requests >= 12)
+            process.kill()
+            process.communicate()
+        done = run(tmp_path, *line, **variables(service.url))
+        assert done.returncode == 5
+        assert not service.twice
+    # What it tells to do next works as it stands, but for the password, which is the person's.
+    hint = re.search(r"look at them with: ecall (.*)", done.stderr)
+    assert hint
+    assert PASSWORD not in done.stdout + done.stderr
+    listed = run(tmp_path, *shlex.split(hint[1].replace("***", PASSWORD)))
+    assert 1 <= listed.stdout.count("sender gone") <= 4
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("host=", "host=/nowhere"), "cannot be reached"),
+        (("@/postgres", "@/missing"), "does not exist"),
+        (("options=", "nonsense="), "an option that PostgreSQL does not know"),
+        (("@/", "@host:port/"), "sqlite:///FILE"),
+        (("postgresql", "oracle"), "sqlite:///FILE"),
+    ],
+    ids=[
+        "no server",
+        "no database",
+        "an unknown option",
+        "a port that is none",
+        "another database",
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_line_without_the_password(
+    postgresql_server: PostgreSQL, tmp_path: Path, change: tuple[str, str], words: str
+) -> None:
+    write_people(tmp_path, 3)
+    url = with_password(postgresql_server.new_database()).replace(*change, 1)
+    with CountingService() as service:
+        for command in ((*SEND, "--yes"), ("bulk", "show"), ("bulk", "show", "--json")):
+            done = run(tmp_path, *command, "--ledger", url, **variables(service.url))
+            said = done.stdout + done.stderr
+            assert done.returncode in (1, 2)
+            assert words in said
+            assert PASSWORD not in said
+            assert "Traceback" not in said
+        assert not service.requests
+
+
+class TestBeforeAnythingIsSent:
+    def test_without_a_terminal_bulk_send_needs_yes_and_stores_nothing(
+        self, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 3)
+        with CountingService() as service:
+            for arguments in (SEND, (*SEND, "--json")):
+                done = run(tmp_path, *arguments, **variables(service.url))
+                assert done.returncode == 2
+                assert "pass --yes to send 3 messages" in done.stdout + done.stderr
+            assert not service.requests
+        assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+    @pytest.mark.parametrize("command", ["check", "send"])
+    def test_every_problem_of_the_file_is_named_with_its_line(
+        self, command: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / FILE).write_text(
+            "to,n\n079 123 45 67,1\n4.17912E+10,2\n123,3\n078 765 43 21,\n", encoding="utf-8"
+        )
+        more = ("--yes",) if command == "send" else ()
+        with CountingService() as service:
+            done = run(
+                tmp_path, "bulk", command, FILE, "--text", TEXT, *more, **variables(service.url)
+            )
+            assert not service.requests
+        said = done.stdout + done.stderr
+        assert done.returncode == 2
+        assert [
+            int(line) for line in re.findall(r"^people\.csv, line (\d)", said, re.MULTILINE)
+        ] == [
+            3,
+            4,
+            5,
+        ]
+        assert "3 problems" in said
+        assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda path: path.write_text(path.read_text().replace(";2\n", ";two\n")),
+            lambda path: path.write_text(f"{path.read_text()}+41791234567;more\n"),
+            lambda path: write_people(path.parent, 5),
+        ],
+        ids=["another text", "a row more", "rows fewer"],
+    )
+    def test_a_file_that_was_changed_does_not_continue_the_job(
+        self, change: Any, tmp_path: Path
+    ) -> None:
+        path = write_people(tmp_path, 10)
+        with CountingService(latency=0) as service:
+            given = variables(service.url)
+            assert run(tmp_path, *SEND, "--yes", **given).returncode == 0
+            change(path)
+            done = run(tmp_path, *SEND, "--yes", **given)
+            assert done.returncode == 2
+            assert "job of this name with other messages" in done.stderr
+            assert "--job" in done.stderr
+            assert service.requests == 10
+            other = run(tmp_path, *SEND, "--yes", "--job", "another", **given)
+            assert other.returncode == 0, other.stderr
+        assert [job["job"] for job in show(tmp_path)["jobs"]] == [FILE, "another"]
+
+    def test_a_file_that_changes_after_the_question_is_refused(self, tmp_path: Path) -> None:
+        write_people(tmp_path, 10)
+        with CountingService() as service:
+            code, said = run_on_terminal(
+                tmp_path,
+                *SEND,
+                answer=lambda: (write_people(tmp_path, 11), "y\n")[1],
+                variables=variables(service.url),
+            )
+            assert not service.requests
+        assert (code, "was changed meanwhile" in said) == (2, True)
+        assert show(tmp_path) == {"jobs": []}
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("missing.csv", "--text", "Hello"), "not there"),
+            ((FILE,), "text"),
+            ((FILE, "--text", "Hello {name}"), "has no column"),
+            ((FILE, "--text", "Hello {"), "names no column"),
+            ((FILE, "--text", "Hello", "--text-file", "text.txt"), "not both"),
+            ((FILE, "--text", "Hello", "--column", "Mobile"), "to=Mobile"),
+            ((FILE, "--text", "Hello", "--column", "phone=Mobile"), "phone"),
+            ((FILE, "--text", "Hello", "--column", "to=Mobile"), "Mobile"),
+            ((FILE, "--text", "Hello", "--sheet", "June"), "--sheet"),
+            ((FILE, "--text", "Hello", "--concurrency", "0"), "concurrency"),
+            ((FILE, "--text", "Hello", "--concurrency", "101"), "concurrency"),
+            ((FILE, "--text", "Hello", "--rate", "-1"), "rate"),
+            ((FILE, "--text", "Hello", "--rate", "nan"), "rate"),
+            ((FILE, "--text", "Hello", "--give-up-after", "-1"), "give-up-after"),
+            ((FILE, "--text", "Hello", "--region", "XX"), "region"),
+            ((FILE, "--text", "Hello", "--channel", "fax"), "channel"),
+            ((FILE, "--text", "Hello", "--channel", "rcs"), "sender"),
+            ((FILE, "--text", "Hello", "--ledger", "no/such/folder.db"), "folder"),
+            ((FILE, "--text", "Hello", "--ledger", "mysql://host/db"), "sqlite:///FILE"),
+            ((FILE, "--text", "Hello", "--job", " "), "name"),
+        ],
+    )
+    def test_arguments_of_bulk_send_that_cannot_work_are_usage_errors(
+        self, arguments: Sequence[str], words: str, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 2)
+        (tmp_path / "text.txt").write_text("Hello", encoding="utf-8")
+        with CountingService() as service:
+            done = run(tmp_path, "bulk", "send", *arguments, "--yes", **variables(service.url))
+            assert not service.requests
+        assert done.returncode == 2, done
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize(
+        ("package", "arguments"),
+        [
+            ("sqlalchemy", ("send", FILE, "--text", TEXT, "--yes")),
+            ("filelock", ("show", "--ledger", LEDGER)),
+            ("python_calamine", ("check", FILE, "--text", TEXT)),
+        ],
+    )
+    def test_a_missing_extra_is_said_with_the_line_that_installs_it(
+        self, package: str, arguments: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 2)
+        (tmp_path / f"{package}.py").write_text(
+            f"raise ModuleNotFoundError('No module named {package}', name='{package}')\n",
+            encoding="utf-8",
+        )
+        done = run_process(tmp_path, "bulk", *arguments, PYTHONPATH=str(tmp_path), **CREDENTIALS)
+        assert done.returncode == 2
+        assert 'pip install "ecall-facade[cli,bulk]"' in done.stderr
+        assert f"{package} is missing" in done.stderr
+
+
+def _text_file(path: Path) -> None:
+    path.write_text("This is no database, but it has more than a hundred bytes." * 5)
+
+
+def _database_of_another_program(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE songs (name TEXT)")
+    connection.close()
+
+
+def _ledger_of_another_version(path: Path) -> None:
+    Ledger(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE ecall_ledger SET version = 99")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "words"),
+    [
+        (_text_file, 1, "is not an SQLite database"),
+        (_database_of_another_program, 2, "another program"),
+        (_ledger_of_another_version, 2, "version 99"),
+        (Path.mkdir, 2, "folder"),
+    ],
+)
+def test_a_file_that_is_no_ledger_of_this_version_is_refused(
+    make: Any, code: int, words: str, tmp_path: Path
+) -> None:
+    write_people(tmp_path, 2)
+    make(tmp_path / LEDGER)
+    with CountingService() as service:
+        for arguments in ((*SEND, "--yes"), ("bulk", "show", "--ledger", LEDGER)):
+            done = run(tmp_path, *arguments, **variables(service.url))
+            assert done.returncode == code, done.stderr
+            assert words in done.stderr
+            assert "Traceback" not in done.stderr
+        assert not service.requests
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show",),
+        ("track",),
+        ("resolve", "--all", "--to", "accepted"),
+        ("export", "report.csv"),
+        ("forget", "--older-than", "30d"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_ledger_that_is_not_there_is_not_made(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = run(tmp_path, "bulk", *arguments, "--ledger", "typo.db", **CREDENTIALS)
+    assert done.returncode == 2
+    assert "There is no ledger typo.db" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+class TestOnATerminal:
+    def test_bulk_send_on_a_terminal_asks_and_shows_how_far_it_is(self, tmp_path: Path) -> None:
+        write_people(tmp_path, 60)
+        with CountingService(latency=0.1) as service:
+            code, said = run_on_terminal(
+                tmp_path,
+                *(*SEND, "--concurrency", "3"),
+                answer="y\n",
+                variables=variables(service.url),
+            )
+            assert code == 0, said
+            assert service.received.total() == 60
+        assert "60 messages to 60 recipients" in said
+        assert "60 SMS, 60 pages" in said
+        assert "Send 60 messages now? [y/N]" in said
+        assert re.search(r"\d+ of 60\s+\d+/s\s+0:\d\d left", said)
+        assert "people.csv: 60 accepted" in said
+
+    @pytest.mark.parametrize("answer", ["n\n", "\x04"])
+    def test_any_answer_but_yes_sends_and_stores_nothing(self, answer: str, tmp_path: Path) -> None:
+        write_people(tmp_path, 3)
+        with CountingService() as service:
+            code, said = run_on_terminal(
+                tmp_path, *SEND, answer=answer, variables=variables(service.url)
+            )
+            assert not service.requests
+        assert (code, "Nothing was sent" in said) == (130, True)
+        assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+class TestAfterwards:
+    def test_tracked_states_are_shown_and_exported(self, sandbox: Sandbox, tmp_path: Path) -> None:
+        write_people(tmp_path, 5)
+        given = variables_of(sandbox)
+        assert run(tmp_path, *SEND, "--yes", **given).returncode == 0
+        tracked = run(tmp_path, "bulk", "track", "--ledger", LEDGER, "--json", **given)
+        assert tracked.returncode == 0, tracked.stderr
+        assert json.loads(tracked.stdout) == {"job": FILE, "deliveries": {"Delivered": 5}}
+        assert show(tmp_path, "--job", FILE)["deliveries"] == {"Delivered": 5}
+        export = ("bulk", "export", "report.csv", "--ledger", LEDGER)
+        assert run(tmp_path, *export).returncode == 0
+        report = tmp_path / "report.csv"
+        assert stat.S_IMODE(report.stat().st_mode) == 0o600
+        header, *rows = report.read_text(encoding="utf-8-sig").splitlines()
+        assert header.startswith("line,to,channel")
+        assert len(rows) == 5
+        assert "message 0" not in report.read_text(encoding="utf-8")
+        again = run(tmp_path, *export)
+        assert (again.returncode, "--force" in again.stderr) == (2, True)
+        assert run(tmp_path, *export, "--force", "--json").returncode == 0
+
+    def test_forgetting_removes_numbers_and_texts_and_keeps_the_counts(
+        self, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 5)
+        assert run(tmp_path, *SEND, "--yes", **variables_of(sandbox)).returncode == 0
+        forget = ("bulk", "forget", "--ledger", LEDGER, "--json", "--older-than")
+        kept = run(tmp_path, *forget, "30d")
+        assert json.loads(kept.stdout) == {"forgotten": [], "unfinished": []}
+        assert b"message 3" in (tmp_path / LEDGER).read_bytes()
+        gone = run(tmp_path, *forget, "0d")
+        assert json.loads(gone.stdout) == {"forgotten": [FILE], "unfinished": []}
+        assert b"message 3" not in (tmp_path / LEDGER).read_bytes()
+        assert counts_of(tmp_path)["accepted"] == 5
+        for age in ("30", "d", "-1d", "1y", "soon"):
+            assert run(tmp_path, *forget, age).returncode == 2
+
+    def test_a_job_has_to_be_named_if_there_are_several(
+        self, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 2)
+        given = variables_of(sandbox)
+        for job in ("morning", "evening"):
+            assert run(tmp_path, *SEND, "--yes", "--job", job, **given).returncode == 0
+        done = run(tmp_path, "bulk", "export", "report.csv", "--ledger", LEDGER)
+        assert done.returncode == 2
+        assert "'morning', 'evening'" in done.stderr
+        wrong = run(tmp_path, "bulk", "show", "--ledger", LEDGER, "--job", "noon")
+        assert (wrong.returncode, "no job 'noon'" in wrong.stderr) == (2, True)
+
+    def test_a_rehearsal_in_the_embedded_sandbox_is_another_job(
+        self, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 2)
+        rehearsal = run(tmp_path, *SEND, "--yes", "--sandbox", "--json")
+        assert json.loads(rehearsal.stdout)["job"] == "people.csv (sandbox)"
+        assert json.loads(rehearsal.stdout)["simulated"] is True
+        assert run(tmp_path, *SEND, "--yes", **variables_of(sandbox)).returncode == 0
+        assert len(sandbox.messages) == 2
+
+
+def test_listeners_record_delivery_reports_and_print_each_event_once(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    write_people(tmp_path, 1)
+    assert run(tmp_path, *SEND, "--yes", **variables_of(sandbox)).returncode == 0
+    (row,) = show(tmp_path, "--state", "accepted")["jobs"][0]["rows"]
+    report = {"messageId": row["message_id"], "state": "Delivered", "to": "+41791000000"}
+    listen = ("listen", "--port", "0", "--source", "127.0.0.1", "--ledger", LEDGER, "--json")
+    with running(tmp_path, *listen) as first, running(tmp_path, *listen) as second:
+        urls = [read_json(process)["url"] for process in (first, second)]
+        for url in (*urls, *urls):
+            assert httpx.post(url, json=report, timeout=30).status_code == 200
+        printed = ""
+        for process in (first, second):
+            process.terminate()
+            printed += process.communicate(timeout=30)[0]
+    (event,) = (json.loads(line) for line in printed.splitlines())
+    assert event["message_id"] == row["message_id"]
+    assert show(tmp_path)["jobs"][0]["deliveries"] == {"Delivered": 1}
+
+
+def test_an_excel_file_with_other_names_of_columns(sandbox: Sandbox, tmp_path: Path) -> None:
+    xlsx([["Handy", "Name"], [791234567, "Anna"], ["+41 78 765 43 21", "Luca"]])(tmp_path)
+    done = run(
+        tmp_path,
+        *("bulk", "send", "people.xlsx", "--text", "Hello {name}", "--column", "to=Handy"),
+        *("--sender", "Skihaus", "--yes"),
+        **variables_of(sandbox),
+    )
+    assert done.returncode == 0, done.stderr
+    assert {(m.recipient, m.text, m.sender) for m in sandbox.messages} == {
+        ("+41791234567", "Hello Anna", "Skihaus"),
+        ("+41787654321", "Hello Luca", "Skihaus"),
+    }
+    assert (tmp_path / "people.xlsx.ledger.db").exists()
+
+
+def test_check_shows_recipients_pages_duplicates_and_masked_examples(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(
+        "to,name\n079 123 45 67,Anna\n0041791234567,Anna\n078 765 43 21,Zoë \N{SNOWMAN}\n",
+        encoding="utf-8",
+    )
+    text = "Hello {name}, call 044 123 45 67"
+    done = run(tmp_path, "bulk", "check", FILE, "--text", text, "--json")
+    said = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert [said[name] for name in ("rows", "messages", "recipients", "duplicates", "pages")] == [
+        3,
+        2,
+        2,
+        1,
+        2,
+    ]
+    assert said["examples"][0] == {
+        "row": 2,
+        "channel": "sms",
+        "to": "+41…67",
+        "text": "Hello Anna, call 044…67",
+        "pages": 1,
+    }
+    shown = run(tmp_path, "bulk", "check", FILE, "--text", text)
+    assert "people.csv: 2 messages to 2 recipients, no problems" in shown.stdout
+    assert "1 duplicate left out" in shown.stdout
+    assert "1234567" not in shown.stdout.replace(" ", "")
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_remark_about_the_encoding_is_said_once_and_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes("to,name\n079 123 45 67,Jürg\n".encode("cp1252"))
+    done = run(tmp_path, "bulk", "send", FILE, "--text", "Hello {name}", "--yes", "--sandbox")
+    assert done.returncode == 0
+    assert done.stderr.count("Windows-1252") == 1
+    assert "UserWarning" not in done.stderr
+
+
+def test_the_guide_shows_what_the_commands_print(sandbox: Sandbox, tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "reminders.md"
+    pages = guide.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(csv|console)\n(.*?)^```", pages, re.MULTILINE | re.DOTALL)
+    (table,) = (text for kind, text in blocks if kind == "csv")
+    (tmp_path / FILE).write_text(table, encoding="utf-8")
+    commands = "".join(text for kind, text in blocks if kind == "console")
+    for command in re.split(r"^\$ ecall ", commands, flags=re.MULTILINE)[1:]:
+        line, _, shown = command.partition("\n")
+        done = run(tmp_path, *shlex.split(line), **variables_of(sandbox))
+        assert done.returncode == 0, done
+        assert shown in done.stdout
+    assert len(sandbox.messages) == 2
