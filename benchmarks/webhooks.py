@@ -26,6 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import starlette
 import uvicorn
@@ -133,6 +134,7 @@ class Caller(asyncio.Protocol):
         self.answer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.send()
@@ -140,7 +142,7 @@ class Caller(asyncio.Protocol):
     def send(self) -> None:
         if self.left:
             self.left.pop()
-            self.transport.write(REQUEST)  # type: ignore[attr-defined]
+            self.transport.write(REQUEST)
         else:
             self.transport.close()
 
@@ -162,7 +164,7 @@ def called(port: int, runner: asyncio.Runner) -> Round:
         loop = asyncio.get_running_loop()
         begun = time.perf_counter()
         for event in done:
-            await loop.create_connection(lambda event=event: Caller(left, event), "127.0.0.1", port)  # type: ignore[misc]
+            await loop.create_connection(partial(Caller, left, event), "127.0.0.1", port)
         for event in done:
             await event.wait()
         return time.perf_counter() - begun

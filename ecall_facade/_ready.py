@@ -6,6 +6,10 @@ import io
 import select
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PAUSE = 0.01  # seconds between two tries, where the system cannot say when a file is ready
 
@@ -43,6 +47,7 @@ def _wait(file: object, *, for_reading: bool) -> None:
 
 def _descriptor_of(file: object) -> int | None:
     try:
-        return int(getattr(file, "fileno")())  # noqa: B009  # anything that has one
-    except (AttributeError, OSError, TypeError, ValueError):
+        fileno: Callable[[], int] | None = getattr(file, "fileno", None)
+        return None if fileno is None else int(fileno())
+    except (AttributeError, OSError, TypeError, ValueError):  # it has one that does not work
         return None

@@ -22,7 +22,7 @@ class Judge:
     def problems(self, schema: Any, value: object) -> list[str]:
         """Return what is wrong with a value, each as a JSON path and a message."""
         # Here, as it takes seconds beside some other packages, and most that import this judge nothing.
-        from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+        from jsonschema import Draft202012Validator
 
         validator = Draft202012Validator(_absolute(schema), registry=self._registry)
         found = validator.iter_errors(value)

@@ -119,7 +119,7 @@ def load(path: Path) -> Node:
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
     if not isinstance(spec, dict) or not isinstance(spec.get("paths"), dict):
-        raise ValueError("it is not an OpenAPI document with paths")  # noqa: TRY004
+        raise ValueError("it is not an OpenAPI document with paths")  # noqa: TRY004  # the document is wrong
     return spec
 
 

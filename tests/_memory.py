@@ -35,7 +35,7 @@ class Pipe(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        return cast("Any", self._file).readinto(buffer)  # type: ignore[no-any-return]
+        return self._file.readinto(buffer)
 
     def close(self) -> None:
         self._file.close()

@@ -61,7 +61,7 @@ class CallbackReceiver(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: CallbackReceiver  # pyright: ignore[reportIncompatibleVariableOverride]
+    server: CallbackReceiver  # pyright: ignore[reportIncompatibleVariableOverride]  # no other makes it
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query)

@@ -108,7 +108,7 @@ class _Server(ThreadingTCPServer):
 
 
 class _Handler(StreamRequestHandler):
-    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]  # no other makes it
 
     def handle(self) -> None:
         method, target, version = self.rfile.readline().decode("latin-1").split()

@@ -12,8 +12,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "scripts"))
 
-from _judge import Judge  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _openapi import (  # pyright: ignore[reportMissingImports]  # noqa: E402
+from _judge import Judge  # noqa: E402
+from _openapi import (  # noqa: E402
     Node,
     Operation,
     load,

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -172,7 +173,7 @@ class TestStoring:
         with pytest.raises(UsageError, match="no messages"):
             ledger.job("a", [])
         with pytest.raises(UsageError, match="iterable of Message"):
-            ledger.job("a", ["+41791234567"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+            ledger.job("a", ["+41791234567"])  # type: ignore[list-item]
 
     def test_duplicates_are_marked_and_not_sent(self, ledger: Ledger) -> None:
         job = ledger.job(
@@ -311,8 +312,8 @@ class TestFile:
                 job.resolve("pending")
 
 
-def make_job(url: str, barrier: object) -> None:
-    barrier.wait()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+def make_job(url: str, barrier: Barrier) -> None:
+    barrier.wait()
     with Ledger(url) as ledger:
         assert len(ledger.job("a", some(500))) == 500
 
@@ -349,7 +350,7 @@ class TestRows:
         }
         for wrong in ("lost", [], ["accepted", "lost"]):
             with pytest.raises(UsageError, match="state must be"):
-                job.rows(wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+                job.rows(wrong)  # type: ignore[arg-type]
 
     def test_rows_of_a_large_job_come_in_order(self, ledger: Ledger) -> None:
         job = ledger.job("a", some(2500))
@@ -406,7 +407,7 @@ class TestResolve:
     def test_what_cannot_be_resolved_is_refused(self, ledger: Ledger, to: str, state: str) -> None:
         job = ledger.job("a", some())
         with pytest.raises(UsageError):
-            job.resolve(to, state=state)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            job.resolve(to, state=state)  # type: ignore[arg-type]
 
     def test_more_rows_can_be_resolved_than_a_statement_takes(
         self, ledger: Ledger, ledger_url: str

@@ -467,12 +467,12 @@ class TestArguments:
 
     async def send_by_wrong_client(self, job: Job) -> None:
         with client("http://127.0.0.1:9") as ecall:
-            await job.send_async(ecall)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            await job.send_async(ecall)  # type: ignore[arg-type]
 
     def test_a_client_of_the_other_kind_is_refused(self, ledger: Ledger) -> None:
         job = ledger.job("a", messages(2))
         with pytest.raises(UsageError, match="send_async"):
-            job.send(AsyncECall("u", "p"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            job.send(AsyncECall("u", "p"))  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="must be an AsyncECall"):
             anyio.run(self.send_by_wrong_client, job)
 
@@ -484,7 +484,7 @@ class TestAsync:
     def run(self, backend: str, work: Callable[[AsyncECall], object], url: str) -> None:
         async def main() -> None:
             async with AsyncECall("u", "p", base_url=url, sender="ACME") as ecall:
-                await work(ecall)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+                await work(ecall)  # type: ignore[misc]
 
         anyio.run(main, backend=backend)
 

@@ -218,11 +218,11 @@ def test_a_timeout_that_cannot_work_is_refused(
 def test_a_client_of_the_other_kind_is_refused(ledger: Ledger) -> None:
     job = ledger.job("a", [Message("+41791234567", "x")])
     with pytest.raises(UsageError, match="track_async"):
-        job.track(AsyncECall("u", "p"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        job.track(AsyncECall("u", "p"))  # type: ignore[arg-type]
 
     async def main() -> None:
         with ECall("u", "p") as ecall:
-            await job.track_async(ecall)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            await job.track_async(ecall)  # type: ignore[arg-type]
 
     with pytest.raises(UsageError, match="must be an AsyncECall"):
         anyio.run(main)

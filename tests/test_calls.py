@@ -782,7 +782,7 @@ class ForeignError(Exception):
 class TestForeignExceptions:
     """An exception that is not the transport's own comes through, and nothing is sent after it."""
 
-    CALLS: dict[str, Callable[[ECall], object]] = {  # noqa: RUF012
+    CALLS: ClassVar[dict[str, Callable[[ECall], object]]] = {
         "send": lambda ecall: ecall.sms.send(ONE, "Hi"),
         "broadcast": lambda ecall: ecall.sms.broadcast([ONE], "Hi"),
         "list": lambda ecall: ecall.messages.send_list([ecall.sms.compose(ONE, "Hi")]),

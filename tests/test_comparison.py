@@ -13,9 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from _differences import compare  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _facts import read_facts  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _openapi import load  # pyright: ignore[reportMissingImports]  # noqa: E402
+from _differences import compare  # noqa: E402
+from _facts import read_facts  # noqa: E402
+from _openapi import load  # noqa: E402
 
 SPEC: dict[str, Any] = load(ROOT / "spec" / "ecall.yaml")
 

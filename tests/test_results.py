@@ -7,7 +7,7 @@ import json
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import pytest
@@ -148,7 +148,7 @@ class TestState:
 class TestTime:
     """Times are found under our name, or as the only other value that is one; they are in UTC."""
 
-    READERS: list[Any] = [  # noqa: RUF012
+    READERS: ClassVar[list[Any]] = [
         lambda answer: send({"messageId": "m-1", **answer}).sent_at,
         lambda answer: broadcast({"messageIdList": ["m-1"], **answer}).sent_at,
         lambda answer: status(answer).updated_at,
@@ -501,7 +501,7 @@ class TestLists:
 class TestRaw:
     """`raw` is the answer's JSON, in its own spelling, with all that we do not know."""
 
-    ANSWER: dict[str, Any] = {  # noqa: RUF012
+    ANSWER: ClassVar[dict[str, Any]] = {
         "MessageId": "m-1",
         "MessageIDList": ["m-1", "m-2"],
         "messageLISTid": "l-1",

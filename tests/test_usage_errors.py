@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -266,8 +267,8 @@ class TestText:
         words = "The text has no visible character, only white space and invisible marks"
         client = getattr(ecall, channel)
         for content in (text, TextContent(text)):
-            refused(lambda content=content: client.send(ONE, content), InvalidText, words)  # type: ignore[misc]
-            refused(lambda content=content: client.broadcast([ONE], content), InvalidText, words)  # type: ignore[misc]
+            refused(partial(client.send, ONE, content), InvalidText, words)
+            refused(partial(client.broadcast, [ONE], content), InvalidText, words)
         refused(lambda: client.compose(ONE, text), InvalidText, words)
 
     @pytest.mark.parametrize("text", [None, 5, b"bytes"])

@@ -130,6 +130,7 @@ def _checked(
     messages: Iterable[Message], region: str, digest: Digest, problems: list[RowProblem]
 ) -> Iterator[dict[str, object]]:
     for message in messages:
+        # Not every caller checks types.
         if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError("messages must be an iterable of Message, as read_messages returns")
         digest.add(message)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ecall_facade.cli._terminal import make_printable
@@ -88,7 +88,7 @@ def to_failure(error: Exception, *, is_send: bool = False) -> Failure | None:
     if isinstance(error, Failure):
         return error
     if isinstance(error, OSError) and not isinstance(error, ECallError):
-        name = f": {os.path.basename(error.filename)}" if isinstance(error.filename, str) else ""  # noqa: PTH119
+        name = f": {Path(error.filename).name}" if isinstance(error.filename, str) else ""
         return Failure(Exit.FAILED, type(error).__name__, f"{error.strerror or error}{name}")
     if not isinstance(error, ECallError):
         return None

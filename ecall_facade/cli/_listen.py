@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     AnyEvent: TypeAlias = StatusUpdate | ReceivedMessage | UnknownEvent
 
-PATH_SECRET = "ECALL_WEBHOOK_PATH_SECRET"  # noqa: S105  # names of variables
+PATH_SECRET = "ECALL_WEBHOOK_PATH_SECRET"  # noqa: S105  # the name of a variable
 BASIC_AUTH = "ECALL_WEBHOOK_BASIC_AUTH"
 
 app = App(

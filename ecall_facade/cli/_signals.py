@@ -16,7 +16,7 @@ def stop_signals() -> Generator[threading.Event, None, None]:
     """Yield an event that such a signal sets, instead of ending the process."""
     stopping = threading.Event()
 
-    def stop(number: int, frame: object) -> None:  # noqa: ARG001
+    def stop(_number: int, _frame: object) -> None:
         stopping.set()
 
     numbers = [signal.SIGINT, signal.SIGTERM]

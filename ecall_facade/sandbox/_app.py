@@ -335,7 +335,7 @@ class _File(Response):
         )
         self._file = file
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # as ASGI calls it
         start = {
             "type": "http.response.start",
             "status": self.status_code,

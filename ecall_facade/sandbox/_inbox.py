@@ -164,7 +164,7 @@ class Inbox:
     async def _get_redirect(self, request: Request) -> Response:
         return RedirectResponse(_REDIRECTS[request.url.path])
 
-    async def _get_items(self, request: Request) -> Response:  # noqa: ARG002
+    async def _get_items(self, _request: Request) -> Response:
         version, entries = self._store.newest_of_all(self._max_items)
         items = [item for entry in entries for item in self._items.items(entry)]
         # The sort is stable, so items of one moment stay in their order.

@@ -215,6 +215,7 @@ def _guess_media_type(path: Path) -> str:
     with path.open("rb") as file:
         begin = file.read(4096)
     try:
+        # It does not say what its other arguments are.
         return puremagic.from_string(begin, mime=True) or OCTET_STREAM  # pyright: ignore[reportUnknownMemberType]
     except (puremagic.PureError, ValueError):
         return OCTET_STREAM

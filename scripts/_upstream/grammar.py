@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 _STRING: Final = {"type": "string"}
 _FLAG: Final = {"type": "boolean"}

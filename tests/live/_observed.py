@@ -13,9 +13,9 @@ from live._guard import Exchange
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
 
-from _differences import Difference, compare  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _facts import read_facts  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _openapi import (  # pyright: ignore[reportMissingImports]  # noqa: E402
+from _differences import Difference, compare  # noqa: E402
+from _facts import read_facts  # noqa: E402
+from _openapi import (  # noqa: E402
     Node,
     load,
     match_operation,

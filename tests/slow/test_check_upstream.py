@@ -28,11 +28,11 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from _differences import KINDS, compare  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _facts import read_facts  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _openapi import load, look_up  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _upstream import fetch, pages  # pyright: ignore[reportMissingImports]  # noqa: E402
-from _upstream.fragments import join  # pyright: ignore[reportMissingImports]  # noqa: E402
+from _differences import KINDS, compare  # noqa: E402
+from _facts import read_facts  # noqa: E402
+from _openapi import load, look_up  # noqa: E402
+from _upstream import fetch, pages  # noqa: E402
+from _upstream.fragments import join  # noqa: E402
 
 SCRIPT = ROOT / "scripts" / "check_upstream"
 PLANTED = ROOT / "tests" / "upstream"
@@ -790,4 +790,3 @@ def test_the_exit_code_is_2_if_the_site_has_no_index_or_does_not_answer(
     assert run("--index", f"{site.url}/llms.txt", "--cache", tmp_path)[0] == 2
     site.stop()
     assert run("--index", f"{site.url}/llms.txt", "--cache", tmp_path)[0] == 2
-    site.stop = lambda: None  # type: ignore[method-assign]

@@ -228,7 +228,7 @@ def _perform(
             )
             try:
                 seen: Any = _shown(METHODS[method](ecall))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  # whatever it is, both clients raise the same
                 cause = error.__cause__
                 notes = getattr(error, "__notes__", [])
                 seen = (
