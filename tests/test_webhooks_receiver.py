@@ -224,6 +224,11 @@ def test_a_setting_that_cannot_be_used_is_refused(settings: Any, problem: str) -
         Receiver(**settings)
 
 
+def test_a_receiver_offers_nothing_but_what_is_documented() -> None:
+    names = [name for name in dir(Receiver()) if not name.startswith("_")]
+    assert names == ["max_body", "receive"]
+
+
 @pytest.mark.parametrize("limit", [1, 100, 64 * 1024])
 def test_a_body_or_query_over_the_limit_gets_413(limit: int) -> None:
     receiver = Receiver(max_body=limit)

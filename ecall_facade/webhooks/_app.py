@@ -63,7 +63,8 @@ class WebhookApp:
     ) -> None:
         self._handler = handler
         self._is_async = inspect.iscoroutinefunction(handler)
-        self._receiver = receiver or Receiver()
+        # Unlike `receive`, its steps allow to read no more of a body than is wanted, from nobody who is not trusted.
+        self._reader = (receiver or Receiver())._reader  # pyright: ignore[reportPrivateUsage]
         self._seen = seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +89,7 @@ class WebhookApp:
         peer = cast("tuple[str, int] | None", scope.get("client"))
         remote_addr = peer[0] if peer else None
         # Nothing is read from a caller who is not trusted.
-        self._receiver.check(remote_addr, headers, path)
+        self._reader.check(remote_addr, headers, path)
         expected = self._expected(_below_mount(scope))
         if expected is None:
             return PlainTextResponse("There is nothing at this path\n", 404)
@@ -96,12 +97,12 @@ class WebhookApp:
             return PlainTextResponse("Callbacks come by POST or GET\n", 405, {"Allow": "GET, POST"})
         body = await self._read_body(receive, remote_addr, headers)
         query = cast("bytes", scope["query_string"])
-        event = self._receiver.read(body, remote_addr, headers, query, expected)
+        event = self._reader.read(body, remote_addr, headers, query, expected)
         return await self._handle(event)
 
     def _expected(self, path: str) -> Expected | None:
         """Return what may come at a path below the mount, or None if there is nothing at it."""
-        segments = self._receiver.segments(path)
+        segments = self._reader.segments(path)
         if not segments:
             return "any"
         return "message" if "/".join(["", *segments]).lower() == INBOUND_PATH else None
@@ -110,10 +111,10 @@ class WebhookApp:
         self, receive: Receive, remote_addr: str | None, headers: HeaderLines
     ) -> bytes:
         """Read the body, but no more of it than the limit."""
-        limit = self._receiver.max_body
+        limit = self._reader.max_body
         length = headers.first("content-length")
         if length.isdecimal() and int(length[:20]) > limit:
-            raise self._receiver.refuse_too_large(remote_addr)
+            raise self._reader.refuse_too_large(remote_addr)
         body = bytearray()
         while True:
             message = await receive()
@@ -121,7 +122,7 @@ class WebhookApp:
                 raise _DisconnectedError
             body += message.get("body", b"")
             if len(body) > limit:
-                raise self._receiver.refuse_too_large(remote_addr)
+                raise self._reader.refuse_too_large(remote_addr)
             if not message.get("more_body", False):
                 return bytes(body)
 

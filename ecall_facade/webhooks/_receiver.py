@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 import time
 from collections.abc import Callable, Iterable
 
-from ecall_facade.errors import (
-    InvalidConfiguration,
-    MalformedEvent,
-    UntrustedSource,
-    WebhookError,
-)
-from ecall_facade.webhooks._body import parse
-from ecall_facade.webhooks._events import (
-    Expected,
-    ReceivedMessage,
-    StatusUpdate,
-    UnknownEvent,
-    read_event,
-)
-from ecall_facade.webhooks._headers import HeaderLines, Headers, read_headers
-from ecall_facade.webhooks._refusals import RefusalLog
-from ecall_facade.webhooks._sources import DOCUMENTED_SOURCES, Sources, show_peer
-
-MAX_BODY = 64 * 1024
+from ecall_facade.webhooks._callback_reader import MAX_BODY, CallbackReader, to_bytes
+from ecall_facade.webhooks._events import Expected, ReceivedMessage, StatusUpdate, UnknownEvent
+from ecall_facade.webhooks._headers import Headers, read_headers
+from ecall_facade.webhooks._sources import DOCUMENTED_SOURCES
 
 
 class Receiver:
@@ -58,21 +41,14 @@ class Receiver:
         max_body: int = MAX_BODY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sources = Sources(sources, trusted_proxies)
-        if path_secret is not None and (len(path_secret) < 8 or "/" in path_secret):
-            raise InvalidConfiguration(
-                "path_secret must have at least 8 characters and must not contain '/'"
-            )
-        if basic_auth is not None and (not all(basic_auth) or ":" in basic_auth[0]):
-            raise InvalidConfiguration(
-                "basic_auth must be a name without ':' and a password, both not empty"
-            )
-        if max_body < 1:
-            raise InvalidConfiguration("max_body must be a positive number of bytes")
-        self._path_secret = None if path_secret is None else _bytes(path_secret)
-        self._credentials = None if basic_auth is None else _bytes(":".join(basic_auth))
-        self._refusals = RefusalLog(clock)
-        self.max_body = max_body
+        self._reader = CallbackReader(
+            sources, trusted_proxies, path_secret, basic_auth, max_body, clock
+        )
+
+    @property
+    def max_body(self) -> int:
+        """The largest body or query that is read, in bytes."""
+        return self._reader.max_body
 
     def receive(
         self,
@@ -103,91 +79,9 @@ class Receiver:
             MalformedEvent: It cannot be read; respond with its `status_code`.
         """
         lines = read_headers(headers)
-        self.check(remote_addr, lines, path)
-        query = _bytes(query) if isinstance(query, str) else query
-        return self.read(body, remote_addr, lines, query, expected)
-
-    def segments(self, path: str) -> list[str]:
-        """Return the segments of a path that was checked, without the secret."""
-        return [
-            segment
-            for segment in path.split("/")
-            if segment and _bytes(segment) != self._path_secret
-        ]
-
-    def read(
-        self,
-        body: bytes,
-        remote_addr: str | None,
-        headers: HeaderLines,
-        query: bytes,
-        expected: Expected,
-    ) -> StatusUpdate | ReceivedMessage | UnknownEvent:
-        """Return the event of a callback that was checked."""
-        if len(body) > self.max_body or len(query) > self.max_body:
-            raise self.refuse_too_large(remote_addr)
-        try:
-            _check_completeness(body, headers, query)
-            content = parse(body, query, headers.first("content-type"))
-        except MalformedEvent as error:
-            self._refusals.write(error, remote_addr)
-            raise
-        return read_event(content, expected)
-
-    def refuse_too_large(self, remote_addr: str | None) -> MalformedEvent:
-        """Log the refusal of a body or query that is too large, and return its error."""
-        error = MalformedEvent(f"The callback has more than {self.max_body} bytes", status_code=413)
-        self._refusals.write(error, remote_addr)
-        return error
-
-    def check(self, remote_addr: str | None, headers: HeaderLines, path: str) -> None:
-        """Raise `UntrustedSource` unless the callback comes from a source and has the secrets."""
-        try:
-            self._sources.check(remote_addr, headers)
-            self._check_secrets(remote_addr, headers, path)
-        except WebhookError as error:
-            self._refusals.write(error, remote_addr)
-            raise
-
-    def _check_secrets(self, remote_addr: str | None, headers: HeaderLines, path: str) -> None:
-        if self._path_secret is not None:
-            segments = _bytes(path).split(b"/")
-            # All are compared, so that the time does not tell which one it was.
-            if sum(hmac.compare_digest(segment, self._path_secret) for segment in segments) == 0:
-                raise UntrustedSource(
-                    "The callback's path does not contain the secret", peer=show_peer(remote_addr)
-                )
-        if self._credentials is not None:
-            given = _read_basic_credentials(headers.first("authorization"))
-            if not hmac.compare_digest(given, self._credentials):
-                raise UntrustedSource(
-                    "The callback's credentials are missing or wrong",
-                    status_code=401,
-                    peer=show_peer(remote_addr),
-                )
+        self._reader.check(remote_addr, lines, path)
+        query = to_bytes(query) if isinstance(query, str) else query
+        return self._reader.read(body, remote_addr, lines, query, expected)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
-
-
-def _check_completeness(body: bytes, headers: HeaderLines, query: bytes) -> None:
-    """Raise `MalformedEvent` if the body, which may end in the middle of a text, is not all that was sent."""
-    length = headers.first("content-length")
-    if length.isdecimal() and len(body) < int(length[:20]):
-        raise MalformedEvent(
-            "The callback's body is incomplete: the caller hung up, or something read it before"
-        )
-    if not (body or query) and "chunked" in headers.first("transfer-encoding").lower():
-        raise MalformedEvent("The server did not pass on the chunked body", status_code=411)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # which can encode every string
-
-
-def _read_basic_credentials(value: str) -> bytes:
-    scheme, _, token = value.partition(" ")
-    try:
-        return base64.b64decode(token.strip(), validate=True) if scheme.lower() == "basic" else b""
-    except ValueError:
-        return b""
