@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,11 +32,12 @@ from ecall_facade.cli._bulk_ledger import (
 from ecall_facade.cli._bulk_plan import Plan, ask, make_plan
 from ecall_facade.cli._bulk_progress import sending_progress
 from ecall_facade.cli._failures import Exit, Failure, to_failure, usage_error
+from ecall_facade.cli._logs import log_on_stderr
 from ecall_facade.cli._output import write_failure, write_json, write_line, write_note
 from ecall_facade.cli._session import DEFAULTS, Options, open_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
     from threading import Event
 
     from ecall_facade import ECall
@@ -174,7 +174,7 @@ def _run(job: Job, ecall: ECall, plan: Plan, how: SendOptions, options: Options)
 
     before = job.counts()
     try:
-        with _show_warnings():
+        with log_on_stderr("ecall_facade.bulk", logging.WARNING):  # such as a lost database
             stopped, texted = _send(job, ecall, how)
         counts = job.counts()
     except LedgerError as error:
@@ -221,23 +221,6 @@ def _send(job: Job, ecall: ECall, how: SendOptions) -> tuple[JobStop | None, boo
 def _wait(stopping: Event) -> None:
     if stopping.wait(_LOOK_AGAIN):
         raise _StopSending
-
-
-@contextmanager
-def _show_warnings() -> Generator[None, None, None]:
-    """Say what the ledger logs, such as that its database went away."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            write_note(record.getMessage())
-
-    logger = logging.getLogger("ecall_facade.bulk")
-    handler = Handler(logging.WARNING)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def _interrupted(counts: Mapping[State, int], texted: bool) -> Failure:

@@ -18,6 +18,7 @@ from cyclopts import App, Parameter
 
 from ecall_facade.cli import _signals
 from ecall_facade.cli._failures import Exit, usage_error
+from ecall_facade.cli._logs import log_on_stderr
 from ecall_facade.cli._output import Output, write_json, write_line, write_note
 from ecall_facade.errors import InvalidConfiguration
 from ecall_facade.numbers import mask
@@ -114,7 +115,7 @@ def listen(
     with (
         _open_ledger(ledger) as opened,
         _signals.stop_signals() as stopping,
-        _refusals_on_stderr(),
+        log_on_stderr("ecall_facade.webhooks", logging.INFO),  # refused callbacks
     ):
         handler = _Handler(json, command, exec_timeout, stopping, opened)
         with _serve(handler, receiver, host, port, opened) as url:
@@ -166,23 +167,6 @@ def _make_receiver(
         )
     except InvalidConfiguration as error:
         raise usage_error(str(error)) from None
-
-
-@contextmanager
-def _refusals_on_stderr() -> Generator[None, None, None]:
-    """Print what the receiver logs about refused callbacks."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            write_note(record.getMessage())
-
-    logger = logging.getLogger("ecall_facade.webhooks")
-    handler = Handler(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 class _Handler:
