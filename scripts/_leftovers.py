@@ -10,10 +10,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from _judge import Judge
-from _openapi import Node, escaped, match_operation, place_of, resolve, response_of
+from _openapi import (
+    Node,
+    escaped,
+    load_yaml,
+    match_operation,
+    place_of,
+    resolve,
+    response_of,
+)
 
 # Recorded because they are not what the spec describes; tests/test_regenerate.py sees that each is one of those.
 UNFIT_ON_PURPOSE = {"service-failed", "unreadable"}
@@ -78,12 +84,10 @@ def cassette_problems(
     judge: Judge, folder: Path, ignored: Collection[str] = UNFIT_ON_PURPOSE
 ) -> Iterator[str]:
     """Yield the first thing that does not fit the spec in each cassette."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path in sorted(folder.glob("*.yaml")):
         if path.stem in ignored:
             continue
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506  # it is safe
-        for interaction in data["interactions"]:
+        for interaction in load_yaml(path)["interactions"]:
             problem = _interaction_problem(judge, interaction)
             if problem is not None:
                 yield f"tests/cassettes/{path.name}: {problem}; run scripts/record_cassettes"
