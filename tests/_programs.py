@@ -1,7 +1,8 @@
-"""Programs of examples/ as processes of their own: commands that are run to their end, and servers."""
+"""Programs as processes of their own: commands that are run to their end, and servers."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -29,6 +30,24 @@ def run_python(
         timeout=120,
         check=False,
     )
+
+
+def run_program(
+    *command: str | Path, folder: Path, environment: Mapping[str, str] | None = None
+) -> None:
+    """Run a program that has to succeed, with more in its environment; show what it says if it fails."""
+    result = subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
 
 
 @contextmanager

@@ -23,6 +23,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ import pytest
 import trustme
 from _cli import Command, point_to, stop_after
 from _docs import BLOCKS, DOCS, PAGES, ROOT, Block, name_of, read_prose, read_table
+from _programs import run_program
 
 from ecall_facade import ECall, ECallError, errors
 from ecall_facade._settings import SENDER_VARIABLES
@@ -273,20 +275,7 @@ def test_the_readme_shows_every_way_to_install() -> None:
     [block for block in blocks_of("sh") if "pip install" in block.text and block.page == README]
 )
 def test_installing_as_the_readme_says_works(block: Block, tmp_path: Path) -> None:
-    def run(*command: str | Path, **environment: str) -> None:
-        result = subprocess.run(
-            [str(word) for word in command],
-            cwd=tmp_path,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            timeout=300,
-            check=False,
-        )
-        assert result.returncode == 0, result.stdout
-
+    run = partial(run_program, folder=tmp_path)
     dist = tmp_path / "dist"
     run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", dist, ROOT)
     run(sys.executable, "-m", "venv", tmp_path / "venv")
@@ -298,7 +287,7 @@ def test_installing_as_the_readme_says_works(block: Block, tmp_path: Path) -> No
     }
     for words in commands_in(block):
         assert words[:2] == ["pip", "install"]
-        run(programs / "pip", *words[1:], "-q", **environment)
+        run(programs / "pip", *words[1:], "-q", environment=environment)
     (wheel,) = dist.glob("*.whl")
     (installed,) = (tmp_path / "venv").rglob("ecall_facade-*.dist-info/METADATA")
     with zipfile.ZipFile(wheel) as archive:  # not what an index may have under this name

@@ -150,8 +150,9 @@ situations = pytest.mark.parametrize(
 )
 
 
-def pool_of_one(url: str) -> Any:
-    return open_pool(Account.from_arguments(USERNAME, PASSWORD, url), size=1)
+def pool_of_one(url: str, *, is_async: bool = False) -> Any:
+    open_transport = open_async_pool if is_async else open_pool
+    return open_transport(Account.from_arguments(USERNAME, PASSWORD, url), size=1)
 
 
 def open_sync(url: str, size: int = 1, timeout: float = 10) -> ECall:
@@ -417,9 +418,7 @@ def test_a_signal_handlers_exception_ends_an_event_loop(action: Action, moment: 
         with Server(answer, sent(), keeps=False) as server:
 
             async def main() -> None:
-                transport = open_async_pool(
-                    Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
-                )
+                transport = pool_of_one(server.url, is_async=True)
                 ecall = AsyncECall(
                     USERNAME,
                     PASSWORD,
@@ -453,9 +452,7 @@ def test_a_cancelled_task_sends_nothing_more(action: Action, moment: Moment) -> 
         async def main() -> None:
             nonlocal loop, task
             loop = asyncio.get_running_loop()
-            transport = open_async_pool(
-                Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
-            )
+            transport = pool_of_one(server.url, is_async=True)
             async with AsyncECall(
                 USERNAME, PASSWORD, base_url=server.url, sender=SENDERS, transport=transport
             ) as ecall:
@@ -508,19 +505,15 @@ def test_what_an_uploads_source_raises_comes_through(
     open_client: OpenClient, pauses: list[float], error: Exception, good_chunks: int
 ) -> None:
     with Server(sent(), keeps=False) as server:
-        transport = (open_async_pool if open_client.is_async else open_pool)(
-            Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
+        ecall = open_client(
+            server, transport=pool_of_one(server.url, is_async=open_client.is_async)
         )
-        ecall = open_client(server, transport=transport)
         for _ in range(3):
             with pytest.raises(type(error)) as caught:
                 ecall.media.upload(FailingFile(error, good_chunks))
             assert caught.value is error
         assert pauses == []
-        before = len(server.requests)
-        for _ in range(120):
-            ecall.sms.send(NUMBER, TEXT)
-        assert len(server.requests) == before + 120
+        check_usable(ecall, server, seen=len(server.requests))
 
 
 @own_errors
@@ -532,10 +525,9 @@ def test_what_a_progress_callback_raises_comes_through(
 
     file = reply(200, b"x" * 2_000_000)
     with Server(file, file, sent()) as server:
-        transport = (open_async_pool if open_client.is_async else open_pool)(
-            Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
+        ecall = open_client(
+            server, transport=pool_of_one(server.url, is_async=open_client.is_async)
         )
-        ecall = open_client(server, transport=transport)
         for _ in range(2):
             with pytest.raises(type(error)) as caught:
                 ecall.media.download("f-1", to=io.BytesIO(), on_progress=fail)
@@ -545,10 +537,7 @@ def test_what_a_progress_callback_raises_comes_through(
                 ecall.media.upload(b"x" * 2_000_000, on_progress=fail)
             assert caught.value is error
         assert pauses == []
-        before = len(server.requests)
-        for _ in range(120):
-            ecall.sms.send(NUMBER, TEXT)
-        assert len(server.requests) == before + 120
+        check_usable(ecall, server, seen=len(server.requests))
 
 
 @own_errors
@@ -562,16 +551,13 @@ def test_what_a_downloads_target_raises_comes_through(
             return 0
 
     with Server(reply(200, b"x" * 2_000_000), sent()) as server:
-        transport = (open_async_pool if open_client.is_async else open_pool)(
-            Account.from_arguments(USERNAME, PASSWORD, server.url), size=1
+        ecall = open_client(
+            server, transport=pool_of_one(server.url, is_async=open_client.is_async)
         )
-        ecall = open_client(server, transport=transport)
         with pytest.raises(type(error)) as caught:
             ecall.media.download("f-1", to=Full())
         assert caught.value is error
-        for _ in range(120):
-            ecall.sms.send(NUMBER, TEXT)
-        assert len(server.requests) == 121
+        check_usable(ecall, server, seen=1)
 
 
 def test_an_exception_while_the_head_is_written_shows_no_credentials() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from _bulk import CountingService, PostgreSQL, wait_until
+from _programs import run_python
 
 from ecall_facade.bulk import Ledger
 
@@ -18,15 +19,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run(*arguments: str, environment: dict[str, str]) -> str:
-    result = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=EXAMPLES,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = run_python(*arguments, environment=environment)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 

@@ -6,12 +6,12 @@ import importlib
 import io
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _programs import run_python
 
 from ecall_facade import ECall
 from ecall_facade.sandbox import Sandbox, demo
@@ -141,15 +141,7 @@ class TestScript:
             **os.environ,
             "PYTHONIOENCODING": "ascii",
         }  # as a terminal may be that has no letters of ours
-        result = subprocess.run(
-            [sys.executable, ROOT / "scripts" / "demo"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
+        result = run_python(ROOT / "scripts" / "demo", environment=environment)
         assert result.returncode == 0, result.stdout + result.stderr
         assert result.stderr == ""
         assert "All of this worked." in result.stdout

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import re
-import subprocess
 import sys
 import typing
 import zlib
 from pathlib import Path
 
 import pytest
+from _programs import run_program
 
 import ecall_facade
 from ecall_facade import AsyncECall, ECall
@@ -27,17 +26,9 @@ pytestmark = pytest.mark.xdist_group("site")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built strictly: a warning, as for a link that leads nowhere, is a failure."""
     folder = tmp_path_factory.mktemp("site")
-    result = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    environment = {"NO_MKDOCS_2_WARNING": "1"}
+    run_program(*command, "--site-dir", folder, folder=ROOT, environment=environment)
     return folder
 
 
