@@ -17,13 +17,14 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
 
 import _evidence  # noqa: E402
+import _evidence_page  # noqa: E402
 import _openapi  # noqa: E402
 
 SPEC: dict[str, Any] = yaml.safe_load((ROOT / "spec" / "ecall.yaml").read_text(encoding="utf-8"))
 
 
 def holders(node: Any, pointer: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give everything that has `x-evidence`, by its place; knows nothing of OpenAPI."""
+    """Yield everything that has `x-evidence`, by its place; knows nothing of OpenAPI."""
     if isinstance(node, dict):
         if "x-evidence" in node:
             yield pointer, node
@@ -43,7 +44,7 @@ OPTIONAL = "#/paths/~1api~1media/post/requestBody"
 
 
 def of(schema: str, *names: str) -> list[str]:
-    """Give the places of a schema and of properties of it."""
+    """Return the places of a schema and of properties of it."""
     return [f"{SCHEMAS}/{schema}", *properties(schema, *names)]
 
 
@@ -305,13 +306,13 @@ class TestFacts:
 
 
 class TestPage:
-    PAGE = _evidence.Page(SPEC)
+    PAGE = _evidence_page.Page(SPEC)
     TEXT = PAGE.text()
 
     def test_shows_every_fact(self) -> None:
         assert self.PAGE.rest == {}
         for fact in self.PAGE.facts.values():
-            assert _evidence.escape_cell(fact.source) in self.TEXT
+            assert _evidence_page.escape_cell(fact.source) in self.TEXT
         for name, schema in SPEC["components"]["schemas"].items():
             section = self.TEXT.split(f"\n### {name}\n")[1].split("\n##")[0]
             for field, node in schema.get("properties", {}).items():
@@ -346,7 +347,7 @@ class TestPage:
                 for level in reversed(RANKS)
             ]
             assert f"| {name} | {' | '.join(cells)} | {number} |\n" in self.TEXT
-        assert "| properties | " in _evidence.summary(self.PAGE.facts)
+        assert "| properties | " in _evidence_page.summary(self.PAGE.facts)
 
     def test_explains_the_levels(self) -> None:
         for level in RANKS:
@@ -367,7 +368,7 @@ class TestPage:
             {"name": "page", "in": "query", "x-evidence": evidence}
         ]
         spec["tags"][0]["x-evidence"] = evidence
-        text = _evidence.Page(spec).text()
+        text = _evidence_page.Page(spec).text()
         for row in (
             "`errorCode.inner` | array of `1` |",
             "query parameter | `page`:",
