@@ -34,13 +34,17 @@ NPM_FOLDERS = {
     "spec/contract": "Prism, a server made of the spec",
 }
 STAMP = ".made-of"
+INSTALL = (
+    *("install", "-qq", "--no-input", "--disable-pip-version-check"),
+    *("--constraint", str(CONSTRAINTS)),
+)
 
 
 def inside_environment() -> None:
     """Go on inside `.venv`, which is made first if it is missing, half made or out of date."""
-    python = make_environment(
-        VENV, getattr(sys, "_base_executable", sys.executable), sys.version, "dev"
-    )
+    # Not the Python of another virtual environment, with which this one would vanish.
+    interpreter = getattr(sys, "_base_executable", sys.executable)
+    python = make_environment(VENV, interpreter, sys.version, "dev")
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if Path(sys.prefix).resolve() == VENV.resolve():
         return
@@ -61,40 +65,28 @@ def make_environment(folder: Path, interpreter: str, version: str, group: str) -
             return python
         _tell(f"Making {folder.name} for Python {version.split()[0]} (about a minute) ...")
         begun = time.monotonic()
-        pip = [str(python), "-m", "pip"]
         if folder == VENV:
             _run(interpreter, "-m", "venv", "--clear", str(folder))
+            pip = [str(python), "-m", "pip"]
             # The pip that comes with Python may be too old to know --group.
-            _run(
-                *pip,
-                "install",
-                "-qq",
-                "--no-input",
-                "--disable-pip-version-check",
-                "-c",
-                str(CONSTRAINTS),
-                "pip",
-            )
+            _run(*pip, *INSTALL, "pip")
         else:  # .venv stands already, and its pip serves here too
             _run(interpreter, "-m", "venv", "--clear", "--without-pip", str(folder))
             pip = [sys.executable, "-m", "pip", "--python", str(python)]
         # --no-compile: most of what is installed is never imported.
-        _run(
-            *pip, "install", "-qq", "--no-input", "--disable-pip-version-check", "--no-compile",
-            "-c", str(CONSTRAINTS), "--build-constraint", str(CONSTRAINTS), "--group", group, "-e", ".[all]",
-        )  # fmt: skip
-        (folder / STAMP).write_text(
-            wanted, encoding="utf-8"
-        )  # last, so that a half-made one has none
+        builds = ("--no-compile", "--build-constraint", str(CONSTRAINTS))
+        _run(*pip, *INSTALL, *builds, "--group", group, "--editable", ".[all]")
+        # The stamp comes last, so that a half-made environment has none.
+        (folder / STAMP).write_text(wanted, encoding="utf-8")
         _tell(f"Made {folder.name} in {time.monotonic() - begun:.0f} s.")
     return python
 
 
 def make_npm_tools() -> None:
-    """Install with npm what looks at the spec, unless it is there."""
+    """Install the npm packages that check the spec, unless they are there."""
     npm = shutil.which("npm")
     if npm is None:
-        _tell("There is no npm on the PATH, so redocly and Prism will not look at the spec.")
+        _tell("There is no npm on the PATH, so redocly and Prism will not check the spec.")
         return
     for place, content in NPM_FOLDERS.items():
         folder = ROOT / place
@@ -107,20 +99,14 @@ def make_npm_tools() -> None:
 
 
 def _fingerprint(version: str, group: str) -> str:
-    """What an environment is made of. Moving the project counts: an environment holds absolute paths."""
+    """Return a digest of what an environment is made of."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    settings = [
-        project["build-system"],
-        project["project"],
-        project["dependency-groups"],
-        project["tool"]["hatch"],
-    ]
-    own_version = (ROOT / "ecall_facade" / "_version.py").read_text(encoding="utf-8")
+    settings = [project[name] for name in ("build-system", "project", "dependency-groups")]
     parts = [
-        settings,
+        [*settings, project["tool"]["hatch"]],
         CONSTRAINTS.read_text(encoding="utf-8"),
-        own_version,
-        str(ROOT),
+        (ROOT / "ecall_facade" / "_version.py").read_text(encoding="utf-8"),
+        str(ROOT),  # an environment holds absolute paths
         version,
         group,
     ]
@@ -142,7 +128,7 @@ def _tell(line: str) -> None:
 
 def _run(*command: str, cwd: Path = ROOT) -> None:
     if subprocess.call(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
-        sys.exit(f"This failed; its own words are above: {' '.join(command)}")
+        sys.exit(f"This failed, for the reason above: {' '.join(command)}")
 
 
 @contextlib.contextmanager
