@@ -1,10 +1,12 @@
 """Send SMS, WhatsApp and RCS messages through eCall: typed, sync and async, and never the same text twice.
 
-from ecall_facade import ECall
+    from ecall_facade import ECall
 
-with ECall() as ecall:  # credentials and sender from the environment
-    sent = ecall.sms.send("079 123 45 67", "Your code is 481 516")
-    print(ecall.messages.wait(sent.message_id, timeout=60).state)
+    with ECall() as ecall:  # credentials and sender from the environment
+        sent = ecall.sms.send("079 123 45 67", "Your code is 481 516")
+        print(ecall.messages.wait(sent.message_id, timeout=60).state)
+
+`AsyncECall` is the same with `await`.
 """
 
 import os

@@ -1,9 +1,11 @@
 """Send thousands of messages, each at most once, whatever happens in between (extra `bulk`).
 
-messages = read_messages("people.xlsx", text="{name}, see you at {time}")
-ledger = Ledger("sqlite:///reminders.db")
-job = ledger.job("reminders 2026-11-27", messages)
-job.send(ecall)
+    messages = read_messages("people.xlsx", text="{name}, see you at {time}")
+    ledger = Ledger("sqlite:///reminders.db")
+    job = ledger.job("reminders 2026-11-27", messages)
+    job.send(ecall)
+
+With an `AsyncECall`, it is `await job.send_async(ecall)`.
 """
 
 from importlib import import_module

@@ -1,10 +1,10 @@
 """Send jobs on many machines, with Celery (extra `celery`).
 
-app = Celery("reminders", broker="redis://…")
-send_chunk = register(app, "postgresql+psycopg://…")      # in the module that the workers load
+    app = Celery("reminders", broker="redis://…")
+    send_chunk = register(app, "postgresql+psycopg://…")  # in the module that the workers load
 
-job = Ledger("postgresql+psycopg://…").job("reminders 2026-11-27", messages)
-job.enqueue(send_chunk)                                   # in the program that has the list
+    job = Ledger("postgresql+psycopg://…").job("reminders 2026-11-27", messages)
+    job.enqueue(send_chunk)  # in the program that has the list
 
 The queue distributes and repeats, the ledger decides: a task that is delivered twice, late, or not at
 all sends nothing twice. What a broker lost is made good by enqueuing again.
