@@ -29,9 +29,11 @@ SENDER_NAMES: dict[Channel, ChannelName] = {
     Channel.RCS: "rcs",
 }
 """The names of the channels in arguments."""
-SENDER_VARIABLES = dict(
-    zip(CHANNELS, ("ECALL_SENDER", "ECALL_SENDER_WHATSAPP", "ECALL_SENDER_RCS"), strict=True)
-)
+SENDER_VARIABLES: dict[ChannelName, str] = {
+    "sms": "ECALL_SENDER",
+    "whatsapp": "ECALL_SENDER_WHATSAPP",
+    "rcs": "ECALL_SENDER_RCS",
+}
 VERSION_VARIABLE = "ECALL_API_VERSION"
 VERSIONS: Mapping[str, Literal["v1", "v2"]] = {
     "v1": "v1",

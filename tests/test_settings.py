@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import enum
+import inspect
 import json
 from datetime import date
 from pathlib import Path
@@ -499,6 +500,11 @@ class TestTimeout:
         self, given: Any, expected: tuple[float, float]
     ) -> None:
         assert options(timeout=given).timeout == expected
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    def test_the_signature_shows_the_default_timeout(self, client: Any) -> None:
+        shown = inspect.signature(client).parameters["timeout"].default
+        assert shown == options(timeout=None).timeout
 
     @pytest.mark.parametrize("client", CLIENTS)
     @pytest.mark.parametrize(
