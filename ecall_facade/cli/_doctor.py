@@ -8,7 +8,6 @@ import ssl
 import sys
 import textwrap
 import time
-import urllib.request
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,8 @@ from cyclopts import App, Parameter
 from ecall_client.tables import OPERATIONS
 from ecall_facade import APIError, AuthenticationError, ECall, ECallError, PermissionDenied
 from ecall_facade._settings import Account
+from ecall_facade._transports.connections import named_setting, open_pool
+from ecall_facade._transports.environment import find_proxy, make_tls_context
 from ecall_facade.cli._credentials import Settings, find_settings
 from ecall_facade.cli._failures import Exit, Failure, usage_error
 from ecall_facade.cli._output import write_json, write_line
@@ -152,8 +153,14 @@ def _check_service(report: Report, settings: Settings, *, has_credentials: bool)
         report.add("address", "your setup", "problem", str(error))
         return
     report.add("address", "your setup", "ok", account.base_url)
-    is_direct = _check_proxy(report, account)
-    if is_direct and not _check_connection(report, account.base_url):
+    try:
+        with named_setting():
+            proxy, tls = find_proxy(account), make_tls_context(account)
+    except ECallError as error:
+        report.add("environment", "your setup", "problem", str(error))
+        return
+    report.add("proxy", "your setup", "ok", _describe_proxy(account, proxy))
+    if proxy is None and not _check_connection(report, account.base_url, tls):
         return
     if not _check_first_response(report, account):
         return
@@ -170,27 +177,17 @@ def _check_service(report: Report, settings: Settings, *, has_credentials: bool)
         report.add("settings", "your setup", "problem", str(error))
 
 
-def _check_proxy(report: Report, account: Account) -> bool:
-    """Report the proxy that the environment names for the service; return whether there is none."""
-    url = urlsplit(account.base_url)
+def _describe_proxy(account: Account, proxy: httpx.Proxy | None) -> str:
     if account.is_loopback:
-        report.add("proxy", "your setup", "ok", "none, as this machine is called directly")
-        return True
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy or urllib.request.proxy_bypass(url.hostname or ""):
-        report.add("proxy", "your setup", "ok", "none")
-        return True
-    named = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    place = f"{named.hostname}:{named.port}" if named.port else f"{named.hostname}"
-    with_password = ", with credentials" if named.username else ""
-    report.add(
-        "proxy", "your setup", "ok", f"{place}{with_password}; it resolves the name and connects"
-    )
-    return False
+        return "none, as this machine is called directly"
+    if proxy is None:
+        return "none"
+    port = "" if proxy.url.port is None else f":{proxy.url.port}"
+    with_password = "" if proxy.auth is None else ", with credentials"
+    return f"{proxy.url.host}{port}{with_password}; it resolves the name and connects"
 
 
-def _check_connection(report: Report, base_url: str) -> bool:
+def _check_connection(report: Report, base_url: str, tls: ssl.SSLContext) -> bool:
     """Resolve the name and make a connection, by TLS if the service is called by it."""
     url = urlsplit(base_url)
     host = url.hostname or ""
@@ -209,7 +206,7 @@ def _check_connection(report: Report, base_url: str) -> bool:
             took = f"{1000 * (time.monotonic() - begun):.0f} ms"
             report.add("connection", "your setup", "ok", f"to port {port} in {took}")
             if url.scheme == "https":
-                return _check_tls(report, connection, host)
+                return _check_tls(report, connection, host, tls)
     except OSError as error:
         words = error.strerror or str(error)
         report.add("connection", "your setup", "problem", f"to {host}:{port}: {words}")
@@ -217,10 +214,9 @@ def _check_connection(report: Report, base_url: str) -> bool:
     return True
 
 
-def _check_tls(report: Report, connection: socket.socket, host: str) -> bool:
+def _check_tls(report: Report, connection: socket.socket, host: str, tls: ssl.SSLContext) -> bool:
     try:
-        # The same certificates are trusted as for a send.
-        with httpx.create_ssl_context().wrap_socket(connection, server_hostname=host) as secured:
+        with tls.wrap_socket(connection, server_hostname=host) as secured:
             version = secured.version() or "unknown"
             certificate = secured.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
@@ -236,8 +232,7 @@ def _check_tls(report: Report, connection: socket.socket, host: str) -> bool:
         words = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
         report.add("TLS", "documented", "problem", f"the handshake failed: {words}")
         return False
-    is_expected = version in ("TLSv1.2", "TLSv1.3")
-    report.add("TLS", "documented", "confirmed" if is_expected else "contradicted", version)
+    report.add("TLS", "documented", "confirmed", version)
     begins, ends = (_read_date(certificate.get(name)) for name in ("notBefore", "notAfter"))
     days = (ends - datetime.now(UTC)).days
     report.add(
@@ -258,9 +253,7 @@ def _check_first_response(report: Report, account: Account) -> bool:
     url = f"{account.base_url}/api/message/{uuid.uuid4()}"
     try:
         with httpx.Client(
-            verify=httpx.create_ssl_context(),
-            trust_env=not account.is_loopback,
-            timeout=_READ_TIMEOUT,
+            transport=open_pool(account), trust_env=False, timeout=_READ_TIMEOUT
         ) as client:
             response = client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -288,6 +281,7 @@ def _check_first_response(report: Report, account: Account) -> bool:
 
 
 def _check_senders(report: Report, ecall: ECall) -> None:
+    # No public property has them.
     senders = sorted(ecall._session.options.senders)  # pyright: ignore[reportPrivateUsage]
     if senders:
         report.add("sender", "your setup", "ok", f"set for {', '.join(senders)}")

@@ -186,6 +186,34 @@ class TestAddress:
         assert "name" not in checks
         assert checks["response"][1] == "problem"
 
+    @pytest.mark.parametrize(
+        ("variable", "value", "words"),
+        [
+            ("HTTPS_PROXY", "http://user:a-secret@proxy.example:99999", "does not name a proxy"),
+            ("SSL_CERT_FILE", "/no/such/file.pem", "cannot be read"),
+        ],
+    )
+    def test_a_setting_that_no_connection_can_be_made_with_is_a_problem(
+        self, variable: str, value: str, words: str, tmp_path: Path
+    ) -> None:
+        given = {**ACCOUNT, "ECALL_BASE_URL": "https://no-such-host.invalid", variable: value}
+        code, checks = examine(tmp_path, **given)
+        assert code == 1
+        known, found, details = checks["environment"]
+        assert (known, found) == ("your setup", "problem")
+        assert details.startswith(variable)
+        assert words in details
+        assert "a-secret" not in details
+
+    def test_a_proxy_is_passed_over_where_the_client_would_pass_it_over(
+        self, tmp_path: Path
+    ) -> None:
+        given = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "https://no-such-host.invalid"}
+        url = "https://no-such-host.invalid"
+        _, checks = examine(tmp_path, **ACCOUNT, ECALL_BASE_URL=url, **given)
+        assert checks["proxy"][2] == "none"
+        assert checks["name"][1] == "problem"
+
 
 class TestTls:
     @pytest.fixture
