@@ -28,6 +28,11 @@ def mask(value: str) -> str:
     return f"{digits[:3] if len(digits) > 8 else ''}…{digits[-2:]}"
 
 
+def masked_repr(value: str | None) -> str:
+    """Return the repr of a number that there may be, with most of it hidden."""
+    return "None" if value is None else repr(mask(value))
+
+
 def mask_numbers_in(text: str) -> str:
     """Return a text with everything masked that may be a number.
 

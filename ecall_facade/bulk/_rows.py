@@ -9,9 +9,9 @@ import attrs
 from sqlalchemy import bindparam, text
 
 from ecall_client.models import DeliveryState
+from ecall_facade._masking import masked_repr
 from ecall_facade._parsing import read_state
 from ecall_facade.bulk._schema import STATES, State
-from ecall_facade.numbers import mask
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from ecall_facade.bulk._database import Database
 
 _PAGE = 1000
-
-
-def _masked(recipient: str | None) -> str:
-    return "None" if recipient is None else repr(mask(recipient))
 
 
 @attrs.frozen
@@ -33,7 +29,7 @@ class Row:
     """Its place in the job, from 0; `job.resolve` takes it."""
     line: int | None
     """Its line in the file that it was read from, or None."""
-    to: str | None = attrs.field(repr=_masked)
+    to: str | None = attrs.field(repr=masked_repr)
     """The recipient in E.164 or as the `RawAddress` had it; None once it is forgotten."""
     text: str | None = attrs.field(repr=False)
     """The text as it is sent; None once it is forgotten."""

@@ -36,7 +36,7 @@ class _Protocol(H11Protocol):
         self.logger = self.access_logger = _silence
         self.access_log = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self.app_state = {"transport": transport}  # so that a fault can drop the connection
 

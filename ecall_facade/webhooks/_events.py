@@ -19,9 +19,9 @@ from ecall_client.models import DeliveryState
 from ecall_client.tables import ReceivedContentSpec, ReceivedMessageSpec, StatusNotificationSpec
 from ecall_client.types import Unset
 from ecall_facade._json import JSON, as_dict, normalize_names
+from ecall_facade._masking import masked_repr
 from ecall_facade._parsing import read_error, read_id, read_state
 from ecall_facade._timestamps import read_timestamp
-from ecall_facade.numbers import mask
 from ecall_facade.results import FailureReason
 from ecall_facade.webhooks._body import Content, storable
 
@@ -49,10 +49,6 @@ _LOST_PLUS_OF_A_TIME = re.compile(
 )
 
 
-def _masked(value: str | None) -> str:
-    return "None" if value is None else repr(mask(value))
-
-
 @attrs.frozen
 class Event:
     """The base of all events."""
@@ -76,7 +72,7 @@ class StatusUpdate(Event):
     """As in `MessageStatus`."""
     is_final: bool = False
     """Whether no further change will come."""
-    recipient: str | None = attrs.field(default=None, repr=_masked)
+    recipient: str | None = attrs.field(default=None, repr=masked_repr)
     """The number that the message was sent to, or None."""
     updated_at: datetime | None = None
     """When the state changed, in UTC, or None."""
@@ -90,9 +86,9 @@ class ReceivedMessage(Event):
 
     message_id: str | None
     """Identifies the inbound message, or None if the callback did not say."""
-    sender: str | None = attrs.field(default=None, repr=_masked)
+    sender: str | None = attrs.field(default=None, repr=masked_repr)
     """Who wrote, or None."""
-    recipient: str | None = attrs.field(default=None, repr=_masked)
+    recipient: str | None = attrs.field(default=None, repr=masked_repr)
     """Your number, or None."""
     text: str | None = attrs.field(default=None, repr=False)
     """The text, or None. It can always be encoded and stored: NULs, unpaired surrogates and
