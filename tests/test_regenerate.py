@@ -453,12 +453,14 @@ class TestRefusals:
         ("edits", "line"),
         [
             ([(f"{UPLOAD}/x-evidence", None)], "POST /api/media: no x-evidence; give it a level"),
-            ([(f"{UPLOAD}/responses/2XX/x-evidence", None)],
-             "POST /api/media, responses/2XX: no x-evidence; give it"),
+            (
+                [(f"{UPLOAD}/responses/2XX/x-evidence", None)],
+                "POST /api/media, responses/2XX: no x-evidence; give it",
+            ),
             ([(f"{UPLOAD}/operationId", None)], "POST /api/media: no operationId; add one"),
             ([("#/paths", None)], "it is not an OpenAPI document with paths"),
         ],
-    )  # fmt: skip
+    )
     def test_the_script_prints_it_and_writes_nothing(
         self, main: Callable[..., str], project: Path, edits: list[tuple[str, Any]], line: str
     ) -> None:

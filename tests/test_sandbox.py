@@ -162,10 +162,12 @@ def test_a_wrong_content_type_gets_415(
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/api/message", "POST"), ("PUT", "/api/v2/messagelist", "POST"), ("DELETE", "/api/media/x", "GET"),
+        ("GET", "/api/message", "POST"),
+        ("PUT", "/api/v2/messagelist", "POST"),
+        ("DELETE", "/api/media/x", "GET"),
         ("POST", "/api/message/x", "GET"),
     ],
-)  # fmt: skip
+)
 def test_another_method_of_the_api_gets_405_with_allow(
     shared: RunningSandbox, method: str, path: str, allowed: str
 ) -> None:

@@ -45,9 +45,11 @@ def test_url_post_and_url_are_called_with_each_state_in_order(
     message_id = running.send(notification=addresses).json()["messageId"]
     attempts = running.wait_for_notifications(4)
     assert [(call.method, call.path, call.data["state"]) for call in callback_receiver.calls] == [
-        ("POST", "/post", "Sent"), ("GET", "/get", "Sent"), ("POST", "/post", "Delivered"),
+        ("POST", "/post", "Sent"),
+        ("GET", "/get", "Sent"),
+        ("POST", "/post", "Delivered"),
         ("GET", "/get", "Delivered"),
-    ]  # fmt: skip
+    ]
     for call in callback_receiver.calls:
         if call.method == "POST":
             assert problems("#/components/schemas/StatusNotification", call.data) == []
@@ -156,8 +158,10 @@ def test_errors_of_a_receiver_are_recorded_and_redirects_and_proxies_are_not_fol
     running.send(notification=final(f"{url}/500", f"{url}/302", NOBODY))
     attempts = running.wait_for_notifications(3)
     assert [(each.outcome, each.status_code) for each in attempts] == [
-        ("answered", 500), ("answered", 302), ("failed", None),
-    ]  # fmt: skip
+        ("answered", 500),
+        ("answered", 302),
+        ("failed", None),
+    ]
     assert "ConnectError" in str(attempts[2].reason)
     assert running.sandbox.messages[0].state == "Delivered"
     assert [call.path for call in callback_receiver.calls] == ["/500", "/302"]
@@ -226,10 +230,11 @@ def test_name_and_password_in_a_url_are_sent_as_basic_credentials(
 @pytest.mark.parametrize(
     ("digits", "states"),
     [
-        ("0006", ["Sent", "Sent", "Delivered", "Delivered"]), ("0007", ["Sent", "Delivered"]),
+        ("0006", ["Sent", "Sent", "Delivered", "Delivered"]),
+        ("0007", ["Sent", "Delivered"]),
         ("0008", ["Delivered", "Sent"]),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("step", [0.2, 3600])
 def test_reports_of_a_magic_recipient_come_twice_late_or_out_of_order(
     open_sandbox: OpenSandbox, callback_receiver: CallbackReceiver, prefix: str, digits: str, states: list[str],
@@ -275,9 +280,12 @@ def test_a_reply_is_an_inbound_message_of_the_spec(
     assert len({first["messageId"], second["messageId"], third["messageId"], *ids}) == 5
     assert first.pop("messageId")
     assert first == {
-        "channel": "Sms", "from": "+41787654321", "to": "Sandbox",
-        "content": {"type": "Text", "text": "Grüezi, 🎁"}, "timestamp": "2026-01-15T11:00:00.000Z",
-    }  # fmt: skip
+        "channel": "Sms",
+        "from": "+41787654321",
+        "to": "Sandbox",
+        "content": {"type": "Text", "text": "Grüezi, 🎁"},
+        "timestamp": "2026-01-15T11:00:00.000Z",
+    }
     assert (second["from"], second["to"], second["channel"]) == ("0791234567", "+41791000001", "Rcs")  # fmt: skip
 
 
@@ -309,13 +317,16 @@ def test_a_reply_may_have_a_file_that_was_uploaded(
 
 BAD_URLS = [
     ("https://app.example/inbound", "app.example is not this machine; name it in callback_hosts"),
-    ("http://0.0.0.0/", "is not this machine"), ("http://127.0.0.1.example/", "is not this machine"),
-    ("127.0.0.1:8000/inbound", "must be http://… or https://…"), ("ftp://127.0.0.1/", "must be http://… or https://…"),
-    ("http://127.0.0.1:a/", "must be http://… or https://…"), ("", "must be http://… or https://…"),
+    ("http://0.0.0.0/", "is not this machine"),
+    ("http://127.0.0.1.example/", "is not this machine"),
+    ("127.0.0.1:8000/inbound", "must be http://… or https://…"),
+    ("ftp://127.0.0.1/", "must be http://… or https://…"),
+    ("http://127.0.0.1:a/", "must be http://… or https://…"),
+    ("", "must be http://… or https://…"),
     ("http://127.0.0.1:0/", "must have a port from 1 to 65535"),
     ("http://127.0.0.1:-1/", "must have a port from 1 to 65535"),
     ("http://127.0.0.1:65536/", "must have a port from 1 to 65535"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("url", "problem"), BAD_URLS)
@@ -359,9 +370,11 @@ def test_a_reply_without_a_response_is_a_connection_error(
         monkeypatch.setenv(name, callback_receiver.url)
     sandbox = Sandbox(callback_hosts={"APP.invalid"}, _limits=QUICK)
     for url, error in (
-        (NOBODY, "ConnectError"), ("http://app.invalid/", "ConnectError"),
-        (f"{callback_receiver.url}/wait", "ReadTimeout"), (f"{callback_receiver.url}/drop", "RemoteProtocolError"),
-    ):  # fmt: skip
+        (NOBODY, "ConnectError"),
+        ("http://app.invalid/", "ConnectError"),
+        (f"{callback_receiver.url}/wait", "ReadTimeout"),
+        (f"{callback_receiver.url}/drop", "RemoteProtocolError"),
+    ):
         with pytest.raises(ConnectionError, match=f"did not answer: {error}"):
             sandbox.reply("hi", sender="+41791234567", url=url)
 
@@ -450,12 +463,17 @@ def test_redeliver_repeats_only_what_is_named(
     second = running.sandbox.messages[1]
     reports = [call for call in calls if call.data["messageId"] == second.id]
     delivered = next(
-        each for each in running.sandbox.notifications if (each.message_id, each.state) == (second.id, "Delivered")
-    )  # fmt: skip
+        each
+        for each in running.sandbox.notifications
+        if (each.message_id, each.state) == (second.id, "Delivered")
+    )
     reply_id = calls[-1].data["messageId"]
     for what, expected in (
-        (second.id, reports), (second, reports), (delivered, reports[1:]), (reply_id, calls[-1:]),
-    ):  # fmt: skip
+        (second.id, reports),
+        (second, reports),
+        (delivered, reports[1:]),
+        (reply_id, calls[-1:]),
+    ):
         before = len(callback_receiver.calls)
         assert running.sandbox.redeliver(what) == [200] * len(expected)
         assert callback_receiver.calls[before:] == expected

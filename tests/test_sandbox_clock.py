@@ -31,11 +31,14 @@ def test_the_sandbox_clock_runs_by_itself() -> None:
 @pytest.mark.parametrize(
     ("arguments", "options", "seconds"),
     [
-        ((), {}, 0.0), ((1.5,), {}, 1.5), ((timedelta(days=1),), {}, 86400.0),
-        ((), {"seconds": 1, "minutes": 2, "hours": 3}, 10_921.0), ((timedelta(seconds=1),), {"seconds": 0.5}, 1.5),
+        ((), {}, 0.0),
+        ((1.5,), {}, 1.5),
+        ((timedelta(days=1),), {}, 86400.0),
+        ((), {"seconds": 1, "minutes": 2, "hours": 3}, 10_921.0),
+        ((timedelta(seconds=1),), {"seconds": 0.5}, 1.5),
         ((60,), {"seconds": -30}, 30.0),
     ],
-)  # fmt: skip
+)
 def test_the_sandbox_clock_can_be_advanced(
     arguments: Any, options: dict[str, float], seconds: float
 ) -> None:

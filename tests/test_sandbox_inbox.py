@@ -179,10 +179,13 @@ def test_an_item_has_what_the_page_shows_of_a_message(inbox: Inbox) -> None:
     ]  # fmt: skip
     assert shown["status"].pop("version")
     assert shown["status"] == {
-        "messages": 1, "dropped": 0, "shown": 2000,
-        "limits": {"messages": 100_000, "media": 1000, "requests": 2000}, "inbound_url": None,
+        "messages": 1,
+        "dropped": 0,
+        "shown": 2000,
+        "limits": {"messages": 100_000, "media": 1000, "requests": 2000},
+        "inbound_url": None,
         "any_credentials": False,
-    }  # fmt: skip
+    }
 
 
 def test_only_an_sms_has_pages_and_only_a_file_has_a_size(inbox: Inbox) -> None:
@@ -194,8 +197,10 @@ def test_only_an_sms_has_pages_and_only_a_file_has_a_size(inbox: Inbox) -> None:
     assert image["content"] == {"type": "Image", "mediaId": media_id}
     assert image["media"] == {"content_type": "image/png", "size": len(PNG), "kept": True}
     assert [(item["pages"], item["encoding"]) for item in (image, text, sms)] == [
-        (None, None), (None, None), (2, "UCS-2"),
-    ]  # fmt: skip
+        (None, None),
+        (None, None),
+        (2, "UCS-2"),
+    ]
 
 
 def test_an_item_says_that_its_file_was_dropped(open_inbox: OpenInbox) -> None:
@@ -236,8 +241,9 @@ def test_the_details_of_a_message_have_its_own_notifications(inbox: Inbox) -> No
     details = inbox.details(inbox.items()[0]["key"])
     shown = [(each["address"], each["outcome"], each["state"]) for each in details["notifications"]]
     assert shown == [
-        ("//[@x", "recorded", "Delivered"), ("http://192.0.2.1/x", "skipped", "Delivered"),
-    ]  # fmt: skip
+        ("//[@x", "recorded", "Delivered"),
+        ("http://192.0.2.1/x", "skipped", "Delivered"),
+    ]
 
 
 def test_the_details_name_the_fault_of_the_response(inbox: Inbox) -> None:
@@ -358,10 +364,12 @@ def test_a_send_that_a_fault_prevented_is_shown_as_refused(inbox: Inbox) -> None
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
-        ("/api/v2/message", {"Authorization": "Basic eDp5"}, 401), ("/api/v3/message", {}, 400),
-        ("/api/v2/mesage", {}, 404), ("/api/v2/message", {"Content-Type": "text/plain"}, 415),
+        ("/api/v2/message", {"Authorization": "Basic eDp5"}, 401),
+        ("/api/v3/message", {}, 400),
+        ("/api/v2/mesage", {}, 404),
+        ("/api/v2/message", {"Content-Type": "text/plain"}, 415),
     ],
-)  # fmt: skip
+)
 def test_a_request_that_was_refused_unread_is_shown(
     inbox: Inbox, path: str, headers: dict[str, str], status: int
 ) -> None:
@@ -443,7 +451,9 @@ def test_the_most_deeply_nested_message_that_is_accepted_is_shown(inbox: Inbox) 
     def is_accepted(depth: int) -> bool:
         nested = b'{"a":' * depth + b"1" + b"}" * depth
         body = json.dumps({**SMS, "content": {**TEXT, "extra": 0}}).encode()
-        return inbox.post_bytes(body.replace(b'"extra": 0', b'"extra": ' + nested)).status_code == 200  # fmt: skip
+        return (
+            inbox.post_bytes(body.replace(b'"extra": 0', b'"extra": ' + nested)).status_code == 200
+        )
 
     low, high = 60, 5_000
     while high - low > 1:
@@ -537,10 +547,13 @@ def test_the_curl_command_sends_the_message_again(inbox: Inbox, path: str) -> No
 @pytest.mark.parametrize(
     ("base_url", "end"),
     [
-        ("https://mailbox.test/tools/sandbox", " https://mailbox.test/tools/sandbox/api/v2/message"),
+        (
+            "https://mailbox.test/tools/sandbox",
+            " https://mailbox.test/tools/sandbox/api/v2/message",
+        ),
         ("https://a'; rm x", " 'https://a'\"'\"'; rm x/api/v2/message'"),
     ],
-)  # fmt: skip
+)
 def test_the_curl_command_has_the_address_of_the_page(
     inbox: Inbox, base_url: str, end: str
 ) -> None:
@@ -578,8 +591,10 @@ def test_no_response_of_the_page_has_a_password(
         body = json.dumps({**SMS, "to": to, "notification": asked})
         body = body.replace(json.dumps("…"), f'"{escaped}"')
         headers = {
-            "Content-Type": "application/json", "Cookie": PASSWORD, "Proxy-Authorization": PASSWORD,
-        }  # fmt: skip
+            "Content-Type": "application/json",
+            "Cookie": PASSWORD,
+            "Proxy-Authorization": PASSWORD,
+        }
         inbox.api.post("/api/message", content=body.encode(), headers=headers)
     assert len(inbox.sandbox.messages) == 1
     inbox.sandbox.reply("hi")
@@ -660,11 +675,13 @@ def test_a_reply_is_shown_while_it_is_under_way(
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({}, "No URL to post the reply to"), ({"url": "http://app.example/"}, "app.example is not this machine"),
+        ({}, "No URL to post the reply to"),
+        ({"url": "http://app.example/"}, "app.example is not this machine"),
         ({"url": "http://127.0.0.1:9/", "channel": "sms"}, "Rcs, Sms, Whatsapp"),
-        ({"url": "http://127.0.0.1:9/", "number": None}, "No message was sent by Sms"), ({"text": 5}, "strings"),
+        ({"url": "http://127.0.0.1:9/", "number": None}, "No message was sent by Sms"),
+        ({"text": 5}, "strings"),
     ],
-)  # fmt: skip
+)
 def test_a_reply_from_the_page_that_cannot_be_posted_is_explained(
     inbox: Inbox, fields: dict[str, Any], problem: str
 ) -> None:
@@ -864,10 +881,12 @@ def test_the_sandbox_stops_while_a_reply_is_under_way(
 @pytest.mark.parametrize(
     ("path", "content_type"),
     [
-        ("/", "text/html; charset=utf-8"), ("/inbox.css", "text/css; charset=utf-8"),
-        ("/inbox.js", "text/javascript; charset=utf-8"), ("/icon.svg", "image/svg+xml"),
+        ("/", "text/html; charset=utf-8"),
+        ("/inbox.css", "text/css; charset=utf-8"),
+        ("/inbox.js", "text/javascript; charset=utf-8"),
+        ("/icon.svg", "image/svg+xml"),
     ],
-)  # fmt: skip
+)
 def test_the_files_of_the_page_are_served(inbox: Inbox, path: str, content_type: str) -> None:
     response = inbox.page.get(path)
     assert (response.status_code, response.headers["content-type"]) == (200, content_type)
@@ -901,9 +920,10 @@ def test_an_address_of_the_api_asks_for_a_password(inbox: Inbox, path: str) -> N
 
 def test_pictures_are_served_to_be_shown(inbox: Inbox) -> None:
     for data, content_type in (
-        (PNG, "image/png"), (b"GIF89a\x01\x00\x01\x00\x00\x00\x00;", "image/gif"),
+        (PNG, "image/png"),
+        (b"GIF89a\x01\x00\x01\x00\x00\x00\x00;", "image/gif"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01" + b"\x00" * 50, "image/jpeg"),
-    ):  # fmt: skip
+    ):
         response = inbox.page.get(f"/inbox/media/{inbox.upload(data)}")
         assert (response.status_code, response.content) == (200, data)
         assert response.headers["content-type"] == content_type
@@ -923,7 +943,10 @@ def test_pictures_are_served_to_be_shown(inbox: Inbox) -> None:
 )  # fmt: skip
 def test_files_that_could_run_something_are_downloads(inbox: Inbox, data: bytes) -> None:
     response = inbox.page.get(f"/inbox/media/{inbox.upload(data)}")
-    assert (response.headers["content-type"], response.content) == ("application/octet-stream", data)  # fmt: skip
+    assert (response.headers["content-type"], response.content) == (
+        "application/octet-stream",
+        data,
+    )
     assert response.headers["content-disposition"].startswith("attachment")
 
 

@@ -49,9 +49,12 @@ def refused(check: OriginCheck, method: str, host: str, *lines: str) -> str:
 def test_a_host_that_is_not_this_machine_is_refused(host: str) -> None:
     """A site that gives its own name this machine's address can send any header but Host."""
     for lines in (
-        [], [f"Origin: http://{host}"], ["Sec-Fetch-Site: same-origin"], ["X-Forwarded-Host: 127.0.0.1"],
+        [],
+        [f"Origin: http://{host}"],
+        ["Sec-Fetch-Site: same-origin"],
+        ["X-Forwarded-Host: 127.0.0.1"],
         [f"X-Forwarded-Host: {host}", f"Origin: http://{host}"],
-    ):  # fmt: skip
+    ):
         for method in ("GET", "POST", "OPTIONS"):
             assert refused(LOCAL, method, host, *lines) == "host"
 

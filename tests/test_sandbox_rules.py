@@ -69,13 +69,16 @@ RCS = {"channel": "Rcs"}
         {"content": {**TEXT, "options": {}, "more": None}},
         {**RCS, "content": IMAGE},
         {**RCS, "content": {"type": "Sticker", "mediaId": MEDIA_ID}},
-        *({**WHATSAPP, "content": {**IMAGE, "type": each}} for each in ("Image", "Document", "Audio", "Video")),
+        *(
+            {**WHATSAPP, "content": {**IMAGE, "type": each}}
+            for each in ("Image", "Document", "Audio", "Video")
+        ),
         {"notification": {}},
         {"notification": {"forEvent": "ErrorOnly"}},
         address("Sms", "+41791234567"),
         address("UrlPost", "http://127.0.0.1/" + "x" * 82),
     ],
-)  # fmt: skip
+)
 def test_a_valid_message_is_accepted(changes: dict[str, Any]) -> None:
     assert check({**SMS, **changes}) == {}
     assert problems("#/components/schemas/MessageRequest", {**SMS, **changes}) == []
@@ -165,10 +168,12 @@ def test_an_invalid_message_is_refused_with_its_parameter(
 @pytest.mark.parametrize(
     ("version", "channel", "is_accepted"),
     [
-        (1, "sms", True), (1, "Sms", True), (2, "sms", False),
+        (1, "sms", True),
+        (1, "Sms", True),
+        (2, "sms", False),
         *((1, other, False) for other in ("SMS", "sMS", "whatsapp", "rcs", "WhatsApp")),
     ],
-)  # fmt: skip
+)
 def test_only_v1_accepts_a_lower_case_channel_and_only_sms(
     version: int, channel: str, is_accepted: bool
 ) -> None:

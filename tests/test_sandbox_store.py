@@ -64,7 +64,8 @@ def test_lists_are_dropped_with_their_messages() -> None:
     store = make_store()
     for number in range(5):
         store.add_list(str(number), tuple(f"{number}-{place}" for place in range(4)))
-    assert [store.list_status(str(number)) is None for number in range(5)] == [True] * 3 + [False] * 2  # fmt: skip
+    forgotten = [store.list_status(str(number)) is None for number in range(5)]
+    assert forgotten == [True, True, True, False, False]
     store.add_list("long", ("m",) * 20)
     assert store.list_status("long") == []
     assert store.list_status("4") is None

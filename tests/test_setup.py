@@ -61,8 +61,11 @@ def test_the_progress_of_a_set_up_goes_to_stderr(project: Path, folder: str) -> 
     done = subprocess.run(
         [sys.executable, str(script), str(project / "programs" / "python")],
         env={**os.environ, "PATH": f"{project / 'programs'}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True, encoding="utf-8", timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "result\n"
     for words in ("words of Python: -m venv", "Making .venv", "Made .venv", "words of npm: ci",
@@ -75,7 +78,10 @@ def test_a_set_up_without_npm_says_so_on_stderr(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PATH": str(project), "PYTHONPATH": str(project / "scripts")},
-        capture_output=True, encoding="utf-8", timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (0, "")
     assert "There is no npm on the PATH" in done.stderr

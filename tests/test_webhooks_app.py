@@ -200,7 +200,9 @@ def test_a_stranger_gets_403_before_anything_is_read(
     peer: tuple[str, int] | None, method: str, path: str
 ) -> None:
     forged = [("X-Forwarded-For", SERVICE), ("Forwarded", f"for={SERVICE}"), ("Content-Length", "9" * 10)]  # fmt: skip
-    response = deliver(WebhookApp(fail), peer=peer, method=method, path=path, headers=[JSON, *forged])  # fmt: skip
+    response = deliver(
+        WebhookApp(fail), peer=peer, method=method, path=path, headers=[JSON, *forged]
+    )
     assert (response.status, response.chunks_read) == (403, 0)
     assert "www-authenticate" not in response.headers
     assert not any(character.isdigit() for character in response.body.decode())
@@ -384,10 +386,12 @@ def test_the_webhook_app_works_below_a_root_path(has_prefix: bool) -> None:
 @pytest.mark.parametrize(
     ("path", "root_path", "status"),
     [
-        ("/hooks/", "/hook", 404), (f"/hook{INBOUND[1:]}", "/hook", 404), ("/hook", "/hook", 200),
+        ("/hooks/", "/hook", 404),
+        (f"/hook{INBOUND[1:]}", "/hook", 404),
+        ("/hook", "/hook", 200),
         (f"/api{INBOUND}", "/api", 200),
     ],
-)  # fmt: skip
+)
 def test_a_root_path_is_removed_in_whole_segments(path: str, root_path: str, status: int) -> None:
     assert deliver(WebhookApp(ignore), path=path, root_path=root_path).status == status
 
@@ -622,11 +626,14 @@ def test_an_id_that_may_be_a_text_or_a_number_is_not_logged(
 @pytest.mark.parametrize(
     ("options", "status"),
     [
-        ({"peer": (STRANGER, 1)}, 403), ({"peer": None}, 403), ({"body": b"{" + TEXT.encode()}, 400),
-        ({"body": TEXT.encode() * 5000}, 413), ({"headers": [("Content-Length", "99999")]}, 413),
+        ({"peer": (STRANGER, 1)}, 403),
+        ({"peer": None}, 403),
+        ({"body": b"{" + TEXT.encode()}, 400),
+        ({"body": TEXT.encode() * 5000}, 413),
+        ({"headers": [("Content-Length", "99999")]}, 413),
         ({"body": b"<x>", "headers": [("Content-Type", f"text/{NUMBER}")]}, 415),
     ],
-)  # fmt: skip
+)
 def test_a_refusal_is_logged_once_a_minute_without_any_content(
     options: dict[str, Any], status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -779,7 +786,10 @@ def test_two_hundred_deliveries_at_once_are_handled_once_each(is_async: bool) ->
         reports = [{"messageId": f"m-{number}", "state": "Delivered"} for number in range(200)]
         requests = [request_bytes(json.dumps(report).encode()) for report in reports]
         # Every second one comes in two parts, so that deliveries overlap in all their phases.
-        parts = [(each[:150], each[150:]) if place % 2 else (each,) for place, each in enumerate(requests)]  # fmt: skip
+        parts = [
+            (each[:150], each[150:]) if place % 2 else (each,)
+            for place, each in enumerate(requests)
+        ]
         return await asyncio.gather(*(call_async(port, *each, pause=0.01) for each in parts))
 
     app = WebhookApp(slow_async if is_async else slow, receiver=LOCAL, seen=SeenKeys())
@@ -808,13 +818,16 @@ def test_bodies_of_each_framing_arrive_over_a_real_socket(caplog: pytest.LogCapt
     with serve(app) as port:
         asyncio.run(hang_up(port))
         for parts, status in (
-            ([request_bytes(STATUS)], 200), ([chunked, whole], 200), ([chunked, endless, endless], 413),
-            ([announced], 413), ([request_bytes(b"{")], 400),
+            ([request_bytes(STATUS)], 200),
+            ([chunked, whole], 200),
+            ([chunked, endless, endless], 413),
+            ([announced], 413),
+            ([request_bytes(b"{")], 400),
             ([request_bytes(b"", method="GET", path=query, headers=())], 200),
             ([request_bytes(b"", method="HEAD")], 405),
             ([request_bytes(MESSAGE, path="/API/WebHooks/Received%4Dessage?x=1")], 200),
             ([request_bytes(MESSAGE, path="/api%2Fwebhooks%2Freceivedmessage")], 200),
-        ):  # fmt: skip
+        ):
             assert call(port, *parts)[0] == status, parts
     assert handler.keys == [STATUS_KEY] * 2 + ["status:m-2:Sent"] + [MESSAGE_KEY] * 2
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
@@ -837,9 +850,12 @@ def with_clients(app: ASGIApp, clients: list[str]) -> ASGIApp:
 @pytest.mark.parametrize(
     "headers",
     [
-        [], [FORGED], [("X-Forwarded-For", f"{SERVICE}, {STRANGER}")], [FORGED, ("Forwarded", f"for={SERVICE}")],
+        [],
+        [FORGED],
+        [("X-Forwarded-For", f"{SERVICE}, {STRANGER}")],
+        [FORGED, ("Forwarded", f"for={SERVICE}")],
     ],
-)  # fmt: skip
+)
 def test_with_no_proxy_headers_a_forged_header_is_refused(
     headers: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -878,9 +894,11 @@ def test_the_webhook_app_works_beside_other_routes_at_a_real_socket() -> None:
     escaped = SECRET.replace("n", "%6E")
     with serve(app, root_path="/v1") as port:
         for path, status in (
-            (f"/ecall/{SECRET}", 200), (f"/ecall/{escaped}{INBOUND}", 200), ("/ecall/", 403),
+            (f"/ecall/{SECRET}", 200),
+            (f"/ecall/{escaped}{INBOUND}", 200),
+            ("/ecall/", 403),
             (f"/ecall/{SECRET}/x", 404),
-        ):  # fmt: skip
+        ):
             assert call(port, request_bytes(MESSAGE, path=path))[0] == status
         assert call(port, request_bytes(b"", method="GET")) == (200, b"hello")
     assert handler.keys == [MESSAGE_KEY] * 2

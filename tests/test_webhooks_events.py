@@ -231,10 +231,13 @@ def test_json_that_is_not_an_object_is_an_unknown_event(data: object, expected: 
 @pytest.mark.parametrize(
     "data",
     [
-        {}, {"messageId": "m-1"}, {"to": NUMBER, "from": OTHER}, {"error": {"errorCode": "x"}},
+        {},
+        {"messageId": "m-1"},
+        {"to": NUMBER, "from": OTHER},
+        {"error": {"errorCode": "x"}},
         {"somethingNew": {"state": "Delivered", "text": TEXT}},
     ],
-)  # fmt: skip
+)
 def test_an_object_of_another_shape_is_an_unknown_event(data: object) -> None:
     event = receive(data)
     assert type(event) is UnknownEvent
@@ -484,11 +487,14 @@ def test_empty_and_valueless_fields_are_read_as_browsers_do(
 @pytest.mark.parametrize(
     ("value", "number"),
     [
-        ("+41791234567", "+41791234567"), ("%2B41791234567", "+41791234567"), ("0041791234567", "0041791234567"),
-        ("+41+79+123+45+67", "+41 79 123 45 67"), ("079+123+45+67", "079 123 45 67"),
+        ("+41791234567", "+41791234567"),
+        ("%2B41791234567", "+41791234567"),
+        ("0041791234567", "0041791234567"),
+        ("+41+79+123+45+67", "+41 79 123 45 67"),
+        ("079+123+45+67", "079 123 45 67"),
         ("41791234567", "41791234567"),
     ],
-)  # fmt: skip
+)
 def test_a_raw_plus_in_a_number_is_a_plus(value: str, number: str) -> None:
     for names in ("from={0}&to={0}&text=1+1", "AddressFrom={0}&ADDRESSTO={0}&Message=1+1"):
         form = names.format(value).encode()

@@ -199,8 +199,11 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
         assert compared == [(segment.encode(), SECRET.encode()) for segment in path.split("/")]
     credentials = ":".join(BASIC).encode()
     for value, sent in (
-        ("", b""), ("Basic !", b""), (basic("a", "b"), b"a:b"), (basic(*BASIC), credentials),
-    ):  # fmt: skip
+        ("", b""),
+        ("Basic !", b""),
+        (basic("a", "b"), b"a:b"),
+        (basic(*BASIC), credentials),
+    ):
         del compared[:]
         status_of(WITH_BASIC, headers={"Authorization": value})
         assert compared == [(sent, credentials)]
@@ -239,8 +242,10 @@ def test_a_body_or_query_over_the_limit_gets_413(limit: int) -> None:
     if limit > 1:
         receiver.receive(b"", query=b"a=" + b"1" * (limit - 2), remote_addr=PEER)
     too_large: list[tuple[bytes, bytes | str]] = [
-        (b"1" + b" " * limit, ""), (b"1", "a" * (limit + 1)), (b"", b"a=" + b"1" * limit),
-    ]  # fmt: skip
+        (b"1" + b" " * limit, ""),
+        (b"1", "a" * (limit + 1)),
+        (b"", b"a=" + b"1" * limit),
+    ]
     for body, query in too_large:
         with pytest.raises(MalformedEvent, match=f"more than {limit} bytes") as caught:
             receiver.receive(body, query=query, remote_addr=PEER)
@@ -355,9 +360,12 @@ MAPPINGS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_proxys_line_is_found_in_the_headers_of_each_framework(framework: str) -> None:
     for lines, status in (
-        ([PEER], 200), ([STRANGER], 403), ([PEER, STRANGER], 403),  # the caller's own line, then the proxy's
-        ([STRANGER, PEER], 200), ([f"{PEER}, {STRANGER}"], 403),
-    ):  # fmt: skip
+        ([PEER], 200),
+        ([STRANGER], 403),
+        ([PEER, STRANGER], 403),  # the caller's own line, then the proxy's
+        ([STRANGER, PEER], 200),
+        ([f"{PEER}, {STRANGER}"], 403),
+    ):
         headers = FRAMEWORKS[framework](forwarded(*lines))
         assert status_of(BEHIND_PROXY, remote_addr=PROXY, headers=headers) == status, lines
 
@@ -589,10 +597,13 @@ def test_neither_the_log_nor_the_repr_has_a_secret(caplog: pytest.LogCaptureFixt
 @pytest.mark.parametrize(
     ("receiver", "body", "headers", "status"),
     [
-        (Receiver(sources=[]), BODY, {}, 403), (WITH_BASIC, BODY, {}, 401), (Receiver(), b"{", {}, 400),
-        (Receiver(max_body=1), BODY, {}, 413), (Receiver(), b"<a/>", {"Content-Type": "text/xml"}, 415),
+        (Receiver(sources=[]), BODY, {}, 403),
+        (WITH_BASIC, BODY, {}, 401),
+        (Receiver(), b"{", {}, 400),
+        (Receiver(max_body=1), BODY, {}, 413),
+        (Receiver(), b"<a/>", {"Content-Type": "text/xml"}, 415),
     ],
-)  # fmt: skip
+)
 def test_a_webhook_error_is_one_line_and_can_be_pickled(
     receiver: Receiver, body: bytes, headers: dict[str, str], status: int
 ) -> None:
@@ -632,7 +643,9 @@ def test_one_receiver_serves_many_threads() -> None:
 
     with ThreadPoolExecutor(16) as pool:
         keys = [key for found in pool.map(work, range(16)) for key in found]
-    assert set(keys) == {f"status:m-{number}-{place}:Sent" for number in range(16) for place in range(50)}  # fmt: skip
+    assert set(keys) == {
+        f"status:m-{number}-{place}:Sent" for number in range(16) for place in range(50)
+    }
     assert len(keys) == 800
 
 

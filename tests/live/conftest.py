@@ -184,8 +184,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         if row["verdict"] == "contradicted":
             told = f"{row['kind']}, ours {row['ours']}, theirs {row['theirs']}"
             terminalreporter.write_line(f"contradicted  {row['where']}: {told}")
-    counts = {verdict: sum(row["verdict"] == verdict for row in rows)
-              for verdict in ("contradicted", "confirmed", "not seen")}  # fmt: skip
+    counts = {
+        verdict: sum(row["verdict"] == verdict for row in rows)
+        for verdict in ("contradicted", "confirmed", "not seen")
+    }
     terminalreporter.write_line(
         ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     )

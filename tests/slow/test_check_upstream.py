@@ -241,8 +241,11 @@ def test_all_planted_differences_are_found_and_none_is_invented(rows: list[dict[
 def test_a_difference_of_each_kind_is_planted() -> None:
     # The pages do not repeat what is only in the spec: rules, conditions and schemas without a use.
     elsewhere = {
-        "rule-missing-ours", "rule-missing-theirs", "condition", "schema-missing-theirs",
-    }  # fmt: skip
+        "rule-missing-ours",
+        "rule-missing-theirs",
+        "condition",
+        "schema-missing-theirs",
+    }
     assert {kind for kind, _, _ in DIFFERENCES} == set(KINDS) - elsewhere
 
 
@@ -418,9 +421,9 @@ def test_a_part_that_contradicts_an_earlier_page_is_named_and_left_out() -> None
 
 def test_an_index_is_followed_to_the_files_that_its_links_name(tmp_path: Path) -> None:
     index = (
-        "[a](https://d.example/ref/a.md) [b](b \"t\") [c](<c.md#part>) https://d.example/d?x=1 [a](a.md)\n"
+        '[a](https://d.example/ref/a.md) [b](b "t") [c](<c.md#part>) https://d.example/d?x=1 [a](a.md)\n'
         "[x](https://other.example/x) [y](y.png) [z](mailto:z@d.example) [q](../..) [r](%2e%2e%5cr) [m](m.md)\n"
-    )  # fmt: skip
+    )
     (tmp_path / "llms.txt").write_text(index, encoding="utf-8")
     for name in "abcd":
         (tmp_path / f"{name}.md").touch()
