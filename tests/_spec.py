@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "scripts"))
-
-from _judge import Judge  # noqa: E402
-from _openapi import (  # noqa: E402
+from _judge import Judge
+from _openapi import (
     Node,
     Operation,
     load,
@@ -23,6 +19,7 @@ from _openapi import (  # noqa: E402
     response_of,
 )
 
+ROOT = Path(__file__).parents[1]
 __all__ = [
     "OPERATIONS",
     "SPEC",

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from _differences import compare
+from _facts import read_facts
+from _openapi import load
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from _differences import compare  # noqa: E402
-from _facts import read_facts  # noqa: E402
-from _openapi import load  # noqa: E402
-
 SPEC: dict[str, Any] = load(ROOT / "spec" / "ecall.yaml")
 
 

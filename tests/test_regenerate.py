@@ -20,15 +20,12 @@ from typing import Any
 import pytest
 import yaml
 
+import _judge
+import _leftovers
+import _openapi
 from ecall_client import models, tables
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "scripts"))
-
-import _judge  # noqa: E402
-import _leftovers  # noqa: E402
-import _openapi  # noqa: E402
-
 SPEC: dict[str, Any] = yaml.safe_load((ROOT / "spec" / "ecall.yaml").read_text(encoding="utf-8"))
 SCHEMAS: dict[str, Any] = SPEC["components"]["schemas"]
 

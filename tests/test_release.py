@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
+import _packages
+import _release_checks
+from _packages import Packages, Unfit
+from ecall_facade import __version__
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import _packages  # noqa: E402
-import _release_checks  # noqa: E402
-from _packages import Packages, Unfit  # noqa: E402
-from ecall_facade import __version__  # noqa: E402
-
 pytestmark = pytest.mark.once
 
 CHANGELOG = """# Changelog

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from live._guard import Exchange
-
-ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "scripts"))
-
-from _differences import Difference, compare  # noqa: E402
-from _facts import read_facts  # noqa: E402
-from _openapi import (  # noqa: E402
+from _differences import Difference, compare
+from _facts import read_facts
+from _openapi import (
     Node,
     load,
     match_operation,
 )
+from live._guard import Exchange
 
+ROOT = Path(__file__).parents[2]
 SPEC: Final[Node] = load(ROOT / "spec" / "ecall.yaml")
 OURS: Final = read_facts(SPEC)
 # Differences that one response can show. What it lacks, another may have.

@@ -24,7 +24,6 @@ pytest.importorskip("griffe")
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git on the PATH")
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
 
 LOADER = SourceFileLoader("check_changes", str(ROOT / "scripts" / "check_changes"))
 SCRIPT: Any = ModuleType(LOADER.name)

@@ -25,15 +25,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from _differences import KINDS, compare
+from _facts import read_facts
+from _openapi import load, look_up
+from _upstream import fetch, pages
+from _upstream.fragments import join
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from _differences import KINDS, compare  # noqa: E402
-from _facts import read_facts  # noqa: E402
-from _openapi import load, look_up  # noqa: E402
-from _upstream import fetch, pages  # noqa: E402
-from _upstream.fragments import join  # noqa: E402
-
 SCRIPT = ROOT / "scripts" / "check_upstream"
 PLANTED = ROOT / "tests" / "upstream"
 SPEC: dict[str, Any] = load(ROOT / "spec" / "ecall.yaml")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+import _evidence
+import _evidence_page
+import _openapi
+
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "scripts"))
-
-import _evidence  # noqa: E402
-import _evidence_page  # noqa: E402
-import _openapi  # noqa: E402
-
 SPEC: dict[str, Any] = yaml.safe_load((ROOT / "spec" / "ecall.yaml").read_text(encoding="utf-8"))
 
 

@@ -18,14 +18,11 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+import _packages
 from ecall_facade import __version__
 from ecall_facade.cli._app import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import _packages  # noqa: E402
-
 CONSTRAINTS = ROOT / "constraints.txt"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
