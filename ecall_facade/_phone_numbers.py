@@ -74,6 +74,18 @@ def is_region(region: str) -> bool:
     return region in phonenumbers.SUPPORTED_REGIONS
 
 
+def read_recipient(value: object, region: str) -> str:
+    """Return the number of a recipient in E.164.
+
+    Raises:
+        UnusableNumber: The value is no str, or cannot be used as a number.
+    """
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise UnusableNumber(f"it must be a str, not {kind}; pass several recipients to broadcast")
+    return read_number(value, region)
+
+
 def read_number(written: str, region: str) -> str:
     """Return a number in E.164.
 
@@ -101,6 +113,17 @@ def read_number(written: str, region: str) -> str:
 
 def _read_digits(written: str) -> str:
     """Return a number without gaps, in ASCII digits, with + in front where it has a country code."""
+    digits = written if DIGITS.fullmatch(written) else _remove_gaps(written)
+    in_ascii = (
+        digits.removeprefix("+") if digits.isascii() else phonenumbers.normalize_digits_only(digits)
+    )
+    if not digits[0].isdecimal():
+        return f"+{in_ascii}"
+    # The service itself takes 00 (documented), so it is read in countries as well that dial 011.
+    return f"+{in_ascii[2:]}" if in_ascii.startswith("00") else in_ascii
+
+
+def _remove_gaps(written: str) -> str:
     text = INVISIBLE.sub("", written).strip()
     text = text.removeprefix("'")  # marks text in a spreadsheet's cell
     if not DIGITS.fullmatch(text):
@@ -112,13 +135,7 @@ def _read_digits(written: str) -> str:
         raise UnusableNumber("it is empty")
     if not DIGITS.fullmatch(digits):
         raise UnusableNumber("it has letters, an extension or other signs that no number has")
-    in_ascii = (
-        digits.removeprefix("+") if digits.isascii() else phonenumbers.normalize_digits_only(digits)
-    )
-    if not digits[0].isdecimal():
-        return f"+{in_ascii}"
-    # The service itself takes 00 (documented), so it is read in countries as well that dial 011.
-    return f"+{in_ascii[2:]}" if in_ascii.startswith("00") else in_ascii
+    return digits
 
 
 def _parse(digits: str, home: str | None) -> PhoneNumber:

@@ -1,4 +1,4 @@
-"""Reads one recipient of a call, and describes all that cannot be used."""
+"""Describes the recipients of a call that cannot be used."""
 
 from __future__ import annotations
 
@@ -13,20 +13,6 @@ if TYPE_CHECKING:
     from ecall_facade.errors import NumberProblem
 
 _NAMED_IN_THE_MESSAGE = 20
-
-
-def read_recipient(value: object, region: str) -> str:
-    """Return a number in E.164.
-
-    Raises:
-        UnusableNumber: The value is no str, or cannot be used as a number.
-    """
-    from ecall_facade._phone_numbers import UnusableNumber, read_number
-
-    if not isinstance(value, str):
-        kind = type(value).__name__
-        raise UnusableNumber(f"it must be a str, not {kind}; pass several recipients to broadcast")
-    return read_number(value, region)
 
 
 def describe_problems(problems: Sequence[NumberProblem], total: int) -> InvalidNumber:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ecall_facade._masking import mask, mask_numbers_in
-from ecall_facade._recipients import describe_problems, read_recipient
+from ecall_facade._recipients import describe_problems
 from ecall_facade._regions import check_region
 from ecall_facade._senders import normalize_sender
 from ecall_facade.errors import InvalidNumber, NumberProblem
@@ -83,7 +83,7 @@ def normalize_all(
     """
     if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
         raise InvalidNumber("Recipients must be a list; use send for a single one")
-    from ecall_facade._phone_numbers import UnusableNumber
+    from ecall_facade._phone_numbers import UnusableNumber, read_recipient
 
     region = check_region(region)
     numbers: list[str] = []

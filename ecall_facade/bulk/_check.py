@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import attrs
 
+from ecall_facade._characters import UNPAIRED_SURROGATE
+from ecall_facade._phone_numbers import UnusableNumber, read_recipient
 from ecall_facade._settings import SENDER_NAMES
 from ecall_facade.bulk._message import Message
 from ecall_facade.bulk._problems import RowProblem
 from ecall_facade.bulk._read import Messages
-from ecall_facade.errors import InvalidNumber, UsageError
-from ecall_facade.numbers import check_region, mask, normalize, normalize_sender
+from ecall_facade.errors import UsageError
+from ecall_facade.numbers import RawAddress, check_region, mask, normalize_sender
 from ecall_facade.text import check_text
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 _CHANNELS: dict[str, str] = {name: channel.value for channel, name in SENDER_NAMES.items()}
 _LONGEST_REFERENCE = 1000
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @attrs.frozen
@@ -87,43 +87,38 @@ def check_message(message: Message, region: str) -> CheckedRow | str:
     if channel is None:
         return f"channel is none of {', '.join(_CHANNELS)}"
     reasons: list[str] = []
-    recipient = _try(reasons, "to", normalize, message.to, region)
+    recipient, size = "", None
+    try:
+        to = message.to
+        recipient = to.value if isinstance(to, RawAddress) else read_recipient(to, region)
+    except UnusableNumber as error:
+        reasons.append(f"to cannot be a number: {error.reason}")
     if message.sender is not None:
-        _try(reasons, "sender", normalize_sender, message.sender, channel, region)
-    size = _try(reasons, "text", _check_words, message.text, channel)
-    if message.reference is not None:
-        _try(reasons, "reference", _check_reference, message.reference)
-    if reasons or recipient is None:
+        try:
+            normalize_sender(message.sender, channel, region)
+        except UsageError as error:
+            reasons.append(f"sender cannot be sent: {error}")
+    try:
+        size = check_text(message.text, channel)
+    except UsageError as error:
+        reasons.append(f"text cannot be sent: {error}")
+    else:
+        if "\0" in message.text:
+            reasons.append("text cannot be sent: it contains a NUL character")
+    if message.reference is not None and (fault := _find_fault(message.reference)):
+        reasons.append(f"reference cannot be sent: {fault}")
+    if reasons:
         return "; ".join(reasons)
     return CheckedRow(recipient, size, _fingerprint(message.channel, recipient, message.text))
 
 
-def _try(
-    reasons: list[str], field: str, check: Callable[P, T], *arguments: P.args, **named: P.kwargs
-) -> T | None:
-    """Return what a check returns, or None and add the reason why the field cannot be used."""
-    try:
-        return check(*arguments, **named)
-    except InvalidNumber as error:
-        reason = error.problems[0].reason if error.problems else str(error)
-        reasons.append(f"{field} cannot be a number: {reason}")
-    except UsageError as error:
-        reasons.append(f"{field} cannot be sent: {error}")
-    return None
-
-
-def _check_words(words: object, channel: str) -> Measurement | None:
-    size = check_text(words, channel)
-    if isinstance(words, str) and "\0" in words:
-        raise UsageError("it contains a NUL character")
-    return size
-
-
-def _check_reference(reference: object) -> None:
+def _find_fault(reference: object) -> str:
+    """Return why a reference cannot be stored, or the empty string."""
     if not isinstance(reference, str) or len(reference) > _LONGEST_REFERENCE:
-        raise UsageError(f"it must be a str of at most {_LONGEST_REFERENCE} characters")
-    if "\0" in reference or any("\ud800" <= sign <= "\udfff" for sign in reference):
-        raise UsageError("it contains a NUL character, or an unpaired surrogate")
+        return f"it must be a str of at most {_LONGEST_REFERENCE} characters"
+    if "\0" in reference or UNPAIRED_SURROGATE.search(reference):
+        return "it contains a NUL character, or an unpaired surrogate"
+    return ""
 
 
 def _fingerprint(channel: str, recipient: str, words: str) -> bytes:

@@ -17,7 +17,6 @@ from ecall_facade.bulk._claims import Span
 from ecall_facade.bulk._database import Database
 from ecall_facade.bulk._errors import LedgerError
 from ecall_facade.bulk._job import Job, JobFacts
-from ecall_facade.bulk._load import digest_of, insert_job, load
 from ecall_facade.bulk._options import GIVE_UP_AFTER, make_options
 from ecall_facade.bulk._origin import begin_at
 from ecall_facade.bulk._runs import recover
@@ -117,6 +116,8 @@ class Ledger:
         _check_name(name)
         if messages is None:
             return self._existing(name)
+        from ecall_facade.bulk._load import insert_job, load  # loads phonenumbers (30 ms)
+
         region = check_region(region)
         if type(chunk_size) is not int or not 1 <= chunk_size <= _LARGEST_CHUNK:
             raise InvalidConfiguration(f"chunk_size must be a whole number, 1 to {_LARGEST_CHUNK}")
@@ -124,7 +125,7 @@ class Ledger:
             with self._database.write() as connection:
                 job_id = insert_job(connection, self._database, name, region, chunk_size)
                 if job_id is not None:
-                    load(connection, job_id, messages, region)
+                    load(connection, self._database, job_id, messages, region)
             if job_id is not None:
                 with suppress(LedgerError):  # all is stored already
                     self._database.shorten_log()
@@ -307,6 +308,8 @@ class Ledger:
 
     def _same(self, job: Job, messages: Iterable[Message], region: str, chunk_size: int) -> Job:
         """Return the job if it has these messages; refuse it if not."""
+        from ecall_facade.bulk._load import digest_of
+
         digest, count = digest_of(messages)
         with self._database.read() as connection:
             stored = connection.execute(

@@ -24,6 +24,19 @@ if TYPE_CHECKING:
     from ecall_facade.bulk._database import Database
 
 _BATCH = 2000
+_COLUMNS = (
+    "job_id",
+    "position",
+    "line",
+    "fingerprint",
+    "recipient",
+    "is_raw",
+    "channel",
+    "text",
+    "sender",
+    "reference",
+    "state",
+)
 _encode = json.JSONEncoder(default=repr).encode
 
 
@@ -40,11 +53,14 @@ class Digest:
 
     def add(self, message: Message) -> None:
         """Add a message."""
-        to, is_raw = message.to, False
+        to, is_raw = message.to, "false"
         if isinstance(to, RawAddress):
-            to, is_raw = to.value, True
-        parts = [to, is_raw, message.text, message.channel, message.sender, message.reference]
-        self._hash.update(f"{_encode(parts)}\n".encode())
+            to, is_raw = to.value, "true"
+        # A list in JSON, made by hand: the encoder takes five times as long for a list.
+        sender = "null" if message.sender is None else _encode(message.sender)
+        reference = "null" if message.reference is None else _encode(message.reference)
+        parts = f"{_encode(to)}, {is_raw}, {_encode(message.text)}, {_encode(message.channel)}"
+        self._hash.update(f"[{parts}, {sender}, {reference}]\n".encode())
         self.count += 1
 
     def hexdigest(self) -> str:
@@ -84,7 +100,13 @@ def insert_job(
     return connection.execute(statement).scalar()
 
 
-def load(connection: Connection, job_id: int, messages: Iterable[Message], region: str) -> None:
+def load(
+    connection: Connection,
+    database: Database,
+    job_id: int,
+    messages: Iterable[Message],
+    region: str,
+) -> None:
     """Store the rows of a new job.
 
     Raises:
@@ -92,14 +114,17 @@ def load(connection: Connection, job_id: int, messages: Iterable[Message], regio
     """
     digest = Digest()
     problems: list[RowProblem] = []
-    rows = _checked(messages, region, digest, problems)
+    rows = _checked(messages, job_id, region, digest, problems)
+    # By the driver: it takes tuples as they are, SQLAlchemy would look at each value.
+    place = "?" if database.is_sqlite else "%s"
+    insert = (
+        f"INSERT INTO ecall_message ({', '.join(_COLUMNS)}) VALUES"  # noqa: S608
+        f" ({', '.join(place for _ in _COLUMNS)})"
+    )
     try:
         while batch := list(islice(rows, _BATCH)):
             if not problems:  # nothing will be stored otherwise
-                for position, row in enumerate(batch, digest.count - len(batch)):
-                    row["job_id"] = job_id
-                    row["position"] = position
-                connection.execute(_schema.message.insert(), batch)
+                connection.exec_driver_sql(insert, batch)
     except InvalidMessages as error:
         problems += error.problems
     if problems:
@@ -127,9 +152,13 @@ def _mark_duplicates(connection: Connection, job_id: int) -> None:
 
 
 def _checked(
-    messages: Iterable[Message], region: str, digest: Digest, problems: list[RowProblem]
-) -> Iterator[dict[str, object]]:
-    for message in messages:
+    messages: Iterable[Message],
+    job_id: int,
+    region: str,
+    digest: Digest,
+    problems: list[RowProblem],
+) -> Iterator[tuple[object, ...]]:
+    for position, message in enumerate(messages):
         # Not every caller checks types.
         if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError("messages must be an iterable of Message, as read_messages returns")
@@ -138,16 +167,18 @@ def _checked(
         if isinstance(checked, str):
             line = message.line if message.line is not None else digest.count
             problems.append(RowProblem(message.source, line, checked))
-            yield {}
+            yield ()
             continue
-        yield {
-            "line": message.line,
-            "fingerprint": checked.fingerprint,
-            "recipient": checked.recipient,
-            "is_raw": isinstance(message.to, RawAddress),
-            "channel": message.channel,
-            "text": message.text,
-            "sender": message.sender,
-            "reference": message.reference,
-            "state": "pending",
-        }
+        yield (
+            job_id,
+            position,
+            message.line,
+            checked.fingerprint,
+            checked.recipient,
+            isinstance(message.to, RawAddress),
+            message.channel,
+            message.text,
+            message.sender,
+            message.reference,
+            "pending",
+        )
