@@ -479,6 +479,24 @@ def test_examples_of_landlines_and_mobiles_are_read_as_written_at_home(region: s
         assert normalize(at_home, region) == number
 
 
+@pytest.mark.parametrize("region", REGIONS)
+def test_numbers_near_a_countrys_mobiles_are_read_as_phonenumbers_reads_them(region: str) -> None:
+    example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    if example is None:
+        return
+    digits = phonenumbers.national_significant_number(example)
+    for at in range(len(digits)):
+        for other in "1259":
+            varied = digits[:at] + other + digits[at + 1 :]
+            for written in (f"+{example.country_code}{varied}", f"0{varied}", f"0{varied}5"):
+                with contextlib.suppress(InvalidNumber):
+                    number = normalize(written, region)
+                    parsed = phonenumbers.parse(written, region)
+                    assert number == phonenumbers.format_number(
+                        parsed, phonenumbers.PhoneNumberFormat.E164
+                    )
+
+
 class TestNormalizeAll:
     """A call's recipients: each once, in order, or one error that names all that are bad."""
 
@@ -891,7 +909,7 @@ def test_numbers_need_nothing_of_the_package_but_errors_and_modules_of_their_own
 def test_swiss_mobile_numbers_are_those_that_phonenumbers_finds(
     begin: str, second: str, rest: str, region: str
 ) -> None:
-    """They are recognised without it, as that is a hundred times as fast."""
+    """They are recognised without it, as that is much faster."""
     written = f"{begin}7{second}{rest}"
     try:
         found = normalize(written, region)
