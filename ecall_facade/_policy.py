@@ -85,8 +85,6 @@ def read_result(call: Call[T], response: OperationResponse) -> T:
     try:
         return call.read(response)
     except _UNREADABLE as error:
-        if isinstance(error, ECallError):
-            raise
         problem = f"the response does not match the spec ({type(error).__name__})"
         raise unreadable(problem, response, call.effect) from error
 

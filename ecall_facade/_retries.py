@@ -57,7 +57,7 @@ def pause_before_retry(effect: Effect, attempt: Attempt, number: int) -> float |
 
 
 def _may_retry_error(effect: Effect, failed: Failed) -> bool:
-    if "certificate" in str(failed.error).lower():
+    if "certificate" in str(failed.error):
         return False  # one that is refused now will be refused in a second
     if effect.is_read:
         return True

@@ -240,6 +240,18 @@ class TestErrors:
             assert command("media", "download", "id", "--to", "file").code == code
         assert not Path("file").exists()
 
+    def test_the_json_of_a_failure_has_what_the_service_asks_for(
+        self, command: Command, environment: pytest.MonkeyPatch
+    ) -> None:
+        with Server(reply(429, {"errorCode": "TooMany"}, retry_after="20")) as server:
+            environment.setenv("ECALL_BASE_URL", server.url)
+            error = command("send", NUMBER, TEXT, "--json").error
+        assert [error[name] for name in ("status_code", "code", "retry_after")] == [
+            429,
+            "TooMany",
+            20,
+        ]
+
     def test_a_read_without_a_connection_failed(
         self, command: Command, environment: pytest.MonkeyPatch, closed_port: int
     ) -> None:

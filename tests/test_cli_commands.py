@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from _cli import NOTICE, NUMBER, TEXT, Command, point_to
+from _servers import Server, hang, reply
 
 from ecall_facade import DeliveryState, ECall
 from ecall_facade.cli._failures import Exit
@@ -69,14 +73,14 @@ class TestSend:
             command("send", NUMBER, TEXT, "--channel", "whatsapp", "--sender", "078 765 43 21").code
             == 0
         )
-        assert command("send", NUMBER, TEXT, "--channel", "rcs").code == 0
+        assert command("send", NUMBER, TEXT, "--channel", "rcs", "--sender", "my-agent").code == 0
         assert command("send", NUMBER, "a" * 161, "--page-limit", "1").code == Exit.USAGE
         messages = sandbox.messages
         assert [message.channel for message in messages] == ["Sms", "Whatsapp", "Rcs"]
         assert [message.sender for message in messages] == [
             "ACME",
             "0041787654321",
-            "sandbox-agent",
+            "my-agent",
         ]
         assert messages[0].recipient == "+491712345678"
 
@@ -100,14 +104,12 @@ class TestSend:
         Path("plan").write_bytes(b"a plan")
         result = command("send", NUMBER, "--channel", "whatsapp", "--file", "photo.jpg")
         assert result == (0, f"Accepted for +41…67: message {sandbox.messages[0].id}\n", "")
-        assert command("send", NUMBER, "--channel", "rcs", "--file", "plan").code == Exit.USAGE
-        assert (
-            command(
-                "send", NUMBER, "--channel", "rcs", "--file", "plan", "--content-type", "text/plain"
-            ).code
-            == 0
-        )
-        assert [message.content["type"] for message in sandbox.messages] == ["Image", "Document"]
+        by_rcs = ("send", NUMBER, "--channel", "rcs", "--file", "plan", "--sender", "my-agent")
+        assert command(*by_rcs).code == Exit.USAGE
+        assert command(*by_rcs, "--content-type", "text/plain").code == 0
+        photo, plan = sandbox.messages
+        assert (photo.channel, photo.content["type"]) == ("Whatsapp", "Image")
+        assert (plan.channel, plan.sender, plan.content["type"]) == ("Rcs", "my-agent", "Document")
 
     def test_a_rejected_message_names_the_file_that_was_uploaded(
         self, command: Command, sandbox: Sandbox
@@ -129,15 +131,22 @@ class TestSend:
     @pytest.mark.parametrize(
         ("options", "words"),
         [
-            (("--wait", "--timeout", "0"), "--timeout"),
-            (("--channel", "rcs", "--page-limit", "1"), "--page-limit"),
+            ((TEXT, "--wait", "--timeout", "0"), "--timeout"),
+            ((TEXT, "--channel", "rcs", "--page-limit", "1"), "--page-limit"),
+            (("--file", "photo.jpg"), "--file needs --channel"),
+            ((TEXT, "--channel", "rcs", "--file", "photo.jpg"), "combined with a text"),
+            (
+                ("--text-file", "photo.jpg", "--channel", "rcs", "--file", "photo.jpg"),
+                "combined with a text",
+            ),
         ],
         ids=" ".join,
     )
     def test_a_send_with_an_impossible_option_sends_nothing(
         self, command: Command, sandbox: Sandbox, options: tuple[str, ...], words: str
     ) -> None:
-        result = command("send", NUMBER, TEXT, *options)
+        Path("photo.jpg").write_bytes(b"a picture")
+        result = command("send", NUMBER, *options)
         assert (result.code, result.out) == (Exit.USAGE, "")
         assert words in result.err
         assert sandbox.messages == []
@@ -306,6 +315,39 @@ class TestStatus:
         assert result.code == Exit.FAILED
         assert result.lines[-1]["error"]["type"] == "WaitTimeout"
 
+    def test_status_watch_asks_a_silent_service_once_for_each_message(
+        self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begun = time.monotonic()
+        with Server(hang) as server:
+            monkeypatch.setenv("ECALL_BASE_URL", server.url)
+            result = command("status", "one", "another", "--watch", "--timeout", "1", "--json")
+        assert [line["error"]["type"] for line in result.lines] == ["WaitTimeout"] * 2
+        assert len(server.requests) <= 2  # the second message has no time left to connect
+        assert time.monotonic() - begun < 25  # a read may take 30 seconds
+
+    def test_status_watch_pauses_between_requests_and_shows_that_a_state_became_final(
+        self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent, sent_without_report = ({"state": number} for number in (1, 10))
+        with Server(reply(200, sent), reply(200, sent_without_report)) as server:
+            monkeypatch.setenv("ECALL_BASE_URL", server.url)
+            begun = time.monotonic()
+            result = command("status", "m-1", "--watch", "--json")
+        assert [(line["state"], line["is_final"]) for line in result.lines] == [
+            ("Sent", False),
+            ("Sent", True),
+        ]
+        assert time.monotonic() - begun > 0.5
+
+    def test_the_first_message_that_failed_determines_the_exit_code(
+        self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for statuses, code in (((404, 501), Exit.REJECTED), ((501, 404), Exit.FAILED)):
+            with Server(*map(reply, statuses)) as server:
+                monkeypatch.setenv("ECALL_BASE_URL", server.url)
+                assert command("status", "one", "another").code == code
+
     def test_an_interrupted_status_watch_says_that_messages_may_have_been_sent(
         self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -326,7 +368,8 @@ class TestStatus:
         result = command("status", message_id, "--watch", "--json")
         assert (result.code, result.json["state"]) == (0, DeliveryState.DELIVERED)
         sandbox.fail_next(401)
-        assert command("status", message_id, "--watch").code == Exit.REJECTED
+        result = command("status", message_id, "--watch")
+        assert (result.code, result.out) == (Exit.REJECTED, "")  # it is not asked again
 
     def test_numbers_in_errors_of_the_service_are_masked(
         self, command: Command, sandbox: Sandbox
@@ -387,6 +430,22 @@ class TestMedia:
         assert facts.pop("content_type")
         assert facts == {"media_id": media_id, "size": 11, "file": "copy.pdf", "simulated": False}
 
+    @pytest.mark.skipif(os.name != "posix", reason="there are no named pipes")
+    def test_media_download_writes_into_a_pipe_without_force(
+        self, command: Command, sandbox: Sandbox
+    ) -> None:
+        with ECall(**sandbox.credentials) as ecall:
+            media_id = ecall.media.upload(b"%PDF a plan").media_id
+        pipe = Path("pipe")
+        os.mkfifo(pipe)
+        read: list[bytes] = []
+        reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+        reader.start()
+        result = command("media", "download", media_id, "--to", "pipe")
+        assert (result.code, result.err) == (0, "")
+        reader.join(30)
+        assert read == [b"%PDF a plan"]
+
     def test_a_failed_media_download_leaves_no_file(
         self, command: Command, sandbox: Sandbox
     ) -> None:
@@ -443,6 +502,11 @@ class TestMeasure:
             command("measure", "hi", "--channel", "rcs").out == "2 of 1000 characters, 998 left\n"
         )
 
+    def test_measure_names_at_most_twenty_characters_outside_gsm(self, command: Command) -> None:
+        cyrillic = "".join(chr(0x430 + number) for number in range(22))
+        shown = command("measure", cyrillic).out
+        assert shown.endswith(f"outside GSM-7: {' '.join(cyrillic[:20])} and 2 more\n")
+
     def test_measure_prints_one_json_object(self, command: Command) -> None:
         assert command("measure", "hi", "--json").json == {
             "channel": "sms", "characters": 2, "limit": 10, "limit_unit": "pages", "fits": True, "problem": None,
@@ -463,6 +527,7 @@ class TestMeasure:
         result = command("measure", "a" * size, "--channel", channel)
         assert result.code == 0
         assert "The text " in result.out
+        assert "-1 left" not in result.out
         facts = command("measure", "a" * size, "--channel", channel, "--json").json
         assert (facts["fits"], facts["characters"]) == (False, size)
         assert facts["problem"].startswith("The text ")

@@ -155,8 +155,8 @@ class TestRefusals:
         os.chown(file, 12345, 12345)
         assert find_settings(file).get("username") == "anna"
         file.chmod(0o644)
-        with pytest.raises(Failure, match="is accessible to other users"):
-            find_settings(file)
+        with pytest.raises(Failure, match=f"accessible to other users; run: chmod 600 {file}"):
+            find_settings(file)  # root need not ask the owner
 
     @as_root
     def test_the_advice_for_a_credentials_file_of_another_user_names_its_owner(self) -> None:

@@ -67,14 +67,17 @@ def test_a_read_without_a_response_could_not_reach_the_service(name: str, error:
 
 
 @pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("status", [200, 299])
 @pytest.mark.parametrize(
     "error", [httpx.ReadError("reset"), httpx.DecodingError("not gzip")], ids=class_name
 )
-def test_a_success_of_a_write_that_broke_off_is_unreadable(name: str, error: Exception) -> None:
-    found = error_after(CALLS[name](), Failed(error, data=response(200, b"")))
+def test_a_success_of_a_write_that_broke_off_is_unreadable(
+    name: str, status: int, error: Exception
+) -> None:
+    found = error_after(CALLS[name](), Failed(error, data=response(status, b"")))
     assert type(found) is errors.UnreadableResponse
     assert "the response broke off" in str(found)
-    assert (found.status_code, found.body, found.request_id) == (200, b"", "r-1")
+    assert (found.status_code, found.body, found.request_id) == (status, b"", "r-1")
     assert found.may_have_been_sent is (name != "upload")
 
 
@@ -110,6 +113,11 @@ def test_the_words_of_an_unknown_exception_are_not_quoted(name: str) -> None:
     assert "UnknownError" in str(error)
     assert "Basic" not in str(error)
     assert TEXT not in str(error)
+
+
+def test_long_words_of_a_transport_are_cut() -> None:
+    error = error_after(CALLS["send"](), Failed(httpx.ReadError("word " * 1000)))
+    assert len(str(error)) < 600
 
 
 def test_the_cause_is_kept_without_frames_that_hold_headers() -> None:
@@ -251,7 +259,7 @@ def test_long_words_of_the_service_are_cut() -> None:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        *[(status, ["redirects are never followed; check base_url"]) for status in (301, 302, 307)],
+        *[(status, ["redirects are never followed; check base_url"]) for status in (300, 302, 399)],
         (401, ["REST interface is switched on", "API sub-user", "cached"]),
         (403, ["credit", "approval of the sender", "API sub-user", "cached"]),
     ],

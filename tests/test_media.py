@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import asyncio
 import io
+import mimetypes
 import mmap
 import os
 import shlex
@@ -494,6 +495,10 @@ class TestContentType:
         with path.open("rb") as file:
             assert upload(file).content_type == expected
         assert upload(path, "text/plain").content_type == "text/plain"
+
+    def test_the_tables_of_the_system_do_not_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(mimetypes.types_map, ".bmp", "image/x-of-this-system")
+        assert upload(unseekable(b"data", name="photo.bmp")).content_type == "image/bmp"
 
     @pytest.mark.parametrize("name", ["plan", "plan.", ".jpg", "…"])
     def test_a_name_without_an_ending_has_no_type(self, tmp_path: Path, name: str) -> None:

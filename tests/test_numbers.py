@@ -683,6 +683,19 @@ class TestNormalizeSender:
         assert normalize_sender(code, "Sms", region) == code
 
     @pytest.mark.parametrize(
+        ("written", "channel", "region", "sender"),
+        [
+            ("6112345", "Sms", "IS", "003546112345"),
+            ("211234", "Sms", "FO", "211234"),
+            ("211234", "Whatsapp", "FO", "00298211234"),  # which has no short codes
+        ],
+    )
+    def test_a_short_code_has_at_most_six_digits_and_is_for_sms(
+        self, written: str, channel: str, region: str, sender: str
+    ) -> None:
+        assert normalize_sender(written, channel, region) == sender
+
+    @pytest.mark.parametrize(
         ("written", "reason"),
         [
             ("491711234567", "not a valid number in CH"),
@@ -694,6 +707,7 @@ class TestNormalizeSender:
             ("044 123 45 67/789", "no landline or mobile in its country has"),
             ("791234567.0", "looks like a decimal number; read the column as text"),
             ("41791234567,0", "looks like a decimal number; read the column as text"),
+            ("12345.0", "looks like a decimal number; read the column as text"),
             ("4.179E+10", "scientific notation"),
             ("4,179E+10", "scientific notation"),
             ("27.11.2026", "looks like a date"),

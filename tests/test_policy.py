@@ -72,6 +72,11 @@ def test_each_status_from_200_to_299_is_a_success(status: int) -> None:
     assert Tried(CALLS["send"](), received(status)).error is None
 
 
+@pytest.mark.parametrize("status", [300, 304, 399])
+def test_a_status_above_299_is_no_success(status: int) -> None:
+    assert type(Tried(CALLS["send"](), received(status)).error) is errors.APIError
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_can_succeed_at_its_third_try(name: str) -> None:
     tried = Tried(CALLS[name](), unsent(REFUSED), unsent(REFUSED), received(200))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -206,6 +207,7 @@ def test_a_call_is_not_repeated_if_the_service_asks_for_more_than_ten_seconds(
         ("soon", None),
         ("٣", None),
         ("Sun, 99 Nov 2026 08:49:37 GMT", None),
+        ("Fri, 06 Nov 99999999999 08:49:37 GMT", None),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
     ],
 )
@@ -221,7 +223,7 @@ def test_retry_after_can_be_missing() -> None:
 def test_retry_after_with_many_digits_is_a_long_time(digits: int) -> None:
     seconds = retry_after({"retry-after": "9" * digits})
     assert seconds is not None
-    assert seconds >= 999_999_999
+    assert 999_999_999 <= seconds < math.inf  # JSON has no number for infinity
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])

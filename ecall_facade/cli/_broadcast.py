@@ -195,9 +195,11 @@ def _to_json(sent: SentBroadcast, channel: ChannelName, options: Options) -> dic
 
 
 def _format(sent: SentBroadcast) -> str:
-    count = len(sent.recipients)
-    doubles = f", {len(sent.duplicates)} duplicates left out" if sent.duplicates else ""
+    count, duplicates = len(sent.recipients), len(sent.duplicates)
+    recipients = f"{count} recipient{'s' if count > 1 else ''}"
+    left_out = (
+        f", {duplicates} duplicate{'s' if duplicates > 1 else ''} left out" if duplicates else ""
+    )
     ids = ", ".join(sent.message_ids[:3])
     more = f" and {len(sent.message_ids) - 3} more" if len(sent.message_ids) > 3 else ""
-    people = "recipient" if count == 1 else "recipients"
-    return f"Accepted for {count} {people}{doubles}: messages {ids}{more}"
+    return f"Accepted for {recipients}{left_out}: messages {ids}{more}"

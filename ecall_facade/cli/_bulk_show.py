@@ -19,7 +19,7 @@ from ecall_facade.cli._bulk_ledger import (
 )
 from ecall_facade.cli._failures import Exit
 from ecall_facade.cli._output import write_json, write_line
-from ecall_facade.numbers import mask, mask_numbers_in
+from ecall_facade.numbers import mask
 
 if TYPE_CHECKING:
     from ecall_facade._json import JSON
@@ -99,7 +99,7 @@ def _row_to_json(row: Row) -> dict[str, JSON]:
         "reference": row.reference,
         "state": row.state,
         "message_id": row.message_id,
-        "reason": None if row.reason is None else mask_numbers_in(row.reason),
+        "reason": row.reason,  # in which numbers are masked already
         "delivery": None if row.delivery is None else str(row.delivery),
     }
 
@@ -123,7 +123,7 @@ def _print(job: Job, states: list[StateName] | None) -> None:
             row.channel,
             f"message {row.message_id}" if row.message_id else "",
             str(row.delivery) if row.delivery else "",
-            mask_numbers_in(row.reason) if row.reason else "",
+            row.reason or "",
         ]
         write_line(
             (

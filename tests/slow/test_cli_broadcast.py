@@ -48,6 +48,18 @@ def test_all_recipients_get_the_text_in_one_request(sandbox: Sandbox, tmp_path: 
     assert said["message_ids"] == [message.id for message in sandbox.messages]
 
 
+def test_a_broadcast_says_how_many_get_it_and_names_three_messages(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    numbers = [f"+41 79 123 45 6{digit}" for digit in range(5)]
+    done = run(tmp_path, "broadcast", *numbers, numbers[0], "--text", TEXT, **variables_of(sandbox))
+    first, second, third, *_ = [message.id for message in sandbox.messages]
+    assert done.stdout == (
+        "Accepted for 5 recipients, 1 duplicate left out:"
+        f" messages {first}, {second}, {third} and 2 more\n"
+    )
+
+
 FILES = {
     "one on each line": ("numbers.txt", f"{FIRST}\n\n  {SECOND}\r\n"),
     "with a mark and quotes": ("numbers.txt", f'\ufeff"{FIRST}"\n"{SECOND}"\n'),
@@ -80,15 +92,23 @@ def test_recipients_come_from_excel_and_arguments_together(
     assert recipients(sandbox) == ["+41787654321", "+41791234567"]
 
 
-@pytest.mark.parametrize("channel", ["whatsapp", "rcs"])
-def test_other_channels_carry_it_too(channel: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    done = run(
-        tmp_path,
-        *("broadcast", FIRST, SECOND, "--text", TEXT, "--channel", channel),
-        **variables_of(sandbox),
-    )
+@pytest.mark.parametrize(
+    ("channel", "sender", "sent_as"),
+    [
+        ("sms", "ACME", "ACME"),
+        ("whatsapp", "0171 2345678", "00491712345678"),
+        ("rcs", "my-agent", "my-agent"),
+    ],
+)
+def test_channel_sender_and_region_of_a_broadcast_reach_each_message(
+    channel: str, sender: str, sent_as: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    options = ("--text", TEXT, "--channel", channel, "--sender", sender, "--region", "DE")
+    done = run(tmp_path, "broadcast", "0171 2345679", SECOND, *options, **variables_of(sandbox))
     assert done.returncode == 0, done.stderr
-    assert {str(message.channel).lower() for message in sandbox.messages} == {channel}
+    assert recipients(sandbox) == ["+491712345679", "+41787654321"]
+    for message in sandbox.messages:
+        assert (str(message.channel).lower(), message.sender) == (channel, sent_as)
 
 
 def test_short_codes_are_sent_as_they_are(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -102,9 +122,10 @@ def test_short_codes_are_sent_as_they_are(sandbox: Sandbox, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "content", "words"),
     [
-        (["--text", TEXT], "", "There are no recipients"),
+        (["--text", TEXT], "", "There are no recipients: give them as arguments"),
         ([FIRST], "", "not empty"),
         (["--text", TEXT, "12", FIRST, "x"], "", "2 of 3 recipients cannot be used: argument 1 "),
+        (["--text", TEXT, *"x" * 21], "", "; and 1 more"),
         (["--to-file", "list", "--text", TEXT], f"{FIRST}\n\nnobody\n", "list, line 3 (…): it has letters"),
         (["--to-file", "list", "--text", TEXT], "to\n4.1E+10\n", "list, line 2: to is in scientific"),
         (["--to-file", "list", "--text", TEXT], f"name\n{FIRST}\n", 'has no column "to"'),
@@ -113,6 +134,7 @@ def test_short_codes_are_sent_as_they_are(sandbox: Sandbox, tmp_path: Path) -> N
         (["-", "--text", TEXT], "", "only the text comes from stdin"),
         ([FIRST, "--text", TEXT, "--text-file", "list"], "x", "not both"),
         ([FIRST, "--text", TEXT, "--channel", "rcs", "--page-limit", "1"], "", "--page-limit is for SMS"),
+        ([FIRST, "--text", "a" * 161, "--page-limit", "1"], "", "page_limit is 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_named_before_anything_is_sent(

@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -479,6 +480,9 @@ class TestBeforeAnythingIsSent:
             ((FILE, "--text", "Hello {"), "names no column"),
             ((FILE, "--text", "Hello", "--text-file", "text.txt"), "not both"),
             ((FILE, "--text", "Hello", "--column", "Mobile"), "to=Mobile"),
+            ((FILE, "--text", "Hello", "--column", "to="), "to=Mobile"),
+            ((FILE, "--text", "Hello", "--column", "=to"), "to=Mobile"),
+            ((FILE, "--text", "Hello", "--column", "to=a", "--column", "to=b"), "names to twice"),
             ((FILE, "--text", "Hello", "--column", "phone=Mobile"), "phone"),
             ((FILE, "--text", "Hello", "--column", "to=Mobile"), "Mobile"),
             ((FILE, "--text", "Hello", "--sheet", "June"), "--sheet"),
@@ -605,7 +609,7 @@ class TestOnATerminal:
         assert re.search(r"\d+ of 60\s+\d+/s\s+0:\d\d left", said)
         assert "people.csv: 60 accepted" in said
 
-    @pytest.mark.parametrize("answer", ["n\n", "\x04"])
+    @pytest.mark.parametrize("answer", ["\n", "n\n", "\x04"])
     def test_any_answer_but_yes_sends_and_stores_nothing(self, answer: str, tmp_path: Path) -> None:
         write_people(tmp_path, 3)
         with CountingService() as service:
@@ -677,6 +681,94 @@ class TestAfterwards:
         assert run(tmp_path, *SEND, "--yes", **variables_of(sandbox)).returncode == 0
         assert len(sandbox.messages) == 2
 
+    @pytest.mark.parametrize(
+        ("target", "words"),
+        [(".", "is a folder"), ("missing/report.csv", "There is no folder missing")],
+    )
+    def test_an_export_that_cannot_be_written_is_a_usage_error(
+        self, target: str, words: str, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 1)
+        assert run(tmp_path, *SEND, "--yes", **variables_of(sandbox)).returncode == 0
+        export = ("bulk", "export", target, "--ledger", LEDGER, "--force")
+        done = run(tmp_path, *export)
+        assert (done.returncode, words in done.stderr) == (2, True)
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("--to", "accepted"), "--all, or one --row"),
+            (("--to", "accepted", "--all", "--row", "2"), "--all, or one --row"),
+            (("--to", "rejected", "--all", "--state", "rejected"), "They are rejected already"),
+            (("--to", "accepted", "--row", "2"), "Not unknown, or not there: row 2"),
+        ],
+    )
+    def test_resolve_needs_rows_that_are_in_another_state(
+        self, arguments: tuple[str, ...], words: str, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 1)
+        assert run(tmp_path, *SEND, "--yes", **variables_of(sandbox)).returncode == 0
+        done = run(tmp_path, "bulk", "resolve", "--ledger", LEDGER, *arguments)
+        assert (done.returncode, words in done.stderr) == (2, True)
+
+    def test_show_masks_numbers_in_the_reasons_of_the_service(self, tmp_path: Path) -> None:
+        write_people(tmp_path, 1)
+        refusal = {"errorCode": "X", "errorMessage": "79 100 00 00 and +41 79 765 43 21 are bad"}
+        with Server(reply(400, refusal)) as server:
+            assert run(tmp_path, *SEND, "--yes", **variables(server.url)).returncode == 6
+        (row,) = show(tmp_path, "--state", "rejected")["jobs"][0]["rows"]
+        assert "X · 791…00 and +41…21 are bad" in row["reason"]
+        shown = run(tmp_path, "bulk", "show", "--ledger", LEDGER, "--state", "rejected").stdout
+        assert row["reason"] in shown
+
+    def test_a_ledger_without_jobs_is_said(self, tmp_path: Path) -> None:
+        Ledger(tmp_path / LEDGER).close()
+        done = run(tmp_path, "bulk", "show", "--ledger", LEDGER)
+        assert (done.returncode, done.stdout) == (0, "The ledger has no jobs\n")
+        done = run(tmp_path, "bulk", "track", "--ledger", LEDGER, **CREDENTIALS)
+        assert (done.returncode, "The ledger has no jobs" in done.stderr) == (2, True)
+
+    def test_track_ends_at_its_timeout_and_says_that_a_message_failed(self, tmp_path: Path) -> None:
+        write_people(tmp_path, 1)
+        track = ("bulk", "track", "--ledger", LEDGER)
+        sent = reply(200, {"messageId": "m-1"})
+        with Server(sent, reply(200, {"state": "Sent"})) as server:
+            given = variables(server.url)
+            assert run(tmp_path, *SEND, "--yes", **given).returncode == 0
+            done = run(tmp_path, *track, "--timeout", "0", **given)
+            assert (done.returncode, done.stdout) == (0, "people.csv: 1 Sent\n")
+        with Server(reply(200, {"state": "Failed"}), port=server.port):
+            assert run(tmp_path, *track, **given).returncode == 6
+        refused = run(tmp_path, *track, "--sandbox")
+        assert (refused.returncode, "start `ecall sandbox`" in refused.stderr) == (2, True)
+
+    def test_a_job_whose_sender_is_no_longer_set_is_refused_before_it_goes_on(
+        self, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 2)
+        with Server(reply(401)) as server:
+            given = variables(server.url)
+            assert run(tmp_path, *SEND, "--yes", **given).returncode == 3
+            del given["ECALL_SENDER"]
+            done = run(tmp_path, *SEND, "--yes", **given)
+        assert (done.returncode, "No sender for Sms" in done.stderr) == (2, True)
+        assert "To be sent" not in done.stdout
+
+    @pytest.mark.parametrize(("age", "days"), [("48h", 2), ("3D", 3), (" 2 w ", 14)])
+    def test_an_age_is_a_number_of_hours_days_or_weeks(
+        self, age: str, days: int, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        write_people(tmp_path, 1)
+        assert run(tmp_path, *SEND, "--yes", **variables_of(sandbox)).returncode == 0
+        forget = ("bulk", "forget", "--ledger", LEDGER, "--json", "--older-than", age)
+        for hours, forgotten in ((-1, []), (2, [FILE])):
+            recorded_at = time.time() - 86_400 * days - 3_600 * hours
+            with sqlite3.connect(tmp_path / LEDGER) as connection:
+                connection.execute("UPDATE ecall_message SET recorded_at = ?", [recorded_at])
+                connection.execute("UPDATE ecall_job SET created_at = ?", [recorded_at])
+            connection.close()
+            assert json.loads(run(tmp_path, *forget).stdout)["forgotten"] == forgotten
+
 
 def test_listeners_record_delivery_reports_and_print_each_event_once(
     sandbox: Sandbox, tmp_path: Path
@@ -713,6 +805,31 @@ def test_an_excel_file_with_other_names_of_columns(sandbox: Sandbox, tmp_path: P
         ("+41787654321", "Hello Luca", "Skihaus"),
     }
     assert (tmp_path / "people.xlsx.ledger.db").exists()
+
+
+def test_encoding_and_delimiter_of_a_text_file_can_be_given(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    table = "to^name\n079 123 45 67^Jürg\n"
+    (tmp_path / FILE).write_bytes(table.encode("cp850"))
+    options = ("--encoding", "cp850", "--delimiter", "^", "--text", "Hello {name}")
+    done = run(tmp_path, "bulk", "send", FILE, *options, "--yes", **variables_of(sandbox))
+    assert done.returncode == 0, done.stderr
+    assert [message.text for message in sandbox.messages] == ["Hello Jürg"]
+
+
+def test_the_first_twenty_problems_of_a_file_are_named(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("to\n" + "nobody\n" * 21, encoding="utf-8")
+    done = run(tmp_path, "bulk", "send", FILE, "--text", "Hello", "--yes", "--sandbox")
+    assert done.returncode == 2
+    assert done.stderr.count("people.csv, line ") == 20
+    assert "21 problems, the first 20 are named" in done.stderr
+
+
+def test_the_example_of_a_long_text_is_cut(tmp_path: Path) -> None:
+    write_people(tmp_path, 1)
+    done = run(tmp_path, "bulk", "check", FILE, "--text", "a" * 301)
+    assert f": {'a' * 300}…\n" in done.stdout
 
 
 def test_check_shows_recipients_pages_duplicates_and_masked_examples(tmp_path: Path) -> None:

@@ -134,6 +134,27 @@ class TestCredentials:
         assert "chmod 600" in json.loads(done.stdout)["checks"][0]["details"]
         assert "a-secret" not in done.stdout
 
+    def test_a_file_is_named_as_where_they_come_from(self, tmp_path: Path) -> None:
+        file = tmp_path / "credentials.toml"
+        file.write_text('username = "u"\npassword = "a-secret"\n', encoding="utf-8")
+        file.chmod(0o600)
+        done = run(
+            tmp_path, "doctor", "--credentials", file, "--json", ECALL_BASE_URL="https://[::1]:1"
+        )
+        assert json.loads(done.stdout)["checks"][0]["details"] == "from a file"
+        refused = run(tmp_path, "doctor", "--credentials", file, "--sandbox")
+        assert (refused.returncode, "leave out --credentials" in refused.stderr) == (2, True)
+
+    @pytest.mark.parametrize("status", [403, 500, 503])
+    def test_a_read_that_is_refused_or_fails_is_a_problem_and_is_not_repeated(
+        self, status: int, tmp_path: Path
+    ) -> None:
+        with Server(by_path(lambda _: reply(status, {"errorCode": "Failed"}))) as server:
+            code, checks = examine(tmp_path, **ACCOUNT, ECALL_BASE_URL=server.url)
+        assert code == 1
+        assert checks["credentials accepted"][1] == "problem"
+        assert len(server.requests) == 2  # one without credentials, and one with them
+
     def test_no_sender_is_a_problem(self, tmp_path: Path) -> None:
         with Sandbox() as sandbox:
             variables = variables_of(sandbox)
@@ -214,6 +235,12 @@ class TestAddress:
         assert checks["proxy"][2] == "none"
         assert checks["name"][1] == "problem"
 
+    def test_this_machine_is_called_without_the_proxy(self, tmp_path: Path) -> None:
+        unused = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+        with Sandbox() as sandbox:
+            code, checks = examine(tmp_path, **variables_of(sandbox), **unused)
+        assert (code, checks["proxy"][2]) == (0, "none, as this machine is called directly")
+
 
 class TestTls:
     @pytest.fixture
@@ -238,7 +265,7 @@ class TestTls:
     def test_version_and_dates_are_shown(
         self, authority: trustme.CA, version: ssl.TLSVersion, shown: str, tmp_path: Path
     ) -> None:
-        ends = datetime.now(UTC) + timedelta(days=60, hours=1)
+        ends = datetime.now(UTC) + timedelta(days=14, hours=1)
         with self.serve(authority, "localhost", ends, version) as server:
             _, checks = examine(
                 tmp_path,
@@ -248,13 +275,13 @@ class TestTls:
             )
         assert checks["TLS"] == ("documented", "confirmed", shown)
         assert checks["certificate"][1] == "ok"
-        assert f"to {ends:%Y-%m-%d}, 60 more days" in checks["certificate"][2]
+        assert f"to {ends:%Y-%m-%d}, 14 more days" in checks["certificate"][2]
         assert checks["no access without credentials"][1] == "confirmed"
 
     @pytest.mark.parametrize(
         ("name", "days", "is_trusted", "words"),
         [
-            ("localhost", 5, True, "4 more days"),
+            ("localhost", 14, True, "13 more days"),
             ("localhost", -1, True, "certificate has expired"),
             ("localhost", 60, False, "SSL_CERT_FILE"),
             ("example.org", 60, True, "Hostname mismatch"),
@@ -303,6 +330,15 @@ NOT_FOUND = reply(404, {"errorCode": "IDDoesNotExist", "errorMessage": "Unknown"
 
 
 class TestPaths:
+    @pytest.mark.parametrize("status", [401, 403, 429, 500])
+    def test_a_version_that_fails_is_a_problem_and_contradicts_nothing(
+        self, status: int, tmp_path: Path
+    ) -> None:
+        failure = reply(status, {"errorCode": "Failed"})
+        with Server(by_path(lambda path: failure if "/v1/" in path else NOT_FOUND)) as server:
+            _, checks = examine(tmp_path, **ACCOUNT, ECALL_BASE_URL=server.url)
+        assert checks["v1 by path"][:2] == ("inferred", "problem")
+
     def test_a_path_that_is_not_there_contradicts(self, tmp_path: Path) -> None:
         answer = by_path(
             lambda path: NOT_FOUND if "/message/" in path else reply(404, b"<html>Not found</html>")
@@ -320,12 +356,16 @@ class TestPaths:
         assert code == 0
         assert checks["GET /api/media/{mediaId}"][1] == "not checked"
 
-    def test_a_version_that_is_refused_contradicts(self, tmp_path: Path) -> None:
-        answer = by_path(lambda path: reply(200, {}) if path.startswith("/api/v1/") else NOT_FOUND)
-        with Server(answer) as server:
+    @pytest.mark.parametrize("status", [200, 409])
+    def test_a_version_with_another_status_for_an_unknown_id_contradicts(
+        self, status: int, tmp_path: Path
+    ) -> None:
+        other = reply(status, {"errorCode": "Other"})
+        with Server(by_path(lambda path: other if "/v1/" in path else NOT_FOUND)) as server:
             code, checks = examine(tmp_path, **ACCOUNT, ECALL_BASE_URL=server.url)
         assert code == 1
-        assert checks["v1 by path"][:2] == ("inferred", "contradicted")
+        expected = ("inferred", "contradicted", f"status {status} for an unknown id")
+        assert checks["v1 by path"] == expected
 
     def test_something_in_between_that_answers_for_the_service_is_seen(
         self, tmp_path: Path

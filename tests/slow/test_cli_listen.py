@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import stat
 import sys
 import threading
@@ -39,6 +40,14 @@ def program(folder: Path, code: str) -> Path:
     path.write_text(f"#!{sys.executable}\nimport json, os, sys, time\n{code}\n", encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_listen_prints_each_event_once_as_json(tmp_path: Path) -> None:
@@ -80,6 +89,15 @@ def test_listen_prints_masked_numbers_and_no_control_characters(tmp_path: Path) 
         assert "1234" not in report + reply
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_listen_prints_an_ipv6_address_in_brackets(tmp_path: Path) -> None:
+    here = ("--port", "0", "--host", "::1", "--source", "::1")
+    with running(tmp_path, "listen", *here, "--json") as process:
+        url = read_json(process)["url"]
+        response = httpx.post(url, json=REPORT)
+        assert (response.status_code, "server" in response.headers) == (200, False)
+
+
 def test_listen_ends_at_a_signal(tmp_path: Path) -> None:
     with running(tmp_path, "listen", *HERE, "--json") as process:
         read_json(process)
@@ -118,10 +136,13 @@ class TestSources:
     def test_listen_refuses_callbacks_from_other_addresses(self, tmp_path: Path) -> None:
         with running(tmp_path, "listen", "--port", "0", "--json") as process:
             url = read_json(process)["url"]
-            assert httpx.post(url, json=REPORT).status_code == 403
+            pretended = {"X-Forwarded-For": "193.93.208.200"}
+            for headers in ({}, pretended):
+                assert httpx.post(url, json=REPORT, headers=headers).status_code == 403
             process.terminate()
-            out, _ = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=30)
             assert out == ""
+            assert "127.0.0.1" in err
 
     def test_listen_trusts_the_forwarded_address_of_a_named_proxy(self, tmp_path: Path) -> None:
         with running(
@@ -166,6 +187,7 @@ class TestSources:
             (["--exec-timeout", "0"], {}, "positive number"),
             (["--host", "192.0.2.1"], {}, "Cannot listen on 192.0.2.1"),
             (["--host", "no such host"], {}, "Cannot listen on no such host"),
+            (["--host", "x" * 64], {}, "no such address"),
             (["--port", "70000"], {}, "Cannot listen on 127.0.0.1:70000: a port is"),
         ],
     )
