@@ -645,6 +645,7 @@ class TestNormalizeSender:
             ("117", "117"),
             ("1234567890123456", "1234567890123456"),
             ("12345678", "12345678"),  # too few digits for a number
+            ("123456789", None),
             ("ACME", "ACME"),
             (" ACME\n", "ACME"),
             ("ACME Zurich", "ACME Zurich"),

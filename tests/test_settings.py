@@ -359,11 +359,13 @@ class TestVersion:
         assert by_path.url.path == f"/api/{version}/message"
         assert by_header.headers["X-API-Version"] == version[1:]
 
-    def test_an_empty_version_in_the_environment_is_the_default(
+    def test_an_empty_version_is_one_that_is_not_given(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("ECALL_API_VERSION", "")
         assert options().api_version == "v2"
+        monkeypatch.setenv("ECALL_API_VERSION", "v1")
+        assert options(api_version="").api_version == "v1"
 
     @pytest.mark.parametrize(
         "version", ["v3", "3", "V2", "v2.0", "2.00", "02", "1,0", " 2", "latest", "v"]

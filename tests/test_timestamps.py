@@ -339,7 +339,15 @@ def test_swiss_time_is_the_same_in_every_format(moment: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["2026-07-01T12:00", "2026-12-01T12:00", "2026-10-25T02:30", "2026-03-29T03:00"]
+    "value",
+    [
+        "2026-07-01T12:00",
+        "2026-12-01T12:00",
+        "2026-10-25T02:30",
+        "2026-03-29T03:00",
+        "2026-03-25T12:00",  # between the last Sunday but one and the last
+        "2027-10-27T12:00",
+    ],
 )
 def test_swiss_time_is_known_without_any_time_zone_data(
     value: str, monkeypatch: pytest.MonkeyPatch

@@ -17,7 +17,7 @@ from ecall_facade._settings import ChannelName
 from ecall_facade.cli._bulk_ledger import check_extra, count
 from ecall_facade.cli._failures import Exit, Failure, usage_error
 from ecall_facade.cli._text import TextFile, not_stdin, read_text
-from ecall_facade.numbers import check_region, mask, mask_numbers_in
+from ecall_facade.numbers import mask, mask_numbers_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -74,7 +74,6 @@ def open_file(file: Path, options: FileOptions) -> Messages:
     check_extra()
     from ecall_facade.bulk import InvalidMessages, read_messages
 
-    check_region(options.region)
     text = options.text
     if options.text is not None or options.text_file is not None:
         text = read_text(options.text, options.text_file)
