@@ -21,7 +21,7 @@ from typing import Self
 
 import psycopg
 import pytest
-from _servers import Answer, Exchange, Hangup, Server, reply
+from _servers import Exchange, Hangup, Response, Server, reply
 from psycopg import sql
 
 from ecall_facade.bulk import Job, Message
@@ -74,8 +74,8 @@ class CountingService:
         self._drops = drops
         self._random = random.Random(seed)
         self._lock = threading.Lock()
-        answers: list[Answer] = [self._answer]
-        self._server = Server(*answers, keeps=True)
+        responses: list[Response] = [self._respond]
+        self._server = Server(*responses, keeps=True)
 
     def __enter__(self) -> Self:
         self._server.__enter__()
@@ -98,7 +98,7 @@ class CountingService:
         """The messages that were received more than once."""
         return [text for text, count in self.received.items() if count > 1]
 
-    def _answer(self, exchange: Exchange) -> None:
+    def _respond(self, exchange: Exchange) -> None:
         text = json.loads(exchange.request.body)["content"]["text"]
         exchange.request.body = b""
         with self._lock:

@@ -1,7 +1,7 @@
-"""A service that differs from what is guessed about eCall: it takes the same requests, and answers otherwise.
+"""A service that differs from what is guessed about eCall: it takes the same requests, and responds otherwise.
 
-Without twists it answers as the spec says. Each twist changes one aspect of all answers, and says which facts cannot be
-read from them any more. What was accepted is counted here, whatever the answer says.
+Without twists its responses are those of the spec. Each twist changes one aspect of all responses, and says which facts
+cannot be read from them any more. What was accepted is counted here, whatever the response says.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ Aspect: TypeAlias = Literal[
 ]
 """The part of a response that a twist changes, in the order of changes; a combination has at most one of each."""
 Fact: TypeAlias = Literal[
-    "object",  # the answer is a JSON object
+    "object",  # the response is a JSON object
     "message id",
     "message ids",
     "entry ids",  # of the messages of a list
@@ -86,7 +86,7 @@ IDS: frozenset[Fact] = frozenset({"message id", "message ids", "entry ids", "lis
 
 @dataclass
 class Draft:
-    """An answer in the making."""
+    """A response in the making."""
 
     operation: Operation
     version: int
@@ -97,11 +97,11 @@ class Draft:
     is_refusal: bool = False
     body: bytes = b""
     coded: bytes | None = None  # the body in the coding that the headers name
-    before: bytes = b""  # sent ahead of the answer
+    before: bytes = b""  # sent ahead of the response
     framing: Literal["length", "chunks", "end"] = "length"
     recipients: list[str] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)
-    """Other spellings of ids that this answer gives, with the ids they stand for."""
+    """Other spellings of ids that this response gives, with the ids they stand for."""
 
     @property
     def is_json(self) -> bool:
@@ -133,7 +133,7 @@ class Accepted:
 
 
 class DifferentService:
-    """A server on a free port. With `refuses` it takes nothing, and answers with that status."""
+    """A server on a free port. With `refuses` it takes nothing, and responds with that status."""
 
     def __init__(self, *twists: Twist) -> None:
         order = get_args(Aspect)
@@ -143,8 +143,8 @@ class DifferentService:
         self.files: dict[str, bytes] = {}
         self.lists: dict[str, list[str]] = {}
         self.shown: dict[str, str] = {}
-        """How each id was spelled in the answers."""
-        self.answers: list[Draft] = []
+        """How each id was spelled in the responses."""
+        self.responses: list[Draft] = []
         self._ids = 0
         self._aliases: dict[str, str] = {}
         self._server = Server(self._serve)
@@ -192,7 +192,7 @@ class DifferentService:
         for twist, late in zip(self.twists, is_late, strict=True):
             if late:
                 twist.change(draft)
-        self.answers.append(draft)
+        self.responses.append(draft)
         self._aliases.update(draft.aliases)
         self.shown.update({known: shown for shown, known in draft.aliases.items()})
         exchange.send(draft.before + _on_the_wire(draft))
@@ -376,7 +376,7 @@ def _renamed(node: Any, rename: Callable[[str], str]) -> Any:
 
 
 def _respelled(draft: Draft, spell: Callable[[str], Any]) -> None:
-    """Write all ids of an answer in another way."""
+    """Write all ids of a response in another way."""
     new: dict[str, str] = {}
 
     def respell(value: Any) -> Any:
@@ -764,7 +764,7 @@ def _without(*names: str) -> Callable[[Draft], None]:
 
 
 _add(
-    "no messages in the answer",
+    "no messages in the response",
     "names",
     _without("messages"),
     "the name of the array",

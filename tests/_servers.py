@@ -20,7 +20,7 @@ _CHUNK = 256 * 1024
 
 
 class Hangup(Exception):
-    """Raised by an answer: the connection ends here."""
+    """Raised by a response: the connection ends here."""
 
 
 @dataclass
@@ -38,12 +38,12 @@ class Request:
 
 @dataclass
 class Exchange:
-    """One request, and the means to answer it."""
+    """One request, and the means to respond to it."""
 
     request: Request
     socket: socket.socket
     server: Server
-    secured: ssl.SSLContext | None = None  # set by an answer: the connection goes on in TLS
+    secured: ssl.SSLContext | None = None  # set by a response: the connection goes on in TLS
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -55,7 +55,7 @@ class Exchange:
                 pass
 
 
-Answer: TypeAlias = bytes | Callable[[Exchange], None]
+Response: TypeAlias = bytes | Callable[[Exchange], None]
 
 
 def reply(
@@ -66,7 +66,7 @@ def reply(
     retry_after: str | None = None,
     **headers: str,
 ) -> bytes:
-    """Make an answer; a body that is not bytes is written as JSON. Header names are written with `_` for `-`."""
+    """Make a response; a body that is not bytes is written as JSON. Header names are written with `_` for `-`."""
     content = (
         body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     )
@@ -84,7 +84,7 @@ def reply(
 
 
 def sent(message_id: str = "m-1") -> bytes:
-    """Answer a send, to one or to many, a list, or an upload: each finds the id it looks for."""
+    """Respond to a send, to one or to many, a list, or an upload: each finds the id it looks for."""
     return reply(
         200,
         {
@@ -111,41 +111,41 @@ def reset(exchange: Exchange) -> None:
 
 
 def hang(exchange: Exchange) -> None:
-    """Never answer."""
+    """Never respond."""
     exchange.wait_for_end()
     raise Hangup
 
 
-def cut(data: bytes) -> Answer:
+def cut(data: bytes) -> Response:
     """Send this much, and close the connection."""
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         exchange.send(data)
         raise Hangup
 
-    return answer
+    return respond
 
 
-def then(data: bytes, following: Callable[[Exchange], None]) -> Answer:
+def then(data: bytes, following: Callable[[Exchange], None]) -> Response:
     """Send this much, and do something else."""
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         exchange.send(data)
         following(exchange)
 
-    return answer
+    return respond
 
 
 class Server:
-    """A server on a free port. Each request takes the next answer of the script; the last one serves for all others.
+    """A server on a free port. Each request takes the next response of the script; the last one serves for all others.
 
-    `reads` says whether bodies are read before the answer; `keeps` whether they are kept. A server that `speaks_first`
-    says that, and closes the connection.
+    `reads` says whether bodies are read before the response; `keeps` whether they are kept. A server that
+    `speaks_first` says that, and closes the connection.
     """
 
     def __init__(
         self,
-        *script: Answer,
+        *script: Response,
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -254,16 +254,16 @@ class Server:
     def _converse(
         self, connection: socket.socket, reader: BinaryIO, number: int
     ) -> ssl.SSLContext | None:
-        """Answer requests until the connection ends, or is to go on in TLS."""
+        """Respond to requests until the connection ends, or is to go on in TLS."""
         while request := self._read(reader, number):
             with self._lock:
-                answer = self._script[min(len(self.requests), len(self._script) - 1)]
+                response = self._script[min(len(self.requests), len(self._script) - 1)]
                 self.requests.append(request)
             exchange = Exchange(request, connection, self)
-            if isinstance(answer, bytes):
-                exchange.send(answer)
+            if isinstance(response, bytes):
+                exchange.send(response)
             else:
-                answer(exchange)
+                response(exchange)
             if exchange.secured is not None:
                 return exchange.secured
         return None

@@ -1,4 +1,4 @@
-"""A fake eCall in process: it answers what it is told, and keeps what it was asked."""
+"""A fake eCall in process: it responds as it is told, and keeps the requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REQUEST_ID = "req-0815"
 
 
 class FakeService:
-    """Keeps the requests, and responds as `answer` and `fail` were called; the last of these is repeated.
+    """Keeps the requests, and responds as `respond` and `fail` were called; the last of these is repeated.
 
     A service that was told nothing takes no request at all.
     """
@@ -22,7 +22,7 @@ class FakeService:
         self.transport = httpx.MockTransport(self._handle)
         self._outcomes: list[Callable[[], httpx.Response]] = []
 
-    def answer(
+    def respond(
         self,
         json: object = None,
         status: int = 200,

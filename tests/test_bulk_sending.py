@@ -14,7 +14,7 @@ import anyio
 import httpx
 import pytest
 from _bulk import CountingService, messages
-from _servers import Answer, Exchange, Server, closed_port, drop, reply
+from _servers import Exchange, Response, Server, closed_port, drop, reply
 
 from ecall_facade import AsyncECall, ECall, InvalidConfiguration, RawAddress, UsageError
 from ecall_facade.bulk import Job, Ledger, Message, SendProgress, SendReport
@@ -30,20 +30,20 @@ def client(url: str) -> ECall:
     return ECall("tester", "secret", base_url=url, sender="ACME", timeout=(2, 5))
 
 
-def by_text(answers: dict[str, Answer], seen: list[str] | None = None) -> Answer:
-    """Answer by the message's text; all others are accepted."""
+def by_text(responses: dict[str, Response], seen: list[str] | None = None) -> Response:
+    """Respond by the message's text; all others are accepted."""
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         text: str = json.loads(exchange.request.body)["content"]["text"]
         if seen is not None:
             seen.append(text)
-        chosen = answers.get(text, reply(200, {"messageId": f"id-{text}"}))
+        chosen = responses.get(text, reply(200, {"messageId": f"id-{text}"}))
         if isinstance(chosen, bytes):
             exchange.send(chosen)
         else:
             chosen(exchange)
 
-    return answer
+    return respond
 
 
 def refusal(status: int, parameter: str = "To", **headers: str) -> bytes:
@@ -60,7 +60,7 @@ def some(*texts: str) -> list[Message]:
 
 
 class TestOutcomes:
-    """Each answer of the service has its state."""
+    """Each response of the service has its state."""
 
     def test_each_message_is_sent_once(self, ledger: Ledger) -> None:
         with CountingService(latency=0) as service, client(service.url) as ecall:
@@ -102,12 +102,12 @@ class TestOutcomes:
         ]
 
     def test_a_refused_row_is_rejected_and_the_others_go_on(self, ledger: Ledger) -> None:
-        answers: dict[str, Answer] = {
+        responses: dict[str, Response] = {
             "b": refusal(400),
             "c": refusal(422),
             "d": refusal(413),
         }
-        with Server(by_text(answers)) as server, client(server.url) as ecall:
+        with Server(by_text(responses)) as server, client(server.url) as ecall:
             job = ledger.job("a", some("a", "b", "c", "d", "e"))
             report = job.send(ecall, concurrency=2)
         assert [row.state for row in job.rows()] == [
@@ -117,7 +117,7 @@ class TestOutcomes:
         assert all("The service answered" in (row.reason or "") for row in job.rows("rejected"))
 
     @pytest.mark.parametrize(
-        "answer",
+        "response",
         [
             drop,
             reply(500),
@@ -129,10 +129,10 @@ class TestOutcomes:
         ids=["dropped", "500", "502", "408", "307", "unreadable"],
     )
     def test_what_may_have_been_taken_is_unknown_and_never_sent_again(
-        self, ledger: Ledger, answer: Answer
+        self, ledger: Ledger, response: Response
     ) -> None:
         seen: list[str] = []
-        with Server(by_text({"b": answer}, seen)) as server, client(server.url) as ecall:
+        with Server(by_text({"b": response}, seen)) as server, client(server.url) as ecall:
             job = ledger.job("a", some("a", "b", "c"))
             assert job.send(ecall).unknown == 1
             assert job.send(ecall).counts["unknown"] == 1
@@ -140,7 +140,7 @@ class TestOutcomes:
         assert sorted(seen) == ["a", "b", "c"]
 
     @pytest.mark.parametrize(
-        ("answer", "status_code"),
+        ("response", "status_code"),
         [
             (refusal(401), 401),
             (refusal(403), 403),
@@ -152,11 +152,11 @@ class TestOutcomes:
         ids=["401", "403", "404", "405", "415", "400 about the sender"],
     )
     def test_a_refusal_that_concerns_all_messages_stops_the_job_and_leaves_the_rest(
-        self, ledger: Ledger, answer: Answer, status_code: int
+        self, ledger: Ledger, response: Response, status_code: int
     ) -> None:
         seen: list[str] = []
-        answers = {"b": answer}
-        with Server(by_text(answers, seen)) as server, client(server.url) as ecall:
+        responses = {"b": response}
+        with Server(by_text(responses, seen)) as server, client(server.url) as ecall:
             job = ledger.job("a", some("a", "b", "c", "d"))
             report = job.send(ecall, concurrency=1)
             assert report.stopped is not None
@@ -165,7 +165,7 @@ class TestOutcomes:
             assert report.counts["pending"] == 3
             assert seen == ["a", "b"]
             # A person has put it right, and starts it again.
-            answers.clear()
+            responses.clear()
             assert job.send(ecall).stopped is None
         assert job.counts()["accepted"] == 4
 
@@ -195,10 +195,10 @@ class TestPauses:
 
     @pytest.mark.long
     @pytest.mark.parametrize(
-        "answer", [refusal(429), refusal(429, retry_after="0.2"), refusal(503, retry_after="0.2")]
+        "response", [refusal(429), refusal(429, retry_after="0.2"), refusal(503, retry_after="0.2")]
     )
     def test_a_service_that_asks_for_a_pause_gets_the_message_once(
-        self, ledger: Ledger, answer: bytes
+        self, ledger: Ledger, response: bytes
     ) -> None:
         taken: list[str] = []
         left = [3]
@@ -207,7 +207,7 @@ class TestPauses:
             text: str = json.loads(exchange.request.body)["content"]["text"]
             if left[0] > 0:
                 left[0] -= 1
-                exchange.send(answer)
+                exchange.send(response)
                 return
             taken.append(text)
             exchange.send(reply(200, {"messageId": "m"}))

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 from _bulk import CountingService
-from _servers import Answer, Exchange, Server, reply
+from _servers import Exchange, Response, Server, reply
 
 from ecall_facade import AsyncECall, AuthenticationError, ECall, InvalidConfiguration, UsageError
 from ecall_facade.bulk import Job, Ledger, Message
@@ -72,7 +72,7 @@ def sent_job(ledger: Ledger, count: int) -> Job:
     return job
 
 
-def by_id(answer: Callable[[str], bytes]) -> tuple[Answer, Counter[str]]:
+def by_id(response_to: Callable[[str], bytes]) -> tuple[Response, Counter[str]]:
     """Return what answers each read by its message id, and counts them."""
     asked: Counter[str] = Counter()
     lock = threading.Lock()
@@ -81,7 +81,7 @@ def by_id(answer: Callable[[str], bytes]) -> tuple[Answer, Counter[str]]:
         message_id = exchange.request.path.rsplit("/", 1)[-1]
         with lock:
             asked[message_id] += 1
-        exchange.send(answer(message_id))
+        exchange.send(response_to(message_id))
 
     return respond, asked
 
@@ -95,11 +95,11 @@ def test_each_message_is_asked_about_until_its_state_is_final(
 ) -> None:
     job = sent_job(ledger, 3)
 
-    def answer(message_id: str) -> bytes:
+    def response_to(message_id: str) -> bytes:
         is_early = message_id == "id-1" and asked[message_id] == 1
         return state(message_id, "Sent" if is_early else "Delivered")
 
-    respond, asked = by_id(answer)
+    respond, asked = by_id(response_to)
     with Server(respond, keeps=True) as server:
         assert tracker.track(job, server.url, timeout=0) == {"Delivered": 2, "Sent": 1}
         assert tracker.track(job, server.url) == {"Delivered": 3}
@@ -130,7 +130,7 @@ def test_tracking_ends_at_its_timeout(ledger: Ledger, tracker: Tracker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "known"),
+    ("response", "known"),
     [
         (reply(404, {"errorCode": "IDDoesNotExist"}), {"": 1}),  # it may only be too new
         (reply(429, {}, retry_after="0"), {"": 1}),
@@ -140,10 +140,10 @@ def test_tracking_ends_at_its_timeout(ledger: Ledger, tracker: Tracker) -> None:
     ids=["404", "429", "503", "unreadable"],
 )
 def test_a_passing_error_leaves_the_state_open(
-    ledger: Ledger, tracker: Tracker, answer: bytes, known: dict[str, int]
+    ledger: Ledger, tracker: Tracker, response: bytes, known: dict[str, int]
 ) -> None:
     job = sent_job(ledger, 1)
-    with Server(answer, keeps=True) as server:
+    with Server(response, keeps=True) as server:
         assert tracker.track(job, server.url, timeout=0) == known
 
 

@@ -109,7 +109,7 @@ class TestSend:
     def test_a_text_to_one_recipient_is_one_post(
         self, ecall: ECall, service: FakeService, send: Callable[[ECall], Any], body: Any
     ) -> None:
-        service.answer({"messageId": "m-1", "timestamp": "2026-01-15T09:30:00Z"})
+        service.respond({"messageId": "m-1", "timestamp": "2026-01-15T09:30:00Z"})
         sent = send(ecall)
         assert (service.request.method, service.request.url.path) == ("POST", "/api/v2/message")
         assert service.request.headers["Content-Type"] == "application/json"
@@ -136,27 +136,27 @@ class TestSend:
         content: Any,
         type_: str,
     ) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         sent = channel_of(ecall, channel).send(ONE, content)
         assert service.body == {**message, "content": {"type": type_, "mediaId": "f-1"}}
         assert (sent.message_id, sent.pages) == ("m-1", None)
 
     def test_a_sticker_can_be_sent_by_rcs(self, ecall: ECall, service: FakeService) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         ecall.rcs.send(ONE, StickerContent("f-1"))
         assert service.body == {**RCS, "content": {"type": "Sticker", "mediaId": "f-1"}}
 
     def test_a_sent_sms_has_the_number_of_its_pages(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         assert ecall.sms.send(ONE, "a" * 161).pages == 2
         assert ecall.sms.send(ONE, "😀" * 35).pages == 1
 
     def test_a_send_has_credentials_user_agent_and_length(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         ecall.sms.send(ONE, "Hi")
         headers = service.request.headers
         assert headers["Authorization"].startswith("Basic ")
@@ -166,7 +166,7 @@ class TestSend:
     def test_a_send_leaves_the_content_of_the_caller_as_it_is(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         content = TextContent("Hi")
         content["x"] = 1
         ecall.sms.send(ONE, content, page_limit=2)
@@ -183,7 +183,7 @@ class TestBroadcast:
     def test_a_text_to_many_recipients_is_one_post_with_each_number_once(
         self, ecall: ECall, service: FakeService, channel: str, message: Any
     ) -> None:
-        service.answer({"messageIdList": ["m-1", "m-2"], "timestamp": "2026-01-15T09:30:00Z"})
+        service.respond({"messageIdList": ["m-1", "m-2"], "timestamp": "2026-01-15T09:30:00Z"})
         recipients = iter(
             [ONE, "0041 78 765 43 21", "+41 79 123 45 67", RawAddress("+41787654321")]
         )
@@ -198,7 +198,7 @@ class TestBroadcast:
         assert sent.request_id == REQUEST_ID
 
     def test_a_broadcast_can_have_all_arguments(self, ecall: ECall, service: FakeService) -> None:
-        service.answer({"messageIdList": ["m-1"]})
+        service.respond({"messageIdList": ["m-1"]})
         ecall.sms.broadcast(
             [ONE], "Hi", sender="Other", page_limit=2, notify="a@b.example", extra={"validity": 5}
         )
@@ -212,7 +212,7 @@ class TestBroadcast:
         }
 
     def test_a_broadcast_can_carry_media(self, ecall: ECall, service: FakeService) -> None:
-        service.answer({"messageIdList": ["m-1"]})
+        service.respond({"messageIdList": ["m-1"]})
         ecall.whatsapp.broadcast([ONE], ImageContent("f-1"), sender="+41791000002")
         assert service.body["content"] == {"type": "Image", "mediaId": "f-1"}
         assert service.body["from"] == "0041791000002"
@@ -220,7 +220,7 @@ class TestBroadcast:
     def test_a_broadcast_to_ten_thousand_is_one_request(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"messageIdList": [str(n) for n in range(10_000)]})
+        service.respond({"messageIdList": [str(n) for n in range(10_000)]})
         sent = ecall.sms.broadcast([f"+4179{n:07}" for n in range(10_000)], "Hi")
         assert len(service.body["toList"]) == 10_000
         assert sent.ids_by_recipient["+41790009999"] == "9999"
@@ -240,7 +240,7 @@ class TestList:
         ]
         assert not service.requests
         assert all(isinstance(message, MessageListItem) for message in messages)
-        service.answer(
+        service.respond(
             {"messageListId": "l-1", "messages": [{"messageId": f"m-{n}"} for n in range(4)]}
         )
         sent = ecall.messages.send_list(
@@ -279,7 +279,7 @@ class TestList:
     def test_a_list_with_one_recipient_twice_has_both_messages(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"messageListId": "l-1"})
+        service.respond({"messageListId": "l-1"})
         ecall.messages.send_list([ecall.sms.compose(ONE, "Hi"), ecall.sms.compose(ONE, "Hi")])
         assert service.body == {"messages": [SMS, SMS]}
 
@@ -345,14 +345,14 @@ class TestNotify:
     def test_the_addresses_in_notify_are_in_the_request(
         self, ecall: ECall, service: FakeService, way: Any, notify: Any, notification: Any
     ) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         way(ecall, notify)
         assert service.body["notification"] == notification
 
     def test_without_notify_the_request_has_no_notification(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         ecall.sms.send(ONE, "Hi")
         assert "notification" not in service.body
 
@@ -375,7 +375,7 @@ class TestNotify:
     def test_numbers_in_notify_are_read_in_the_region_of_the_client(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         ecall.with_options(region="DE").sms.send("+41791234567", "Hi", notify="0151 23456789")
         assert service.body["notification"]["addresses"] == [
             {"type": "Sms", "address": "+4915123456789"}
@@ -398,7 +398,7 @@ class TestExtra:
     def test_extra_fields_are_added_to_the_request(
         self, ecall: ECall, service: FakeService, extra: Any
     ) -> None:
-        service.answer({"messageId": "m-1", "messageListId": "l-1"})
+        service.respond({"messageId": "m-1", "messageListId": "l-1"})
         ecall.sms.send(ONE, "Hi", extra=extra)
         ecall.rcs.broadcast([ONE], "Hi", extra=extra)
         ecall.messages.send_list([ecall.whatsapp.compose(ONE, "Hi", extra=extra)], extra=extra)
@@ -423,7 +423,7 @@ class TestReading:
     def test_the_status_of_a_message_is_read_by_get(
         self, ecall: ECall, service: FakeService, message_id: str, on_the_wire: str
     ) -> None:
-        service.answer({"state": "Delivered", "timestamp": "2026-01-15T09:30:04Z"})
+        service.respond({"state": "Delivered", "timestamp": "2026-01-15T09:30:04Z"})
         status = ecall.messages.status(message_id)
         assert service.request.method == "GET"
         assert service.request.url.raw_path.decode() == f"/api/v2/message/{on_the_wire}"
@@ -435,7 +435,7 @@ class TestReading:
         )
 
     def test_the_status_of_a_list_is_read_by_get(self, ecall: ECall, service: FakeService) -> None:
-        service.answer(
+        service.respond(
             {
                 "messageListId": "l-1",
                 "messages": [{"messageId": "m-1", "state": 10}, {"messageId": "m-2"}],
@@ -471,7 +471,7 @@ class TestMedia:
             "file": stream,
             "stream": unseekable,
         }[form]
-        service.answer({"mediaId": "f-1"})
+        service.respond({"mediaId": "f-1"})
         seen: list[tuple[int, int | None]] = []
         media = ecall.media.upload(
             source, on_progress=lambda done, total: seen.append((done, total))
@@ -494,7 +494,7 @@ class TestMedia:
     def test_a_download_to_a_path_writes_the_file(
         self, ecall: ECall, service: FakeService, tmp_path: Path
     ) -> None:
-        service.answer(content=b"picture", headers={"Content-Type": "image/png"})
+        service.respond(content=b"picture", headers={"Content-Type": "image/png"})
         seen: list[tuple[int, int | None]] = []
         target = tmp_path / "copy.png"
         media = ecall.media.download(
@@ -513,13 +513,13 @@ class TestMedia:
     def test_a_download_to_an_open_file_writes_into_it(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer(content=b"picture")
+        service.respond(content=b"picture")
         target = io.BytesIO()
         assert ecall.media.download("f-1", target).content_type is None
         assert target.getvalue() == b"picture"
 
     def test_a_stream_yields_the_file_in_chunks(self, ecall: ECall, service: FakeService) -> None:
-        service.answer(content=b"picture", headers={"Content-Type": "image/png"})
+        service.respond(content=b"picture", headers={"Content-Type": "image/png"})
         with ecall.media.stream("f-1") as chunks:
             assert (chunks.size, chunks.content_type, chunks.request_id) == (
                 7,
@@ -529,7 +529,7 @@ class TestMedia:
             assert b"".join(chunks) == b"picture"
 
     def test_a_stream_of_unknown_size_has_no_size(self, ecall: ECall, service: FakeService) -> None:
-        service.answer(content=b"picture", headers={"Content-Length": "some"})
+        service.respond(content=b"picture", headers={"Content-Length": "some"})
         with ecall.media.stream("f-1") as chunks:
             assert (chunks.size, chunks.content_type) == (None, None)
 
@@ -538,7 +538,7 @@ class TestMedia:
         self, ecall: ECall, service: FakeService, tmp_path: Path, status: int
     ) -> None:
         (target := tmp_path / "copy.png").write_bytes(b"the old one")
-        service.answer(content=b"", status=status)
+        service.respond(content=b"", status=status)
         with pytest.raises(
             UnreadableResponse, match=f"answered {status}, but it contains no file"
         ) as caught:
@@ -549,7 +549,7 @@ class TestMedia:
     def test_a_download_that_is_not_found_leaves_no_file(
         self, ecall: ECall, service: FakeService, tmp_path: Path
     ) -> None:
-        service.answer({"errorMessage": "no such file"}, 404)
+        service.respond({"errorMessage": "no such file"}, 404)
         with pytest.raises(NotFound, match="inferred") as caught:
             ecall.media.download("f-1", tmp_path / "copy.png")
         assert caught.value.may_have_been_sent is False
@@ -590,8 +590,8 @@ class TestSendFile:
         type_: str,
     ) -> None:
         (tmp_path / name).write_bytes(b"data")
-        service.answer({"mediaId": "f-1"})
-        service.answer({"messageId": "m-1"})
+        service.respond({"mediaId": "f-1"})
+        service.respond({"messageId": "m-1"})
         sent = channel_of(ecall, channel).send_file(ONE, tmp_path / name, content_type=content_type)
         upload, send = service.requests
         assert (upload.url.path, upload.content) == ("/api/v2/media", b"data")
@@ -599,8 +599,8 @@ class TestSendFile:
         assert sent.message_id == "m-1"
 
     def test_send_file_can_have_all_arguments(self, ecall: ECall, service: FakeService) -> None:
-        service.answer({"mediaId": "f-1"})
-        service.answer({"messageId": "m-1"})
+        service.respond({"mediaId": "f-1"})
+        service.respond({"messageId": "m-1"})
         seen: list[int] = []
         ecall.whatsapp.send_file(
             ONE,
@@ -631,8 +631,8 @@ class TestSendFile:
     def test_send_file_whose_send_fails_names_the_id_of_the_file(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"mediaId": "f-1"})
-        service.answer({}, 400)
+        service.respond({"mediaId": "f-1"})
+        service.respond({}, 400)
         with pytest.raises(BadRequest) as caught:
             ecall.whatsapp.send_file(ONE, b"data", content_type="image/png")
         assert caught.value.__notes__ == ["The file was uploaded as media f-1"]
@@ -641,7 +641,7 @@ class TestSendFile:
     def test_send_file_whose_upload_fails_sends_nothing(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({}, 500)
+        service.respond({}, 500)
         with pytest.raises(ServerError) as caught:
             ecall.whatsapp.send_file(ONE, b"data", content_type="image/png")
         assert caught.value.may_have_been_sent is False
@@ -659,7 +659,7 @@ class TestRequest:
     def test_a_free_request_can_have_any_method(
         self, ecall: ECall, service: FakeService, method: str
     ) -> None:
-        service.answer({"Kanal": [1]}, 207, headers={"X-Other": "yes"})
+        service.respond({"Kanal": [1]}, 207, headers={"X-Other": "yes"})
         answer = ecall.request(method, "/api/viber?a=1", json={"to": "x"})
         request = service.request
         assert (request.method, request.url.raw_path) == (method.upper(), b"/api/v2/viber?a=1")
@@ -676,7 +676,7 @@ class TestRequest:
         assert json.loads(answer.content) == {"Kanal": [1]}
 
     def test_a_free_request_can_have_no_body(self, ecall: ECall, service: FakeService) -> None:
-        service.answer(content=b"")
+        service.respond(content=b"")
         assert ecall.request("GET", "/health").raw is None
         assert (service.request.content, service.request.headers["X-API-Version"]) == (b"", "2")
         assert "Content-Type" not in service.request.headers
@@ -685,7 +685,7 @@ class TestRequest:
     def test_the_response_to_a_free_request_can_be_anything(
         self, ecall: ECall, service: FakeService, content: bytes
     ) -> None:
-        service.answer(content=content)
+        service.respond(content=content)
         answer = ecall.request("POST", "/api/message", json={})
         assert (answer.content, answer.raw) == (content, None)
 
@@ -693,14 +693,14 @@ class TestRequest:
     def test_a_free_request_can_have_any_json(
         self, ecall: ECall, service: FakeService, json: Any
     ) -> None:
-        service.answer({})
+        service.respond({})
         ecall.request("POST", "/api/viber", json=json)
         assert service.body == json
 
     def test_a_free_request_raises_what_the_other_methods_raise(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"errorCode": "InvalidContent"}, 400)
+        service.respond({"errorCode": "InvalidContent"}, 400)
         with pytest.raises(BadRequest) as caught:
             ecall.request("POST", "/api/message", json={"to": "x"})
         assert (caught.value.code, caught.value.may_have_been_sent) == ("InvalidContent", False)
@@ -771,7 +771,7 @@ class TestRequest:
     def test_a_free_request_takes_dots_that_lead_nowhere(
         self, ecall: ECall, service: FakeService, path: str
     ) -> None:
-        service.answer({})
+        service.respond({})
         assert ecall.request("GET", path).status_code == 200
 
 
@@ -865,7 +865,7 @@ class TestForeignExceptions:
             seen.append(done)
             raise error
 
-        service.answer({"mediaId": "f-1"})
+        service.respond({"mediaId": "f-1"})
         use: dict[str, Callable[[], object]] = {
             "upload": lambda: ecall.media.upload(b"x", on_progress=fail),
             "send_file": lambda: ecall.rcs.send_file(
@@ -895,7 +895,7 @@ class TestForeignExceptions:
                 return chunk
             raise error
 
-        service.answer({"mediaId": "f-1"})
+        service.respond({"mediaId": "f-1"})
         source: Any = SimpleNamespace(read=read)
         with pytest.raises(type(error)) as caught:
             ecall.media.upload(source)

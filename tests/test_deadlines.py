@@ -35,21 +35,21 @@ from ecall_facade import (
 
 if TYPE_CHECKING:
     from _clients import OpenClient
-    from _servers import Answer
+    from _servers import Response
 
 TIMEOUT = 0.6
 READ_TIMEOUT = 30
 
 
-def dripping(start: bytes, drop: bytes) -> Answer:
-    def answer(exchange: Exchange) -> None:
+def dripping(start: bytes, drop: bytes) -> Response:
+    def respond(exchange: Exchange) -> None:
         exchange.send(start)
         for _ in range(1000):
             exchange.send(drop)
             time.sleep(0.01)
         raise Hangup
 
-    return answer
+    return respond
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nx-a: "
@@ -253,11 +253,11 @@ def test_wait_ends_over_a_transport_of_the_callers(
 
 @pytest.mark.long
 def test_a_client_closed_before_a_retry_does_not_retry() -> None:
-    for answer, error in (
+    for response, error in (
         (reply(429, retry_after="0.6"), RateLimited),
         (reply(503, retry_after="0.6"), ServerError),
     ):
-        with Server(answer) as server:
+        with Server(response) as server:
             ecall = ECall(USERNAME, PASSWORD, base_url=server.url, sender=SENDERS)
             timer = threading.Timer(0.2, ecall.close)
             timer.start()

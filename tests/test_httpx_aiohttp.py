@@ -65,7 +65,7 @@ SENDS = [send, broadcast, send_list]
 @pytest.mark.parametrize("trouble", [*AMBIGUOUS, *REFUSED], ids=lambda trouble: trouble.name)
 def test_a_send_over_httpx_aiohttp_is_made_once(pauses: list[float], trouble: Trouble) -> None:
     for action in SENDS:
-        with Server(trouble.answer) as server:
+        with Server(trouble.response) as server:
             error = error_of(server.url, action, 0.2 if trouble.hangs else 5)
             if trouble in AMBIGUOUS:
                 # aiohttp reads some responses that httpx cannot.

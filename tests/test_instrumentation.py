@@ -13,7 +13,7 @@ import pytest
 import sentry_sdk
 import vcr
 from _clients import NUMBER, PASSWORD, TEXT, TOKEN
-from _servers import Answer, Server, drop, reply, sent
+from _servers import Response, Server, drop, reply, sent
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -88,7 +88,7 @@ def test_sentry_sees_each_try_once(
     open_client: OpenClient,
     pauses: list[float],
     sentry: Kept,
-    script: list[Answer],
+    script: list[Response],
     statuses: list[int],
 ) -> None:
     with (
@@ -110,12 +110,12 @@ def test_sentry_sees_each_try_once(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("answer", [reply(401), reply(500), drop, reply(200, b"<html>")])
+@pytest.mark.parametrize("response", [reply(401), reply(500), drop, reply(200, b"<html>")])
 def test_sentry_reports_an_error_without_credentials(
-    open_client: OpenClient, sentry: Kept, answer: Answer
+    open_client: OpenClient, sentry: Kept, response: Response
 ) -> None:
     """With the local variables of each frame, which it sends by default."""
-    with Server(answer) as server:
+    with Server(response) as server:
         ecall = open_client(server)
         logging.getLogger("httpx").setLevel(logging.DEBUG)
         try:
@@ -175,7 +175,7 @@ def test_opentelemetry_sees_each_try_once(
     open_client: OpenClient,
     pauses: list[float],
     spans: InMemorySpanExporter,
-    script: list[Answer],
+    script: list[Response],
     statuses: list[int],
 ) -> None:
     with Server(*script) as server:
@@ -223,7 +223,7 @@ def test_httpx_logs_each_try_once(
     open_client: OpenClient,
     pauses: list[float],
     caplog: pytest.LogCaptureFixture,
-    script: list[Answer],
+    script: list[Response],
     statuses: list[int],
 ) -> None:
     caplog.set_level(logging.DEBUG)

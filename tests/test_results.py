@@ -39,7 +39,7 @@ HALF_PAST_NINE = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 
 def client(answer: object = None, **parts: Any) -> ECall:
     service = FakeService()
-    service.answer(answer, **parts)
+    service.respond(answer, **parts)
     return ECall(
         "jane", "pw", transport=service.transport, sender={"sms": "ACME", "rcs": "acme-rcs"}
     )

@@ -350,7 +350,7 @@ class TestVersion:
     def test_a_version_is_the_same_on_the_wire_however_it_is_written(
         self, ecall: ECall, service: FakeService, written: Any, version: str
     ) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         copy = ecall.with_options(api_version=written)
         assert f"api_version={version!r}" in repr(copy)
         copy.sms.send("079 123 45 67", "Hi")
@@ -595,7 +595,7 @@ class TestWithOptions:
     def test_a_copy_with_other_options_sends_other_requests(
         self, ecall: ECall, service: FakeService
     ) -> None:
-        service.answer({"messageId": "m-1"})
+        service.respond({"messageId": "m-1"})
         copy = ecall.with_options(api_version="v1", sender="Other", region="DE")
         copy.with_options(version_in="header").sms.send("0151 23456789", "Hi")
         copy.sms.send("0151 23456789", "Hi")
@@ -629,7 +629,7 @@ class TestWithOptions:
         retry: bool | None,
         attempts: int,
     ) -> None:
-        service.answer({"messageId": "m-1"}, 429)
+        service.respond({"messageId": "m-1"}, 429)
         given: Any = {} if retry is None else {"retry": retry}
         for client in (
             open_client("https://rest.ecall.ch", transport=service.transport, **given),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 from _clients import E164, NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
-from _servers import Answer, Exchange, Server, drop, hang, reply, reset, sent
+from _servers import Exchange, Response, Server, drop, hang, reply, reset, sent
 
 from ecall_facade import (
     AsyncECall,
@@ -42,7 +42,7 @@ LOOPS = ("trio", "asyncio", "uvloop")
 
 
 def echo(exchange: Exchange) -> None:
-    """Answer with an id that is made of the message's text, so that an answer can be matched with its request."""
+    """Respond with an id that is made of the message's text, so that a response can be matched with its request."""
     exchange.send(sent(f"id of {json.loads(exchange.request.body)['content']['text']}"))
 
 
@@ -353,7 +353,7 @@ def test_a_client_that_was_never_used_can_be_closed(open_client: OpenClient) -> 
 
 
 def test_a_cancelled_send_is_not_repeated() -> None:
-    """The cancellation comes through, and nobody else gets the answer that comes too late."""
+    """The cancellation comes through, and nobody else gets the response that comes too late."""
     arrived, may_answer = threading.Event(), threading.Event()
 
     def late(exchange: Exchange) -> None:
@@ -397,7 +397,7 @@ def test_a_send_that_is_cancelled_in_a_pause_is_not_repeated() -> None:
 
 
 def test_a_cancelled_upload_or_download_does_no_harm_to_the_client(tmp_path: Path) -> None:
-    """No part of a file is left, and no connection with half an answer in it is used again."""
+    """No part of a file is left, and no connection with half a response in it is used again."""
 
     async def main(url: str) -> None:
         async with AsyncECall(USERNAME, PASSWORD, base_url=url, sender=SENDERS) as ecall:
@@ -409,14 +409,14 @@ def test_a_cancelled_upload_or_download_does_no_harm_to_the_client(tmp_path: Pat
                     await asyncio.wait_for(call, 0.2)
             assert (await ecall.sms.send(NUMBER, TEXT)).message_id == "m-1"
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         if "/message" in exchange.request.path:
             exchange.send(sent())
         else:
             exchange.send(reply(200, bytes(1000), Content_Length="2000"))
             exchange.wait_for_end()
 
-    with Server(answer) as server:
+    with Server(respond) as server:
         asyncio.run(main(server.url))
         assert server.connections == 3
     assert list(tmp_path.iterdir()) == []
@@ -424,7 +424,7 @@ def test_a_cancelled_upload_or_download_does_no_harm_to_the_client(tmp_path: Pat
 
 def test_what_one_call_meets_does_not_harm_the_next(open_client: OpenClient) -> None:
     """After each kind of trouble the client goes on, on a connection that is good."""
-    script: list[Answer] = [
+    script: list[Response] = [
         drop,
         sent(),
         reply(500),

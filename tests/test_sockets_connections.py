@@ -21,7 +21,7 @@ import httpx
 import pytest
 import trustme
 from _clients import NUMBER, PASSWORD, TEXT, TOKEN, USERNAME, OpenClient
-from _servers import Answer, Exchange, Hangup, Server, full_backlog, hang, reply, sent
+from _servers import Exchange, Hangup, Response, Server, full_backlog, hang, reply, sent
 
 from ecall_facade import (
     AsyncECall,
@@ -605,16 +605,19 @@ def test_a_proxy_that_is_not_used_may_be_anything(
 
 
 @pytest.mark.parametrize(
-    "answer", [hang, reply(502), reply(503, retry_after="0"), reply(429, retry_after="0")]
+    "response", [hang, reply(502), reply(503, retry_after="0"), reply(429, retry_after="0")]
 )
 def test_a_broken_proxy_sends_nothing(
-    open_client: OpenClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch, answer: Answer
+    open_client: OpenClient,
+    pauses: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    response: Response,
 ) -> None:
-    """What a proxy answers to CONNECT is not the service's answer."""
-    with Server(answer) as proxy:
+    """What a proxy answers to CONNECT is not the service's response."""
+    with Server(response) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(ECallError) as caught:
             open_client(f"https://{HOST}", timeout=(0.2, 0.2)).sms.send(NUMBER, TEXT)
-        assert type(caught.value) is (OutcomeUnknown if answer is hang else NotSent)
+        assert type(caught.value) is (OutcomeUnknown if response is hang else NotSent)
         assert not isinstance(caught.value, RateLimited)
         assert {request.method for request in proxy.requests} == {"CONNECT"}

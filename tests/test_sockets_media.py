@@ -23,9 +23,9 @@ import pytest
 from _clients import NUMBER, PASSWORD, TEXT, USERNAME
 from _servers import (
     REQUEST_ID,
-    Answer,
     Exchange,
     Hangup,
+    Response,
     Server,
     cut,
     drop,
@@ -166,7 +166,7 @@ def test_completing_a_download_does_not_block_the_event_loop(tmp_path: Path) -> 
         os.close(descriptor)
         return went_on
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         exchange.send(reply(200, b""))
         has_answered.set()
 
@@ -178,7 +178,7 @@ def test_completing_a_download_does_not_block_the_event_loop(tmp_path: Path) -> 
             loop_went_on.set()
             assert (await task).size == 0
 
-    with Server(answer) as server, ThreadPoolExecutor() as threads:
+    with Server(respond) as server, ThreadPoolExecutor() as threads:
         reader = threads.submit(read)
         try:
             asyncio.run(download())
@@ -218,9 +218,9 @@ def write_slowly(pipe: BinaryIO) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
 @pytest.mark.parametrize("form", ["path", "non-blocking"])
-@pytest.mark.parametrize("answer", [sent(), reply(503, **both)], ids=["taken", "refused"])
+@pytest.mark.parametrize("response", [sent(), reply(503, **both)], ids=["taken", "refused"])
 def test_a_pipe_is_uploaded_as_it_comes(
-    open_client: OpenClient, tmp_path: Path, pauses: list[float], form: str, answer: bytes
+    open_client: OpenClient, tmp_path: Path, pauses: list[float], form: str, response: bytes
 ) -> None:
     """Also one that has nothing yet; and once only, as nobody can read it again."""
     with contextlib.ExitStack() as stack:
@@ -235,10 +235,10 @@ def test_a_pipe_is_uploaded_as_it_comes(
             raw = stack.enter_context(os.fdopen(reading, "rb", buffering=0))
             source = cast("BinaryIO", raw)
             writer = threading.Thread(target=lambda: write_slowly(os.fdopen(writing_end, "wb")))
-        server = stack.enter_context(Server(answer))
+        server = stack.enter_context(Server(response))
         ecall = open_client(server)
         writer.start()
-        if answer == sent():
+        if response == sent():
             assert ecall.media.upload(source).size == len(DATA)
         else:
             with pytest.raises(ECallError) as caught:
@@ -337,12 +337,12 @@ def test_a_second_try_sends_the_whole_file_again(
 
 
 @pytest.mark.parametrize(
-    "answer", [drop, reset, cut(b"HTTP/1.1 2"), reply(500), reply(503), reply(200, b"<html>")]
+    "response", [drop, reset, cut(b"HTTP/1.1 2"), reply(500), reply(503), reply(200, b"<html>")]
 )
 def test_an_upload_of_unknown_outcome_is_not_repeated(
-    open_client: OpenClient, pauses: list[float], answer: Answer
+    open_client: OpenClient, pauses: list[float], response: Response
 ) -> None:
-    with Server(answer) as server:
+    with Server(response) as server:
         with pytest.raises((OutcomeUnknown, ServerError, UnreadableResponse)) as caught:
             open_client(server).media.upload(DATA)
         assert not caught.value.may_have_been_sent
@@ -353,7 +353,7 @@ def test_an_upload_of_unknown_outcome_is_not_repeated(
 def test_an_upload_that_is_refused_midway_raises_the_refusal(
     open_client: OpenClient, pauses: list[float]
 ) -> None:
-    """The answer counts, though the service did not take the whole file."""
+    """The response counts, though the service did not take the whole file."""
 
     def refuse(exchange: Exchange) -> None:
         exchange.send(reply(413, {"errorCode": "TooLarge"}, Connection="close"))
@@ -410,8 +410,8 @@ def test_an_error_of_the_disk_comes_through_an_upload(
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_compressed_responses_are_read(open_client: OpenClient, encoding: str) -> None:
-    answer = json.dumps({"messageId": "m-1", "mediaId": "f-1", "state": "Sent"}).encode()
-    packed = gzip.compress(answer) if encoding == "gzip" else zlib.compress(answer)
+    response = json.dumps({"messageId": "m-1", "mediaId": "f-1", "state": "Sent"}).encode()
+    packed = gzip.compress(response) if encoding == "gzip" else zlib.compress(response)
     refusal = gzip.compress(b'{"errorCode": "NoSuchThing"}')
     script = [
         *[reply(200, packed, Content_Encoding=encoding)] * 4,
@@ -422,7 +422,7 @@ def test_compressed_responses_are_read(open_client: OpenClient, encoding: str) -
         assert ecall.media.upload(DATA).media_id == "f-1"
         assert ecall.sms.send(NUMBER, TEXT).raw["messageId"] == "m-1"
         assert ecall.messages.status("m-1").state == "Sent"
-        assert ecall.request("GET", "/api/account").raw == json.loads(answer)
+        assert ecall.request("GET", "/api/account").raw == json.loads(response)
         with pytest.raises(NotFound, match="NoSuchThing"):
             ecall.messages.status("m-1")
         assert all("gzip" in request.headers["accept-encoding"] for request in server.requests)
@@ -435,7 +435,7 @@ def chunked(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("answer", "size"),
+    ("response", "size"),
     [
         (reply(200, DATA, Content_Type="image/png"), len(DATA)),
         (chunked(DATA), None),
@@ -445,11 +445,11 @@ def chunked(data: bytes) -> bytes:
     ids=["length", "chunked", "until closed", "gzip"],
 )
 def test_a_download_is_whole_in_every_way_to_read_it(
-    open_client: OpenClient, tmp_path: Path, answer: Answer, size: int | None
+    open_client: OpenClient, tmp_path: Path, response: Response, size: int | None
 ) -> None:
     """To a path, into a file, as a stream: byte for byte, with progress."""
     progress: list[tuple[int, int | None]] = []
-    with Server(answer) as server:
+    with Server(response) as server:
         ecall = open_client(server)
         target = tmp_path / "copy.png"
         target.write_bytes(b"what was there before")
@@ -478,7 +478,7 @@ def test_a_download_is_whole_in_every_way_to_read_it(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         cut(reply(200, DATA[: len(DATA) // 2], Content_Length=str(len(DATA)))),
         cut(chunked(DATA)[:-100]),
@@ -492,10 +492,10 @@ def test_a_download_is_whole_in_every_way_to_read_it(
     ids=["cut", "cut chunks", "reset", "hangs", "not gzip"],
 )
 def test_a_download_that_breaks_off_leaves_no_file(
-    open_client: OpenClient, tmp_path: Path, pauses: list[float], answer: Answer
+    open_client: OpenClient, tmp_path: Path, pauses: list[float], response: Response
 ) -> None:
     """No file, no part of one, and what was there before stays."""
-    with Server(answer) as server:
+    with Server(response) as server:
         ecall = open_client(server, timeout=(5, 0.3))
         old = tmp_path / "old.png"
         old.write_bytes(b"what was there before")
@@ -573,10 +573,10 @@ def test_a_stream_that_is_left_early_closes_its_connection(open_client: OpenClie
     """Its connection is closed, as the rest is still in it; the next call has one of its own."""
     big = DATA * 8
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         exchange.send(reply(200, big))
 
-    with Server(answer, sent()) as server:
+    with Server(respond, sent()) as server:
         ecall = open_client(server)
         with ecall.media.stream("f-1") as chunks:
             iterator = iter(chunks)
@@ -627,7 +627,7 @@ def test_100_mb_take_at_most_8_mb_of_memory(large_file: Path, tmp_path: Path, mo
         while block := file.read(MEGABYTE):
             checksum = zlib.crc32(block, checksum)
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         if exchange.request.method == "POST":
             exchange.send(sent())
         elif "/message/" in exchange.request.path:
@@ -637,7 +637,7 @@ def test_100_mb_take_at_most_8_mb_of_memory(large_file: Path, tmp_path: Path, mo
             with large_file.open("rb") as file:
                 exchange.socket.sendfile(file)
 
-    with Server(answer, keeps=False) as server:
+    with Server(respond, keeps=False) as server:
         command = [
             sys.executable,
             "-W",

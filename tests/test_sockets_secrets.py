@@ -24,7 +24,7 @@ from _clients import (
     USERNAME,
     OpenClient,
 )
-from _servers import Answer, Exchange, Server, cut, drop, hang, reply, reset, sent
+from _servers import Exchange, Response, Server, cut, drop, hang, reply, reset, sent
 
 from ecall_facade import (
     AsyncECall,
@@ -139,10 +139,10 @@ def do_everything(ecall: ECall, folder: Path) -> Seen:
     return seen
 
 
-def refusing(status: int, **headers: str) -> Answer:
+def refusing(status: int, **headers: str) -> Response:
     """Quote the message's text where the request holds it, and numbers whether it does or not."""
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         quoted = f"{NUMBERS} {TEXT if TEXT.encode() in exchange.request.body else ''}"
         details = {"errors": [{"parameter": "To", "messages": [quoted, quoted]}]}
         body = {
@@ -152,10 +152,10 @@ def refusing(status: int, **headers: str) -> Answer:
         }
         exchange.send(reply(status, body, **headers))
 
-    return answer
+    return respond
 
 
-SERVICES: dict[str, Answer] = {
+SERVICES: dict[str, Response] = {
     "all is well": sent(),
     "refused": refusing(400),
     "credentials": refusing(401, WWW_Authenticate="Basic"),

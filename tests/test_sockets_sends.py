@@ -18,7 +18,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from _clients import E164, INTERNATIONAL, NUMBER, OTHER_NUMBER, PASSWORD, TEXT, TOKEN, USERNAME
-from _servers import REQUEST_ID, Answer, Exchange, Server, cut, drop, hang, reply, reset, sent, then
+from _servers import (
+    REQUEST_ID,
+    Exchange,
+    Response,
+    Server,
+    cut,
+    drop,
+    hang,
+    reply,
+    reset,
+    sent,
+    then,
+)
 
 from ecall_facade import (
     APIError,
@@ -121,10 +133,10 @@ def check(error: ECallError, *, of_a_send: bool = True) -> None:
 
 @dataclass
 class Trouble:
-    """An answer to a send that says nothing about what became of it, or that it was refused; and the error it makes."""
+    """A response to a send that says nothing about what became of it, or refuses it; and the error it makes."""
 
     name: str
-    answer: Answer
+    response: Response
     error: type[ECallError]
     request_id: str | None = REQUEST_ID
     may_have_been_sent: bool = True
@@ -136,12 +148,12 @@ class Trouble:
         return self.name == "no answer" or "hangs" in self.name
 
 
-def unknown(name: str, answer: Answer) -> Trouble:
-    return Trouble(name, answer, OutcomeUnknown, request_id=None)
+def unknown(name: str, response: Response) -> Trouble:
+    return Trouble(name, response, OutcomeUnknown, request_id=None)
 
 
-def unreadable(name: str, answer: Answer, *, status: int = 200) -> Trouble:
-    return Trouble(name, answer, UnreadableResponse, status=status)
+def unreadable(name: str, response: Response, *, status: int = 200) -> Trouble:
+    return Trouble(name, response, UnreadableResponse, status=status)
 
 
 def refused(
@@ -157,7 +169,7 @@ def refused(
     )
 
 
-def broken_off(body: bytes, length: int, **headers: str) -> Answer:
+def broken_off(body: bytes, length: int, **headers: str) -> Response:
     return cut(reply(200, body, Content_Length=str(length), **headers))
 
 
@@ -255,7 +267,7 @@ def test_a_send_of_unknown_outcome_is_made_once(
 ) -> None:
     """Whatever comes of it: it reaches the service once, and the error says what happened."""
     for action in (send, broadcast, send_list):
-        with Server(trouble.answer) as server:
+        with Server(trouble.response) as server:
             ecall = open_client(server, timeout=(5, 0.2 if trouble.hangs else 5))
             with pytest.raises(ECallError) as caught:
                 action(ecall)
@@ -284,8 +296,8 @@ def failure_of(action: Action, ecall: ECall) -> ECallError | None:
 def test_any_response_is_a_result_or_an_error_of_the_package(
     open_client: OpenClient, pauses: list[float], trouble: Trouble
 ) -> None:
-    """Every operation, with every answer: a result, or an error of ours that one can make sense of."""
-    with Server(trouble.answer) as server:
+    """Every operation, with every response: a result, or an error of ours that one can make sense of."""
+    with Server(trouble.response) as server:
         ecall = open_client(server)
         for action in (chat, post, upload, *READS):
             server.requests.clear()
@@ -405,7 +417,7 @@ def test_a_retry_after_of_more_than_ten_seconds_is_raised(
 def test_a_retry_of_unknown_outcome_is_not_repeated(
     open_client: OpenClient,
     pauses: list[float],
-    script: list[Answer],
+    script: list[Response],
     error: type[ECallError],
     count: int,
 ) -> None:
@@ -473,8 +485,8 @@ def test_connections_that_are_never_made_are_counted(
 def test_retries_can_be_switched_off(
     open_client: OpenClient, pauses: list[float], action: Action, closed_port: int
 ) -> None:
-    for answer in (reply(429, retry_after="0"), reply(503, retry_after="0"), drop):
-        with Server(answer) as server:
+    for response in (reply(429, retry_after="0"), reply(503, retry_after="0"), drop):
+        with Server(response) as server:
             with pytest.raises(ECallError):
                 action(open_client(server, retry=False))
             with pytest.raises(ECallError):
@@ -487,7 +499,7 @@ def test_retries_can_be_switched_off(
 
 @many(*READS)
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         drop,
         reset,
@@ -497,15 +509,15 @@ def test_retries_can_be_switched_off(
     ],
 )
 def test_reads_are_retried(
-    open_client: OpenClient, pauses: list[float], action: Action, answer: Answer
+    open_client: OpenClient, pauses: list[float], action: Action, response: Response
 ) -> None:
-    with Server(answer, sent()) as server:
-        action(open_client(server, timeout=(5, 0.15 if answer is hang else 5)))
+    with Server(response, sent()) as server:
+        action(open_client(server, timeout=(5, 0.15 if response is hang else 5)))
         assert server.has_seen(2)
 
-    with Server(answer) as server:
+    with Server(response) as server:
         with pytest.raises(ECallError) as caught:
-            action(open_client(server, timeout=(5, 0.15 if answer is hang else 5)))
+            action(open_client(server, timeout=(5, 0.15 if response is hang else 5)))
         assert server.has_seen(3)
         assert type(caught.value) in {ServiceUnreachable, APIError, RateLimited, ServerError}
         assert caught.value.may_have_been_sent is (action not in {stream, get})
@@ -515,15 +527,15 @@ def test_reads_are_retried(
 
 @many(status, list_status, get)
 @pytest.mark.parametrize(
-    "answer", [trouble.answer for trouble in AMBIGUOUS if trouble.name.startswith("cut in a")]
+    "response", [trouble.response for trouble in AMBIGUOUS if trouble.name.startswith("cut in a")]
 )
 def test_reads_whose_response_breaks_off_are_retried(
-    open_client: OpenClient, pauses: list[float], action: Action, answer: Answer
+    open_client: OpenClient, pauses: list[float], action: Action, response: Response
 ) -> None:
-    with Server(answer, sent()) as server:
+    with Server(response, sent()) as server:
         action(open_client(server))
         assert len(server.requests) == 2
-    with Server(answer) as server:
+    with Server(response) as server:
         with pytest.raises(ServiceUnreachable) as caught:
             action(open_client(server))
         assert len(server.requests) == 3
@@ -547,7 +559,7 @@ def test_reads_that_are_refused_are_not_retried(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         reply(201, {"MESSAGEID": "m-1", "new": [1]}),
         reply(202, {"messageId": "m-1"}, x_name="Zürich"),
@@ -565,10 +577,10 @@ def test_reads_that_are_refused_are_not_retried(
     ],
 )
 def test_an_odd_response_that_has_an_id_is_a_result(
-    open_client: OpenClient, answer: Answer
+    open_client: OpenClient, response: Response
 ) -> None:
     """Nothing that the service may say after it took a message may lose the fact that it did."""
-    with Server(answer) as server:
+    with Server(response) as server:
         result = open_client(server).sms.send(NUMBER, TEXT)
         assert result.message_id == "m-1"
         assert result.request_id == REQUEST_ID

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from _servers import REQUEST_ID, Answer, Server, drop, hang, reply, then
+from _servers import REQUEST_ID, Response, Server, drop, hang, reply, then
 
 from ecall_facade import (
     AuthenticationError,
@@ -31,7 +31,7 @@ PENDING, SENT, DELIVERED, FAILED = (
 def test_wait_returns_when_the_message_is_delivered(open_client: OpenClient) -> None:
     """Responses that may pass are waited out; `test_wait.py` has the table of them."""
     page = reply(200, b"<html>")
-    script: list[Answer] = [reply(404), PENDING, reply(500), SENT, drop, page, SENT, DELIVERED]
+    script: list[Response] = [reply(404), PENDING, reply(500), SENT, drop, page, SENT, DELIVERED]
     with Server(*script) as server:
         status = open_client(server).messages.wait("m-1", timeout=100)
         assert status.state is DeliveryState.DELIVERED
@@ -109,7 +109,7 @@ def test_wait_raises_a_404_that_stays(open_client: OpenClient, pauses: list[floa
     ids=["pending", "then hangs", "then drops", "hangs", "in headers", "in body", "404"],
 )
 def test_wait_ends_at_its_timeout(
-    open_client: OpenClient, script: list[Answer], state: DeliveryState | None
+    open_client: OpenClient, script: list[Response], state: DeliveryState | None
 ) -> None:
     """The timeout is for all requests together, whatever each read may take."""
     with Server(*script) as server:

@@ -273,10 +273,10 @@ class TestClients:
         self, ecall: ECall, service: FakeService, pauses: list[float]
     ) -> None:
         for state in ("Pending", 1, "Sent"):
-            service.answer({"state": state})
-        service.answer({}, 500)
-        service.answer({"errorCode": "x"}, 404)
-        service.answer({"state": "Failed", "error": {"errorCode": "5111"}})
+            service.respond({"state": state})
+        service.respond({}, 500)
+        service.respond({"errorCode": "x"}, 404)
+        service.respond({"state": "Failed", "error": {"errorCode": "5111"}})
         found = ecall.messages.wait("m-1", timeout=60)
         assert (found.state, found.is_final) == (DeliveryState.FAILED, True)
         assert found.error is not None
@@ -287,15 +287,15 @@ class TestClients:
     def test_a_client_asks_until_the_message_is_sent(
         self, ecall: ECall, service: FakeService, pauses: list[float]
     ) -> None:
-        service.answer({"state": "Scheduled"})
-        service.answer({"state": "Sent"})
+        service.respond({"state": "Scheduled"})
+        service.respond({"state": "Sent"})
         assert ecall.messages.wait("m-1", timeout=60, until="sent").state is DeliveryState.SENT
         assert len(pauses) == 1
 
     def test_a_client_stops_asking_after_an_error_that_will_not_pass(
         self, ecall: ECall, service: FakeService, pauses: list[float]
     ) -> None:
-        service.answer({}, 401)
+        service.respond({}, 401)
         with pytest.raises(errors.AuthenticationError):
             ecall.messages.wait("m-1", timeout=60)
         assert (len(service.requests), pauses) == (1, [])
@@ -303,7 +303,7 @@ class TestClients:
     def test_a_client_stops_asking_at_the_timeout(
         self, ecall: ECall, service: FakeService, pauses: list[float]
     ) -> None:
-        service.answer({"state": "Pending"})
+        service.respond({"state": "Pending"})
         with pytest.raises(errors.WaitTimeout, match="last seen as Pending") as caught:
             ecall.messages.wait("m-1", timeout=0.08)
         assert caught.value.status is not None

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 from _processes import run, variables_of
-from _servers import Answer, Exchange, Server, closed_port, reply
+from _servers import Exchange, Response, Server, closed_port, reply
 from _terminals import run_on_terminal
 
 from ecall_facade.sandbox import Sandbox
@@ -53,9 +53,9 @@ def test_a_sandbox_is_well_and_named_as_one(tmp_path: Path) -> None:
         assert sandbox.messages == []
 
 
-def test_nothing_is_sent_whatever_the_server_answers(tmp_path: Path) -> None:
-    for answer in (reply(200, {}), reply(404, {}), reply(500), b"what?\r\n\r\n"):
-        with Server(answer) as server:
+def test_nothing_is_sent_whatever_the_response_is(tmp_path: Path) -> None:
+    for response in (reply(200, {}), reply(404, {}), reply(500), b"what?\r\n\r\n"):
+        with Server(response) as server:
             examine(tmp_path, **ACCOUNT, ECALL_BASE_URL=server.url)
             assert server.requests
             assert {request.method for request in server.requests} == {"GET"}
@@ -315,15 +315,17 @@ class TestTls:
         assert checks["TLS"][1] == "problem"
 
 
-def by_path(answers: Callable[[str], bytes]) -> Answer:
-    """Answer by what is asked; without credentials with 401."""
+def by_path(respond_to: Callable[[str], bytes]) -> Response:
+    """Respond by what is asked; without credentials with 401."""
 
-    def answer(exchange: Exchange) -> None:
+    def respond(exchange: Exchange) -> None:
         request = exchange.request
         is_known = "authorization" in request.headers
-        exchange.send(answers(request.path) if is_known else reply(401, {"errorCode": "AccNoUser"}))
+        exchange.send(
+            respond_to(request.path) if is_known else reply(401, {"errorCode": "AccNoUser"})
+        )
 
-    return answer
+    return respond
 
 
 NOT_FOUND = reply(404, {"errorCode": "IDDoesNotExist", "errorMessage": "Unknown"})
@@ -340,10 +342,10 @@ class TestPaths:
         assert checks["v1 by path"][:2] == ("inferred", "problem")
 
     def test_a_path_that_is_not_there_contradicts(self, tmp_path: Path) -> None:
-        answer = by_path(
+        response = by_path(
             lambda path: NOT_FOUND if "/message/" in path else reply(404, b"<html>Not found</html>")
         )
-        with Server(answer) as server:
+        with Server(response) as server:
             code, checks = examine(tmp_path, **ACCOUNT, ECALL_BASE_URL=server.url)
         assert code == 1
         assert checks["GET /api/message/{messageId}"][1] == "confirmed"

@@ -1,6 +1,6 @@
 """However differently the service answers: no accepted message gets lost, and nothing is sent twice.
 
-Where an answer can be understood, the result is right; where it cannot, the error says what was expected.
+Where a response can be understood, the result is right; where it cannot, the error says what was expected.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Reader:
             assert error.status_code == self.status
             assert f"answered {self.status}" in str(error)
             assert error.body in (
-                self.service.answers[-1].body[:2000],
+                self.service.responses[-1].body[:2000],
                 b"",
             )  # b"": what cannot be unpacked
             return
@@ -131,7 +131,7 @@ class Reader:
         )
         assert any(words in str(error) for words in what), error
         assert ("do not repeat it" in str(error)) is (operation in SENDS)
-        assert error.body == self.service.answers[-1].body[:2000]
+        assert error.body == self.service.responses[-1].body[:2000]
 
     def shown(self, message_id: str) -> str:
         return self.service.shown.get(message_id, message_id)
@@ -335,7 +335,7 @@ def test_a_refusal_of_a_service_that_differs_is_understood(
                 for words in filter(None, read[:2]):
                     assert words in str(error)
                 # What is in no known shape is there all the same, but for what cannot be unpacked.
-                assert error.body == service.answers[-1].body or "not" in twist.name
+                assert error.body == service.responses[-1].body or "not" in twist.name
         assert service.accepted == []
         assert len(service.requests) == 4 * len(calls(ecall))
 

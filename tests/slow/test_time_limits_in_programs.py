@@ -18,7 +18,7 @@ import pytest
 from _servers import Exchange, Hangup, Server, reply, sent
 
 if TYPE_CHECKING:
-    from _servers import Answer
+    from _servers import Response
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="prefork and signals need POSIX")
 
@@ -28,7 +28,7 @@ def silent(exchange: Exchange) -> None:
     raise Hangup
 
 
-SITUATIONS: dict[str, tuple[str, Answer]] = {
+SITUATIONS: dict[str, tuple[str, Response]] = {
     "send": ("send", silent),
     "status": ("status", silent),
     "upload": ("upload", silent),
@@ -115,10 +115,10 @@ def write(folder: Path, name: str, *parts: str) -> Path:
 @pytest.mark.parametrize("kind", ["timeout", "exception"])
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_gevents_timeout_comes_through(tmp_path: Path, situation: str, kind: str) -> None:
-    action, answer = SITUATIONS[situation]
+    action, response = SITUATIONS[situation]
     patch, rest = GEVENT.split("import gevent\n", 1)
     program = write(tmp_path, "program.py", patch, ACTIONS, "    import gevent\n" + rest)
-    with Server(answer, sent()) as server:
+    with Server(response, sent()) as server:
         done = subprocess.run(
             [sys.executable, str(program), action, server.url, kind],
             capture_output=True,
@@ -156,7 +156,7 @@ def test_celerys_soft_time_limit_comes_through(
     tmp_path: Path, redis_url: str, situation: str
 ) -> None:
     """In a prefork worker; the same child then sends 120 messages with the same client."""
-    action, answer = SITUATIONS[situation]
+    action, response = SITUATIONS[situation]
     write(tmp_path, "tasks.py", ACTIONS, CELERY)
     caller = """
         import json, sys
@@ -165,7 +165,7 @@ def test_celerys_soft_time_limit_comes_through(
         print(json.dumps([first, send_many.delay().get(timeout=40)]))
     """
     write(tmp_path, "caller.py", caller)
-    with Server(answer, sent()) as server:
+    with Server(response, sent()) as server:
         variables = {**os.environ, "BROKER": redis_url, "URL": server.url}
         worker = subprocess.Popen(
             [
