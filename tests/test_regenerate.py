@@ -64,7 +64,7 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def files(root: Path) -> dict[str, bytes]:
+def generated_files(root: Path) -> dict[str, bytes]:
     package = root / "generated"
     made = [*package.rglob("*"), root / "docs" / "evidence.md", root / "README.md"]
     return {
@@ -74,7 +74,7 @@ def files(root: Path) -> dict[str, bytes]:
     }
 
 
-def edit(project: Path, old: str, new: str) -> None:
+def change_spec(project: Path, old: str, new: str) -> None:
     """Change the one place of the spec that reads so."""
     spec = project / "spec" / "ecall.yaml"
     text = spec.read_text(encoding="utf-8")
@@ -108,13 +108,13 @@ FITS = "Types, examples and cassettes fit\n"
 class TestRuns:
     """The whole of it, as it is called."""
 
-    def test_the_check_passes_for_what_is_committed(self) -> None:
+    def test_regenerate_check_passes_for_the_committed_files(self) -> None:
         assert run(ROOT, "--check") == (
             0,
             "generated/, docs/evidence.md and README.md are what spec/ makes\n",
         )
 
-    def test_the_check_names_what_differs(self, project: Path) -> None:
+    def test_regenerate_check_names_each_file_that_differs(self, project: Path) -> None:
         package = project / "generated" / "ecall_client"
         spec = project / "spec" / "ecall.yaml"
         text = spec.read_text(encoding="utf-8")
@@ -126,7 +126,7 @@ class TestRuns:
         )
         (package / "tables.py").unlink()
         (package / "models" / "stale.py").touch()
-        before = files(project)
+        before = generated_files(project)
         code, output = run(project, "--check")
         assert code == 1
         assert output.splitlines() == [
@@ -136,9 +136,9 @@ class TestRuns:
             "new      generated/ecall_client/tables.py",
             "stale    generated/ecall_client/models/stale.py",
         ]
-        assert files(project) == before
+        assert generated_files(project) == before
 
-    def test_the_result_is_the_same_to_the_byte_whatever_the_hash_seed_and_the_locale(
+    def test_regenerated_files_are_the_same_to_the_byte_whatever_the_hash_seed_and_the_locale(
         self, tmp_path: Path
     ) -> None:
         environments: list[dict[str, str]] = [
@@ -164,10 +164,10 @@ class TestRuns:
             output, _ = process.communicate(timeout=120)
             assert (process.returncode, output) == (0, WROTE + FITS)
         for project in projects:
-            assert files(project) == files(ROOT)
+            assert generated_files(project) == generated_files(ROOT)
 
-    def test_what_the_generator_drops_with_a_warning_is_one_line(self, project: Path) -> None:
-        edit(
+    def test_a_warning_of_the_generator_is_refused_in_one_line(self, project: Path) -> None:
+        change_spec(
             project,
             """          application/octet-stream:
             schema: {type: string, format: binary}
@@ -176,18 +176,18 @@ class TestRuns:
             schema: {type: array, format: binary}
 """,
         )
-        before = files(project)
+        before = generated_files(project)
         code, output = run(project)
         assert code == 1
         assert re.fullmatch(r"spec/ecall\.yaml: POST /api/media: .+\n", output), output
-        assert files(project) == before
+        assert generated_files(project) == before
 
-    def test_a_change_is_carried_through_and_what_is_left_is_named(self, tmp_path: Path) -> None:
+    def test_a_changed_spec_is_regenerated_and_what_is_left_is_named(self, tmp_path: Path) -> None:
         project = copy_project(tmp_path)
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "ecall_facade", project / "ecall_facade", ignore=ignored)
         shutil.copytree(ROOT / "tests" / "cassettes", project / "tests" / "cassettes")
-        edit(project, "enum: [Sms, Whatsapp, Rcs]", "enum: [SMS, Whatsapp, Rcs]")
+        change_spec(project, "enum: [Sms, Whatsapp, Rcs]", "enum: [SMS, Whatsapp, Rcs]")
         spec = project / "spec" / "ecall.yaml"
         text = spec.read_text(encoding="utf-8").replace("const: Sms", "const: SMS")
         spec.write_text(text.replace("MediaUploadResult", "UploadedMedia"), encoding="utf-8")
@@ -262,7 +262,7 @@ class TestMain:
         ],
         ids=["changed", "new", "new folder", "stale", "stale folder", "missing"],
     )
-    def test_difference(
+    def test_each_kind_of_difference_fails_the_check_and_is_removed_by_writing(
         self, main: Callable[..., str], project: Path, change: Any, named: str
     ) -> None:
         assert main("--check") == "well"
@@ -270,9 +270,9 @@ class TestMain:
         assert main("--check").splitlines()[-1] == named
         assert main() == "well"
         assert main("--check") == "well"
-        assert files(project) == files(ROOT)
+        assert generated_files(project) == generated_files(ROOT)
 
-    def test_does_not_mind_what_python_leaves_behind(
+    def test_bytecode_in_the_generated_client_is_no_difference(
         self, main: Callable[..., str], project: Path
     ) -> None:
         for folder in (
@@ -283,7 +283,7 @@ class TestMain:
             (folder / "__pycache__" / "x.pyc").touch()
         assert main("--check") == "well"
 
-    def test_fails_with_another_version_of_a_tool(
+    def test_regenerate_fails_with_another_version_of_a_tool(
         self, main: Callable[..., str], project: Path
     ) -> None:
         settings = project / "pyproject.toml"
@@ -295,12 +295,12 @@ class TestMain:
     @pytest.mark.parametrize(
         ("arguments", "code"), [(["--help"], "0"), (["check"], "2"), (["--chek"], "2")]
     )
-    def test_help_and_wrong_arguments_change_nothing(
+    def test_the_help_and_wrong_arguments_of_regenerate_change_nothing(
         self, main: Callable[..., str], project: Path, arguments: list[str], code: str
     ) -> None:
-        before = files(project)
+        before = generated_files(project)
         assert main(*arguments) == code
-        assert files(project) == before
+        assert generated_files(project) == before
 
     @pytest.mark.parametrize("name", ["README.md", "docs/evidence.md"])
     def test_a_page_that_differs_is_named_and_written(
@@ -317,9 +317,9 @@ class TestMain:
         self, main: Callable[..., str], project: Path
     ) -> None:
         (project / "README.md").write_text("# Nothing\n", encoding="utf-8")
-        before = files(project)
+        before = generated_files(project)
         assert re.fullmatch(r"README\.md: no place for the summary; add the lines .*", main())
-        assert files(project) == before
+        assert generated_files(project) == before
 
 
 class TestScript:
@@ -335,13 +335,13 @@ class TestScript:
         ):
             script.write_templates(tmp_path / "templates")
 
-    def test_names_that_differ_in_letter_case_only_fail(self, script: Any) -> None:
+    def test_names_that_differ_only_in_letter_case_are_refused(self, script: Any) -> None:
         spec = copy.deepcopy(SPEC)
         spec["components"]["schemas"]["Error"]["properties"]["MEDIAID"] = {"type": "string"}
         with pytest.raises(SystemExit, match="two property names differ in letter case only"):
             script.tables(spec)
 
-    def test_names_in_examples_are_no_properties(self, script: Any) -> None:
+    def test_names_in_examples_are_not_taken_for_properties(self, script: Any) -> None:
         schema = {
             "properties": {
                 "a": {"default": {"properties": {"b": {}}}, "examples": [{"properties": {"c": {}}}]}
@@ -358,7 +358,7 @@ class TestScript:
             "list",
         }
 
-    def test_differences_go_down_into_folders(self, script: Any, tmp_path: Path) -> None:
+    def test_differences_in_folders_are_named(self, script: Any, tmp_path: Path) -> None:
         for side in ("new", "old"):
             (tmp_path / side / "a" / "b").mkdir(parents=True)
             (tmp_path / side / "a" / "b" / "changed.py").write_text(side, encoding="utf-8")
@@ -374,7 +374,7 @@ class TestScript:
         ]
 
 
-def changed(*edits: tuple[str, Any]) -> dict[str, Any]:
+def changed_spec(*edits: tuple[str, Any]) -> dict[str, Any]:
     """Return the spec with other values at some places; None removes what is there."""
     spec = copy.deepcopy(SPEC)
     for pointer, value in edits:
@@ -440,10 +440,12 @@ class TestRefusals:
              "/api/nothing: it holds no operations; write them below it, or remove it"),
         ],
     )  # fmt: skip
-    def test_each_is_one_line(self, edits: list[tuple[str, Any]], line: str) -> None:
-        assert list(_openapi.refusals(changed(*edits))) == [line]
+    def test_a_spec_that_the_generator_cannot_use_is_refused_in_one_line(
+        self, edits: list[tuple[str, Any]], line: str
+    ) -> None:
+        assert list(_openapi.refusals(changed_spec(*edits))) == [line]
 
-    def test_the_spec_has_none(self) -> None:
+    def test_the_spec_can_be_generated(self) -> None:
         assert list(_openapi.refusals(SPEC)) == []
 
     @pytest.mark.parametrize(
@@ -458,18 +460,18 @@ class TestRefusals:
             ([("#/paths", None)], "it is not an OpenAPI document with paths"),
         ],
     )
-    def test_the_script_prints_it_and_writes_nothing(
+    def test_regenerate_prints_a_refusal_and_writes_nothing(
         self, main: Callable[..., str], project: Path, edits: list[tuple[str, Any]], line: str
     ) -> None:
-        before = files(project)
-        text = yaml.safe_dump(changed(*edits))
+        before = generated_files(project)
+        text = yaml.safe_dump(changed_spec(*edits))
         (project / "spec" / "ecall.yaml").write_text(text, encoding="utf-8")
         for arguments in ([], ["--check"]):
             (said,) = main(*arguments).splitlines()
             assert said.startswith(f"spec/ecall.yaml: {line}")
-        assert files(project) == before
+        assert generated_files(project) == before
 
-    def test_a_spec_that_is_no_yaml_is_one_line(
+    def test_a_spec_that_is_no_yaml_is_refused_in_one_line(
         self, main: Callable[..., str], project: Path
     ) -> None:
         (project / "spec" / "ecall.yaml").write_text("a: [\n  b", encoding="utf-8")
@@ -478,9 +480,9 @@ class TestRefusals:
 
     @needs_the_generator
     @pytest.mark.slow
-    def test_what_a_path_shares_between_its_operations_is_no_obstacle(self, project: Path) -> None:
+    def test_parameters_and_words_that_a_path_shares_are_generated(self, project: Path) -> None:
         (parameter, *others) = SPEC["paths"]["/api/message/{messageId}"]["get"]["parameters"]
-        spec = changed(
+        spec = changed_spec(
             (f"{STATUS}/parameters", [parameter]),
             (f"{STATUS}/get/parameters", others),
             (f"{STATUS}/summary", "One message."),
@@ -489,18 +491,18 @@ class TestRefusals:
         text = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
         (project / "spec" / "ecall.yaml").write_text(text, encoding="utf-8")
         assert run(project) == (0, WROTE + FITS)
-        assert files(project) == files(ROOT)
+        assert generated_files(project) == generated_files(ROOT)
 
 
 class TestLeftovers:
     """What a change of the spec leaves to a person is named, each in one line."""
 
-    def test_of_the_spec_as_it_is_there_is_none(self) -> None:
+    def test_examples_and_cassettes_fit_the_spec(self) -> None:
         judge = _judge.Judge(SPEC)
         assert list(_leftovers.example_problems(judge)) == []
         assert list(_leftovers.cassette_problems(judge, ROOT / "tests" / "cassettes")) == []
 
-    def test_what_does_not_fit_on_purpose_is_no_longer_than_it_has_to_be(self) -> None:
+    def test_only_cassettes_that_do_not_fit_are_listed_as_unfit_on_purpose(self) -> None:
         found = _leftovers.cassette_problems(
             _judge.Judge(SPEC), ROOT / "tests" / "cassettes", ignored=()
         )
@@ -524,12 +526,12 @@ class TestLeftovers:
     def test_a_cassette_that_no_longer_fits_is_named(
         self, edits: list[tuple[str, Any]], cassette: str
     ) -> None:
-        judge = _judge.Judge(changed(*edits))
+        judge = _judge.Judge(changed_spec(*edits))
         found = list(_leftovers.cassette_problems(judge, ROOT / "tests" / "cassettes"))
         assert [line for line in found if line.startswith(cassette)], found[:5]
 
     def test_an_example_that_no_longer_fits_is_named(self) -> None:
-        spec = changed(("#/components/schemas/Channel/enum", ["SMS"]))
+        spec = changed_spec(("#/components/schemas/Channel/enum", ["SMS"]))
         found = list(_leftovers.example_problems(_judge.Judge(spec)))
         start = "spec/ecall.yaml, POST /api/message, requestBody/content/application/json, example one: $"
         assert found[0].startswith(start), found[0]
@@ -547,7 +549,7 @@ class TestEnums:
 
     @pytest.mark.parametrize("kind", list(enums()))
     @pytest.mark.parametrize("value", ["Neu", "", 7])
-    def test_keeps_an_unknown_value(self, kind: type[StrEnum], value: Any) -> None:
+    def test_a_generated_enum_keeps_an_unknown_value(self, kind: type[StrEnum], value: Any) -> None:
         member = kind(value)
         assert isinstance(member, kind)
         assert (member.value, str(member), f"{member}") == (value, str(value), str(value))
@@ -557,12 +559,12 @@ class TestEnums:
         assert (type(again), again, again.value) == (kind, member, value)
 
     @pytest.mark.parametrize("kind", list(enums()))
-    def test_knows_its_own(self, kind: type[StrEnum]) -> None:
+    def test_a_generated_enum_knows_its_members(self, kind: type[StrEnum]) -> None:
         for member in kind:
             assert kind(member.value) is member
             assert repr(member) == f"<{kind.__name__}.{member.name}: {member.value!r}>"
 
-    def test_are_those_of_the_spec(self) -> None:
+    def test_the_generated_enums_are_those_of_the_spec(self) -> None:
         of_the_spec = {name: schema["enum"] for name, schema in SCHEMAS.items() if "enum" in schema}
         assert {kind.__name__: {str(member) for member in kind} for kind in enums()} == {
             name: set(values) for name, values in of_the_spec.items()
@@ -581,67 +583,6 @@ def nodes(node: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
                 yield from nodes(value, f"{place}/{key}")
 
 
-METHODS = {"get", "post", "put", "patch", "delete"}
-
-
-class TestEvidence:
-    """Each operation and each property says how well it is known, and from where."""
-
-    @staticmethod
-    def facts() -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for place, parent, node in nodes(SPEC):
-            is_operation = place.rpartition("/")[2] in METHODS and "responses" in node
-            is_fact = parent in {
-                "properties",
-                "schemas",
-                "x-channel-rules",
-                "responses",
-                "headers",
-                "parameters",
-            }
-            if is_operation or (is_fact and set(node) != {"$ref"}) or (parent == "properties"):
-                found[place] = node
-        return found
-
-    def test_is_there(self) -> None:
-        facts = self.facts()
-        assert len(facts) > 120
-        bad = [
-            place
-            for place, node in facts.items()
-            if node.get("x-evidence", {}).get("level") not in {"documented", "observed", "inferred"}
-            or not str(node["x-evidence"].get("source") or "").strip()
-            or set(node["x-evidence"]) != {"level", "source"}
-        ]
-        assert bad == []
-
-    def test_covers_every_operation_and_every_property(self) -> None:
-        facts = self.facts()
-        operations = [
-            f"/{part}/{path}/{method}"
-            for part in ("paths", "webhooks")
-            for path, methods in SPEC[part].items()
-            for method in methods
-        ]
-        properties = [
-            f"/components/schemas/{name}/properties/{field}"
-            for name, schema in SCHEMAS.items()
-            for field in schema.get("properties", {})
-        ]
-        assert len(operations) == 8
-        assert len(properties) > 60
-        assert set(operations) | set(properties) <= set(facts)
-
-    def test_of_paths_that_are_not_documented_is_honest(self) -> None:
-        documented = {
-            operation.path
-            for operation in tables.OPERATIONS.values()
-            if operation.level == "documented"
-        }
-        assert documented == {"/api/message", "/api/message/{messageId}"}
-
-
 class TestTables:
     """The tables that the facade reads are those of the spec."""
 
@@ -649,13 +590,13 @@ class TestTables:
     def properties_of(*names: str) -> set[str]:
         return {field for name in names for field in SCHEMAS[name].get("properties", {})}
 
-    def test_json_names_cover_all(self) -> None:
+    def test_the_table_of_json_names_has_each_property_of_the_spec(self) -> None:
         names = self.properties_of(*SCHEMAS)
         assert {name.lower(): name for name in names} == tables.JSON_NAMES
         deep = [place for place, parent, _ in nodes(SCHEMAS) if parent == "properties"]
         assert {place.rpartition("/")[2] for place in deep} == names
 
-    def test_request_names_are_those_of_requests(self) -> None:
+    def test_the_table_of_request_names_has_each_property_of_a_request(self) -> None:
         requests = self.properties_of(
             *[
                 "MessageRequest",
@@ -676,7 +617,7 @@ class TestTables:
         )
         assert {name.lower() for name in requests} == tables.REQUEST_NAMES
 
-    def test_operations_are_those_of_the_spec(self) -> None:
+    def test_the_table_of_operations_has_each_operation_of_the_spec(self) -> None:
         assert [operation[1:] for operation in tables.OPERATIONS.values()] == [
             (method.upper(), path, operation["x-evidence"]["level"])
             for path, methods in SPEC["paths"].items()

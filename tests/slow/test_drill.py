@@ -71,7 +71,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("correction", NAMED)
-def test_mypy_names_the_places_of_the_facade_that_no_longer_fit(
+def test_mypy_names_the_modules_of_the_facade_that_a_correction_breaks(
     project: Project, correction: str
 ) -> None:
     changes, files = NAMED[correction]
@@ -102,7 +102,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("correction", REFUSED)
-def test_regenerate_refuses_in_one_line_with_place_and_remedy(
+def test_regenerate_refuses_a_correction_in_one_line_with_place_and_remedy(
     project: Project, correction: str
 ) -> None:
     first, second, words = REFUSED[correction]
@@ -112,7 +112,7 @@ def test_regenerate_refuses_in_one_line_with_place_and_remedy(
         assert word in line
 
 
-def test_spellings_limits_and_paths_are_followed_without_a_change_of_the_facade(
+def test_corrected_spellings_limits_and_paths_work_after_regenerate_alone(
     project: Project,
 ) -> None:
     project.correct(

@@ -21,7 +21,7 @@ SPEC: dict[str, Any] = yaml.safe_load((ROOT / "spec" / "ecall.yaml").read_text(e
 
 
 def holders(node: Any, pointer: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield everything that has `x-evidence`, by its place; knows nothing of OpenAPI."""
+    """Yield each part of the spec that has `x-evidence`, with its place; knows nothing of OpenAPI."""
     if isinstance(node, dict):
         if "x-evidence" in node:
             yield pointer, node
@@ -40,8 +40,8 @@ SCHEMAS = "#/components/schemas"
 OPTIONAL = "#/paths/~1api~1media/post/requestBody"
 
 
-def of(schema: str, *names: str) -> list[str]:
-    """Return the places of a schema and of properties of it."""
+def schema_and_properties(schema: str, *names: str) -> list[str]:
+    """Return the places of a schema and of some of its properties."""
     return [f"{SCHEMAS}/{schema}", *properties(schema, *names)]
 
 
@@ -72,7 +72,7 @@ DOCUMENTED = {
         "#/components/securitySchemes/BasicAuth",
         "#/components/parameters/ApiVersion",
         "#/components/headers/RequestId",
-        *of("ApiVersion"),
+        *schema_and_properties("ApiVersion"),
     ],
     "POST /api/message and GET /api/message/{messageId}; of lists and media the paths are not known": [
         "#/paths/~1api~1message/post",
@@ -84,39 +84,41 @@ DOCUMENTED = {
         "#/webhooks/receivedMessage/post/responses/200",
         "#/webhooks/statusNotification/post",
         "#/webhooks/statusNotification/post/responses/200",
-        *of("ReceivedMessage"),
+        *schema_and_properties("ReceivedMessage"),
     ],
     "one error shape for every 4xx and 5xx": [
         "#/components/responses/OtherError",
-        *of("Error", "errorCode", "errorMessage", "errorDetails"),
-        *of("ErrorCode"),
+        *schema_and_properties("Error", "errorCode", "errorMessage", "errorDetails"),
+        *schema_and_properties("ErrorCode"),
     ],
     "MessageRequest, the channels, and that `to` and `toList` exclude each other": [
-        *of("MessageRequest", "channel", "from", "to", "toList", "content", "notification"),
-        *of("Channel"),
+        *schema_and_properties(
+            "MessageRequest", "channel", "from", "to", "toList", "content", "notification"
+        ),
+        *schema_and_properties("Channel"),
         *conditions("MessageRequest"),
     ],
-    "ToAddressNumber: its name": of("ToAddressNumber"),
+    "ToAddressNumber: its name": schema_and_properties("ToAddressNumber"),
     "MessageListRequest: messages like a MessageRequest without notification, and one notification": [
-        *of("MessageListRequest", "messages", "notification"),
-        *of("MessageListItem", "channel", "from", "to", "toList", "content"),
+        *schema_and_properties("MessageListRequest", "messages", "notification"),
+        *schema_and_properties("MessageListItem", "channel", "from", "to", "toList", "content"),
         *conditions("MessageListItem"),
     ],
     "the answer to a list: messageListId and, for each message, messageId or error; no name of the array": [
-        *of("MessageListResult", "messageListId"),
-        *of("MessageListEntry", "messageId", "error"),
+        *schema_and_properties("MessageListResult", "messageListId"),
+        *schema_and_properties("MessageListEntry", "messageId", "error"),
     ],
     "the answer to toList: messageIdList": properties("MessageResult", "messageIdList"),
     "contents: told apart by type; mediaId of two kinds, options.pageLimit, a type Sticker": [
-        *of("Content"),
-        *of("ImageContent", "mediaId"),
-        *of("DocumentContent", "mediaId"),
-        *of("TextOptions", "pageLimit"),
-        *of("StickerContent", "type"),
+        *schema_and_properties("Content"),
+        *schema_and_properties("ImageContent", "mediaId"),
+        *schema_and_properties("DocumentContent", "mediaId"),
+        *schema_and_properties("TextOptions", "pageLimit"),
+        *schema_and_properties("StickerContent", "type"),
         *properties("TextContent", "options"),
     ],
-    "Notification: addresses": of("Notification", "addresses"),
-    "MediaUploadResult": of("MediaUploadResult", "mediaId"),
+    "Notification: addresses": schema_and_properties("Notification", "addresses"),
+    "MediaUploadResult": schema_and_properties("MediaUploadResult", "mediaId"),
     "the limits of senders and texts; no sticker on WhatsApp": [
         *rules("Sms", "from", "content", "content/properties/text"),
         *rules("Whatsapp", "content", "content/properties/text", "content/properties/type"),
@@ -127,19 +129,19 @@ DOCUMENTED = {
 # All that was seen in code that others run against the service.
 OBSERVED = {
     "the request that eight clients send, and that they take any 2xx as an answer to it": [
-        *of("TextContent", "type", "text"),
+        *schema_and_properties("TextContent", "type", "text"),
         "#/paths/~1api~1message/post/responses/2XX",
     ],
-    "messageId in the answer to it": of("MessageResult", "messageId"),
+    "messageId in the answer to it": schema_and_properties("MessageResult", "messageId"),
     "notifications, in one client": [
         *properties("Notification", "forEvent"),
-        *of("NotificationAddress", "type", "address"),
-        *of("NotificationAddressType"),
-        *of("NotificationEvent"),
+        *schema_and_properties("NotificationAddress", "type", "address"),
+        *schema_and_properties("NotificationAddressType"),
+        *schema_and_properties("NotificationEvent"),
     ],
     "the inside of errorDetails, in one client": [
-        *of("ErrorDetails", "errors"),
-        *of("ParameterError", "parameter", "messages"),
+        *schema_and_properties("ErrorDetails", "errors"),
+        *schema_and_properties("ParameterError", "parameter", "messages"),
     ],
     "400 for a sender that is not approved, in one client": ["#/components/responses/BadRequest"],
 }
@@ -159,7 +161,7 @@ ADDED_TO = [
 
 
 class TestClaims:
-    def test_none_is_better_than_what_is_known(self) -> None:
+    def test_no_part_of_the_spec_claims_more_than_is_known(self) -> None:
         facts = _evidence.read_facts(SPEC).values()
         too_strong = [
             f"{fact.pointer} is {fact.level}, and may be {BEST.get(fact.pointer, 'inferred')}"
@@ -169,24 +171,24 @@ class TestClaims:
         assert too_strong == []
 
     @pytest.mark.parametrize("place", ADDED_TO)
-    def test_what_was_added_to_what_is_known_says_so(self, place: str) -> None:
+    def test_evidence_names_what_was_inferred_beside_what_is_known(self, place: str) -> None:
         assert "inferred" in HOLDERS[place]["x-evidence"]["source"]
 
-    def test_that_may_be_made_are_about_something(self) -> None:
+    def test_each_claim_that_may_be_made_is_about_one_part_of_the_spec(self) -> None:
         assert [place for place in BEST if place not in HOLDERS] == []
         both = [place for places in [*DOCUMENTED.values(), *OBSERVED.values()] for place in places]
         assert len(both) == len(set(both))
 
 
 class TestFacts:
-    """Nothing that has to have evidence is without."""
+    """Every part of the spec that needs evidence has it."""
 
-    def test_are_all_that_the_spec_has(self) -> None:
+    def test_the_facts_are_all_parts_of_the_spec_that_have_evidence(self) -> None:
         assert set(_evidence.read_facts(SPEC)) == set(HOLDERS)
         assert len(HOLDERS) > 150
 
     @pytest.mark.parametrize("gone", ["all of it", "its level", "its source"])
-    def test_removing_any_is_noticed(self, gone: str) -> None:
+    def test_evidence_that_is_removed_is_noticed(self, gone: str) -> None:
         spec = copy.deepcopy(SPEC)
         for pointer, node in holders(spec):
             kept = node["x-evidence"]
@@ -218,7 +220,7 @@ class TestFacts:
             {"level": "inferred", "source": "a name", "note": "more"},
         ],
     )
-    def test_evidence_of_another_shape_is_none(self, evidence: object) -> None:
+    def test_evidence_of_another_shape_is_refused(self, evidence: object) -> None:
         spec = copy.deepcopy(SPEC)
         spec["components"]["schemas"]["Error"]["properties"]["errorCode"]["x-evidence"] = evidence
         with pytest.raises(
@@ -284,7 +286,9 @@ class TestFacts:
             ("servers", 1, {"url": "https://example.ch"}),
         ],
     )
-    def test_a_new_part_without_is_noticed(self, place: str, name: str | int, part: object) -> None:
+    def test_a_new_part_of_the_spec_without_evidence_is_noticed(
+        self, place: str, name: str | int, part: object
+    ) -> None:
         spec = copy.deepcopy(SPEC)
         holder = _openapi.look_up(spec, f"#/{place}")
         holder.append(part) if isinstance(holder, list) else holder.update({name: part})
@@ -292,7 +296,7 @@ class TestFacts:
             _evidence.read_facts(spec)
         assert str(name).lower() in str(raised.value).lower()  # a method is named as in HTTP
 
-    def test_data_is_no_part(self) -> None:
+    def test_example_data_needs_no_evidence(self) -> None:
         spec = copy.deepcopy(SPEC)
         spec["components"]["schemas"]["Error"] |= {
             "examples": [{"properties": {"a": {}}}],
@@ -306,7 +310,7 @@ class TestPage:
     PAGE = _evidence_page.Page(SPEC)
     TEXT = PAGE.text()
 
-    def test_shows_every_fact(self) -> None:
+    def test_the_evidence_page_shows_every_fact(self) -> None:
         assert self.PAGE.rest == {}
         for fact in self.PAGE.facts.values():
             assert _evidence_page.escape_cell(fact.source) in self.TEXT
@@ -330,7 +334,7 @@ class TestPage:
                     for status in operation["responses"]
                 )
 
-    def test_its_totals_are_right(self) -> None:
+    def test_the_totals_of_the_evidence_page_are_right(self) -> None:
         levels = Counter(node["x-evidence"]["level"] for node in HOLDERS.values())
         real = [
             node["x-evidence"]["level"]
@@ -346,16 +350,16 @@ class TestPage:
             assert f"| {name} | {' | '.join(cells)} | {number} |\n" in self.TEXT
         assert "| properties | " in _evidence_page.summary(self.PAGE.facts)
 
-    def test_explains_the_levels(self) -> None:
+    def test_the_evidence_page_explains_the_levels(self) -> None:
         for level in RANKS:
             assert f"- **{level}**: " in self.TEXT
 
-    def test_its_tables_have_as_many_cells_in_each_row(self) -> None:
+    def test_the_tables_of_the_evidence_page_have_as_many_cells_in_each_row(self) -> None:
         for block in self.TEXT.split("\n\n"):
             rows = [line for line in block.splitlines() if line.startswith("|")]
             assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) <= 1, block
 
-    def test_shows_what_is_nested_and_what_is_new(self) -> None:
+    def test_the_evidence_page_shows_what_is_nested_and_what_is_new(self) -> None:
         evidence = {"level": "inferred", "source": "a | b"}
         spec = copy.deepcopy(SPEC)
         spec["components"]["schemas"]["Error"]["properties"]["errorCode"]["properties"] = {

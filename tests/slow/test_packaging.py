@@ -79,7 +79,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestWheel:
-    def test_it_holds_the_two_packages_with_their_types_and_nothing_else(self, wheel: Path) -> None:
+    def test_the_wheel_has_the_two_packages_with_their_types_and_nothing_else(
+        self, wheel: Path
+    ) -> None:
         with zipfile.ZipFile(wheel) as archive:
             names = archive.namelist()
         info = f"ecall_facade-{__version__}.dist-info"
@@ -90,7 +92,7 @@ class TestWheel:
             f"{info}/licenses/LICENSE",
         } <= set(names)
 
-    def test_it_needs_four_packages(self, wheel: Path) -> None:
+    def test_the_wheel_needs_four_packages(self, wheel: Path) -> None:
         metadata = self.metadata(wheel)
         requirements = [
             text for text in metadata.get_all("Requires-Dist", []) if "extra ==" not in text
@@ -110,7 +112,7 @@ class TestWheel:
 
 
 class TestSdist:
-    def test_it_holds_all_one_needs_to_work_on_the_project(self, dist: Path) -> None:
+    def test_the_sdist_has_everything_that_work_on_the_project_needs(self, dist: Path) -> None:
         top = f"ecall_facade-{__version__}"
         with tarfile.open(dist / f"{top}.tar.gz") as archive:
             names = {name.removeprefix(f"{top}/") for name in archive.getnames()}
@@ -136,7 +138,7 @@ class TestSdist:
 
 
 class TestInstalled:
-    def test_both_packages_import_without_the_extras_and_without_a_warning(
+    def test_the_installed_packages_import_without_the_extras_and_without_a_warning(
         self, installed: Path, tmp_path: Path
     ) -> None:
         code = (
@@ -152,7 +154,9 @@ class TestInstalled:
         assert Path(client).is_relative_to(installed.parents[1])
         assert without_extras
 
-    def test_nothing_of_the_workshop_comes_along(self, installed: Path, tmp_path: Path) -> None:
+    def test_an_installation_has_no_tests_scripts_or_docs(
+        self, installed: Path, tmp_path: Path
+    ) -> None:
         code = "import sysconfig; print(sysconfig.get_path('purelib'))"
         packages = Path(run(installed, "-I", "-c", code, cwd=tmp_path))
         assert (packages / "ecall_facade").is_dir()
@@ -177,7 +181,9 @@ def send(ecall: ECall) -> str:
     @pytest.mark.skipif(
         find_spec("mypy") is None, reason="mypy is in the environment of the main Python only"
     )
-    def test_mypy_sees_the_types(self, installed: Path, tmp_path: Path) -> None:
+    def test_mypy_checks_programs_with_the_installed_types(
+        self, installed: Path, tmp_path: Path
+    ) -> None:
         mypy = (
             sys.executable,
             "-m",
@@ -200,7 +206,9 @@ def send(ecall: ECall) -> str:
         find_spec("basedpyright") is None,
         reason="basedpyright is in the environment of the main Python only",
     )
-    def test_pyright_sees_the_types(self, installed: Path, tmp_path: Path) -> None:
+    def test_pyright_checks_programs_with_the_installed_types(
+        self, installed: Path, tmp_path: Path
+    ) -> None:
         pyright = (sys.executable, "-m", "basedpyright", "--pythonpath", installed)
         (tmp_path / "pyrightconfig.json").write_text(
             '{"typeCheckingMode": "strict"}', encoding="utf-8"
