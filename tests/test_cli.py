@@ -296,18 +296,32 @@ class FullDiskStream(io.TextIOWrapper):
 
 
 class TestOutput:
-    def test_an_accepted_message_is_named_on_stderr_if_stdout_cannot_be_written(
-        self, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("send", NUMBER, TEXT),
+            ("send", NUMBER, TEXT, "--json"),
+            ("send", NUMBER, TEXT, "--wait", "--json"),
+            ("broadcast", NUMBER, "--text", TEXT),
+            ("broadcast", NUMBER, "--text", TEXT, "--json"),
+        ],
+        ids=" ".join,
+    )
+    def test_an_accepted_message_is_said_on_stderr_if_stdout_cannot_be_written(
+        self,
+        command: Command,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        arguments: tuple[str, ...],
     ) -> None:
-        for more in ([], ["--json"], ["--wait", "--json"]):
-            full = FullDiskStream(tmp_path / "out")
-            with monkeypatch.context() as patch:
-                patch.setattr(sys, "stdout", full)
-                result = command("send", NUMBER, TEXT, "--sandbox", *more)
-            full.file.close()
-            assert result.code == Exit.FAILED
-            assert "The message was accepted as " in result.err
-            assert "No space left on device" in result.err
+        full = FullDiskStream(tmp_path / "out")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", full)
+            result = command(*arguments, "--sandbox")
+        full.file.close()
+        assert result.code == Exit.FAILED
+        assert "The message was accepted" in result.err
+        assert "No space left on device" in result.err
 
     def test_control_characters_are_not_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
         _output.write_line(("a\x1b[31mb", ("\rc\n", "red")))

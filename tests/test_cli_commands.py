@@ -330,7 +330,7 @@ class TestStatus:
         self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         sent, sent_without_report = ({"state": number} for number in (1, 10))
-        with Server(reply(200, sent), reply(200, sent_without_report)) as server:
+        with Server(*[reply(200, sent)] * 2, reply(200, sent_without_report)) as server:
             monkeypatch.setenv("ECALL_BASE_URL", server.url)
             begun = time.monotonic()
             result = command("status", "m-1", "--watch", "--json")
@@ -338,7 +338,35 @@ class TestStatus:
             ("Sent", False),
             ("Sent", True),
         ]
-        assert time.monotonic() - begun > 0.5
+        assert time.monotonic() - begun > 0.5 + 0.75
+
+    @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be set")
+    def test_status_shows_local_time(
+        self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        delivered = {"state": "Delivered", "timestamp": "2026-01-15T09:30:00Z"}
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        try:
+            with Server(reply(200, delivered)) as server:
+                monkeypatch.setenv("ECALL_BASE_URL", server.url)
+                assert command("status", "m-1").out == "m-1  Delivered  2026-01-15 18:30:00\n"
+        finally:
+            monkeypatch.undo()
+            time.tzset()
+
+    def test_status_watch_needs_a_positive_timeout(
+        self, command: Command, sandbox: Sandbox
+    ) -> None:
+        result = command("status", "m-1", "--watch", "--timeout", "0")
+        assert (result.code, "--timeout must be" in result.err) == (Exit.USAGE, True)
+
+    def test_status_watch_does_not_wait_for_a_message_of_a_new_sandbox(
+        self, command: Command
+    ) -> None:
+        begun = time.monotonic()
+        assert command("status", "m-1", "--watch", "--sandbox").code == Exit.REJECTED
+        assert time.monotonic() - begun < 25  # a 404 counts as pending for 30 seconds
 
     def test_the_first_message_that_failed_determines_the_exit_code(
         self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch

@@ -511,8 +511,8 @@ class TestTimeout:
     @pytest.mark.parametrize("client", CLIENTS)
     @pytest.mark.parametrize(
         "timeout",
-        [0, -1, 0.0, float("nan"), float("inf"), 1e6, "5", (5,), (), (1, 2, 3), (0, 5), (5, 0), (5, None), [5, 5],
-         httpx.Timeout(5)],
+        [0, -1, 0.0, float("nan"), float("inf"), 1e6, "5", (5,), (), (1, 2, 3), (5, 0, 30), (0, 5), (5, 0), (5, None),
+         [5, 5], httpx.Timeout(5)],
     )  # fmt: skip
     def test_a_timeout_that_cannot_work_is_refused(self, client: Any, timeout: Any) -> None:
         with pytest.raises(
