@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -30,11 +31,14 @@ class Hops:
 
     def record(self, call: Callable[[], object]) -> None:
         """Record what a call enters."""
+        gc.collect()
+        gc.disable()  # it would enter the finalizers of what earlier tests have left
         sys.setprofile(self._profile)
         try:
             call()
         finally:
             sys.setprofile(None)
+            gc.enable()
 
     def _profile(self, frame: FrameType, event: str, argument: object) -> None:
         if event == "c_call":

@@ -43,7 +43,7 @@ def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at its options
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Make a `pytest` that names no files run the quick tests, in as many processes as there are processors.
+    """Make a `pytest` that names no files run the quick tests, in two processes for each processor.
 
     Options of the command line win: `-m` and `-k` choose among all tests, `-n0` and `--pdb` stay in one process.
     """
@@ -62,6 +62,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if getattr(options, "numprocesses", 0) is None:  # pytest-xdist is there, and was not told
         options.numprocesses = "auto"
         options.dist = "loadgroup"  # as in scripts/test
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist may be absent
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers are started, as in scripts/test: many tests wait for a socket."""
+    return min(2 * (os.cpu_count() or 1), 8)
 
 
 @pytest.hookimpl(wrapper=True)
