@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pytest
 from _clients import (
@@ -56,9 +56,6 @@ from ecall_facade import (
     TooLarge,
     UnreadableResponse,
 )
-
-if TYPE_CHECKING:
-    pass
 
 SEED = 0xECA11
 ACCEPTED = datetime(2026, 7, 14, 9, 30, tzinfo=UTC)
