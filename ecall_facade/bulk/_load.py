@@ -118,7 +118,7 @@ def load(
     # By the driver: it takes tuples as they are, SQLAlchemy would look at each value.
     place = "?" if database.is_sqlite else "%s"
     insert = (
-        f"INSERT INTO ecall_message ({', '.join(_COLUMNS)}) VALUES"  # noqa: S608
+        f"INSERT INTO ecall_message ({', '.join(_COLUMNS)}) VALUES"  # noqa: S608  # our own names; values are bound
         f" ({', '.join(place for _ in _COLUMNS)})"
     )
     try:
