@@ -8,9 +8,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,6 +26,7 @@ from _contract import (
     violations,
 )
 from _faulty_specs import FAULTY_SPECS, JUDGE, LINTER, MOCK, VALIDATOR
+from _redocly import lint
 from _servers import Server, reply
 from _spec import SPEC
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -45,7 +43,6 @@ from ecall_facade.sandbox import Sandbox, _app, _callbacks
 pytest_plugins = ["_prism"]
 pytestmark = pytest.mark.xdist_group("prism")
 
-LINT = Path(__file__).parents[2] / "spec" / "lint"
 PROXY = "Prism as proxy"
 
 needs_openapi_core = pytest.mark.skipif(
@@ -115,38 +112,11 @@ def passed(sandbox: Sandbox) -> tuple[list[RecordedExchange], list[RecordedExcha
 @pytest.fixture(scope="module")
 def linted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """What redocly says about each faulty spec, and about the one without."""
-    node, redocly = (
-        shutil.which("node"),
-        LINT / "node_modules" / "@redocly" / "cli" / "bin" / "cli.js",
-    )
-    if node is None:
-        pytest.skip("there is no Node.js on this machine")
-    if not redocly.exists():
-        pytest.skip("redocly is not installed: scripts/test does it where npm is on the PATH")
     folder = tmp_path_factory.mktemp("specs")
     specs = {"none": SPEC, **{name: fault.spec() for name, fault in FAULTY_SPECS.items()}}
     for name, spec in specs.items():
         (folder / f"{name}.json").write_text(json.dumps(spec), encoding="utf-8")
-    files = [f"{name}.json" for name in specs]
-    result = subprocess.run(
-        [
-            node,
-            str(redocly),
-            "lint",
-            *files,
-            "--config",
-            str(LINT / "redocly.yaml"),
-            "--format",
-            "json",
-        ],
-        cwd=folder,
-        env={**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    result = lint(*(folder / f"{name}.json" for name in specs))
     found: dict[str, list[str]] = {name: [] for name in specs}
     rest = result.stdout.strip()
     for _ in specs:  # one report after the other, with nothing in between
