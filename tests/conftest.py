@@ -7,7 +7,7 @@ import gc
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import _servers
 import pytest
@@ -33,12 +33,6 @@ settings.register_profile("tests", deadline=None, max_examples=50)
 # For a plain pytest, and for the Pythons beside the first: what they find has nothing to do with the example.
 settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile("tests")
-
-
-def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
-    import _cassettes  # which needs the sandbox
-
-    _cassettes.configure(vcr)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at its options

@@ -483,7 +483,6 @@ def run(
             "hypothesispytest",
             "schemathesis",
             "anyio",
-            "recording",
             "pytest_httpx",
             "respx",
         )
