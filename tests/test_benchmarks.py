@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -15,22 +14,9 @@ from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
+from _benchmarks import DOCS, FOLDER, ROOT, load
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
 NUMBERS = json.loads((DOCS / "benchmarks.json").read_text(encoding="utf-8"))
-FOLDER = ROOT / "benchmarks"
-
-
-def load(name: str) -> Any:
-    """Load a module of the benchmark, whose names are too common for `sys.path`."""
-    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # which dataclasses and the like look at
-    spec.loader.exec_module(module)
-    return module
 
 
 clients, report, server = (load(name) for name in ("clients", "report", "server"))
@@ -195,32 +181,3 @@ def test_a_picture_shows_the_stored_numbers(section: Any) -> None:
     drawn = ET.parse(DOCS / "pictures" / report.picture_name(section))
     texts = (node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text"))
     assert Counter(texts) == wanted, "run benchmarks/run --page"
-
-
-def run(*arguments: str | Path) -> str:
-    before = (DOCS / "benchmarks.json").read_bytes()
-    result = subprocess.run(
-        [sys.executable, FOLDER / "run", *arguments], capture_output=True, text=True, timeout=300
-    )
-    assert result.returncode == 0, result.stderr
-    assert (DOCS / "benchmarks.json").read_bytes() == before
-    return result.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.once
-def test_a_quick_run_measures_every_section() -> None:
-    output = run("--quick", "--only", "httpx,ecall_facade", "--no-write")
-    for section in report.SECTIONS:
-        assert f"## {section.title}\n" in output or section.title == "Sync sends, no latency"
-    assert "failed: " not in output
-
-
-@pytest.mark.slow
-@pytest.mark.once
-def test_the_stored_numbers_make_the_same_page_and_pictures_again(tmp_path: Path) -> None:
-    run("--page", "--to", tmp_path)
-    made_again = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")]
-    assert len(made_again) == 1 + sum(section.picture is not None for section in report.SECTIONS)
-    for path in made_again:
-        assert (tmp_path / path).read_bytes() == (DOCS / path).read_bytes(), path

@@ -42,7 +42,7 @@ from ecall_facade.sandbox import Sandbox
 
 README = ROOT / "README.md"
 COMMAND_LINE = DOCS / "reference" / "command-line.md"  # run by tests/test_cli_docs.py
-REMINDERS = DOCS / "guides" / "reminders.md"  # run by tests/test_cli_bulk.py
+REMINDERS = DOCS / "guides" / "reminders.md"  # run by tests/slow/test_cli_bulk.py
 EXAMPLES = DOCS / "guides" / "examples.md"
 SCRIPTS = (
     "benchmarks/run",
@@ -68,10 +68,6 @@ VARIABLES = {
 }
 FOLDER_MAP = r"\w+/ "
 YOUR_FILES = {"callbacks.py", "hello.py", "program.py"}  # that the reader is told to write
-
-pytestmark = (
-    pytest.mark.slow
-)  # once is enough: what the pages run is tested on each Python by itself
 
 
 def blocks_of(language: str) -> list[Block]:
@@ -307,7 +303,7 @@ def test_continuous_integration_runs_the_script_that_the_pages_name() -> None:
 
 @each_page([page for page in sorted(ROOT.glob("*.md")) if page.name != "CHANGELOG.md"])
 def test_links_outside_of_the_site_lead_somewhere(page: Path) -> None:
-    """Those of docs/ are checked as the site is built, by tests/test_site.py."""
+    """Those of docs/ are checked as the site is built, by tests/slow/test_site.py."""
     for text, target in re.findall(r"\[([^\]]+)\]\(([^)\s]+)\)", read_prose(page)):
         if target.startswith("https://"):
             continue
