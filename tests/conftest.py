@@ -55,7 +55,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return
     if getattr(options, "numprocesses", 0) is None:  # pytest-xdist is there, and was not told
         options.numprocesses = "auto"
-        options.dist = "loadgroup"  # as in scripts/test
+        options.dist = "worksteal"  # as in scripts/test
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist may be absent
@@ -79,10 +79,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.upper().startswith("ECALL_")]:
-        monkeypatch.delenv(name)
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_this_machine() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.upper().startswith("ECALL_")]:
+            environment.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -93,15 +95,12 @@ def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(autouse=True)
-def _few_authorities(
-    request: pytest.FixtureRequest, one_authority: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Spare each client of a quick test the 20 ms of reading the authorities of the world, whom no test meets."""
-    if (
-        request.node.get_closest_marker("slow") is None
-    ):  # slow tests start programs that may need them
-        monkeypatch.setenv("SSL_CERT_FILE", str(one_authority))
+@pytest.fixture(scope="module", autouse=True)
+def _few_authorities(one_authority: Path) -> Iterator[None]:
+    """Spare each client of a test the 20 ms of reading the authorities of the world, whom no test meets."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(one_authority))
+        yield
 
 
 @pytest.fixture
