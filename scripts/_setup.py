@@ -4,9 +4,9 @@ A script begins with
 
     from _setup import inside_environment
 
-    inside_environment()
+    inside_environment("dev")
 
-and may import whatever the project needs after that. Standard library only.
+and may import what that dependency group of the project brings. Standard library only.
 """
 
 import sys
@@ -34,17 +34,24 @@ NPM_FOLDERS = {
     "spec/contract": "Prism, a server made of the spec",
 }
 STAMP = ".made-of"
+EXTRAS = {"scripts": "cli", "test": "all", "dev": "all"}
+"""The dependency groups that are installed, each with an extra of the project itself."""
 INSTALL = (
     *("install", "-qq", "--no-input", "--disable-pip-version-check"),
     *("--constraint", str(CONSTRAINTS)),
 )
 
 
-def inside_environment() -> None:
-    """Go on inside `.venv`, which is made first if it is missing, half made or out of date."""
+def inside_environment(group: str) -> None:
+    """Go on inside `.venv`, which is made first if it is missing, half made or out of date.
+
+    Args:
+        group: The dependency group that the script needs: `scripts`, which is installed in seconds, or `dev`, which
+            has all of it and is added where `.venv` has only the other.
+    """
     # Not the Python of another virtual environment, with which this one would vanish.
     interpreter = getattr(sys, "_base_executable", sys.executable)
-    python = make_environment(VENV, interpreter, sys.version, "dev")
+    python = make_environment(VENV, interpreter, sys.version, group)
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if Path(sys.prefix).resolve() == VENV.resolve():
         return
@@ -57,29 +64,47 @@ def inside_environment() -> None:
 def make_environment(folder: Path, interpreter: str, version: str, group: str) -> Path:
     """Make the environment `folder` with a dependency group, unless it stands; return its Python."""
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    wanted = _fingerprint(version, group)
-    if python.exists() and _stamp(folder) == wanted:
+    wanted = _fingerprint(version)
+    if python.exists() and _stamp(folder) in (f"{group} {wanted}", f"dev {wanted}"):
         return python
     with _lock(folder):
-        if python.exists() and _stamp(folder) == wanted:  # somebody else made it while we waited
-            return python
-        _tell(f"Making {folder.name} for Python {version.split()[0]} (about a minute) ...")
+        stamp = _stamp(folder)
+        if python.exists() and stamp in (f"{group} {wanted}", f"dev {wanted}"):
+            return python  # somebody else made it while we waited
         begun = time.monotonic()
-        if folder == VENV:
-            _run(interpreter, "-m", "venv", "--clear", str(folder))
-            pip = [str(python), "-m", "pip"]
-            # The pip that comes with Python may be too old to know --group.
-            _run(*pip, *INSTALL, "pip")
-        else:  # .venv stands already, and its pip serves here too
-            _run(interpreter, "-m", "venv", "--clear", "--without-pip", str(folder))
-            pip = [sys.executable, "-m", "pip", "--python", str(python)]
-        # --no-compile: most of what is installed is never imported.
-        builds = ("--no-compile", "--build-constraint", str(CONSTRAINTS))
-        _run(*pip, *INSTALL, *builds, "--group", group, "--editable", ".[all]")
+        if python.exists() and stamp == f"scripts {wanted}":
+            _tell(f"Adding the tools for development to {folder.name} (about a minute) ...")
+        else:
+            if stamp.startswith("dev "):  # whoever had all of it goes on to need it
+                group = "dev"
+            takes = "some seconds" if group == "scripts" else "about a minute"
+            _tell(f"Making {folder.name} for Python {version.split()[0]} ({takes}) ...")
+            _make_empty(folder, python, interpreter)
+        _install(folder, python, group)
         # The stamp comes last, so that a half-made environment has none.
-        (folder / STAMP).write_text(wanted, encoding="utf-8")
-        _tell(f"Made {folder.name} in {time.monotonic() - begun:.0f} s.")
+        (folder / STAMP).write_text(f"{group} {wanted}", encoding="utf-8")
+        _tell(f"{folder.name} was ready after {time.monotonic() - begun:.0f} s.")
     return python
+
+
+def _make_empty(folder: Path, python: Path, interpreter: str) -> None:
+    """Make an environment with a pip that knows dependency groups, or without one if `.venv` stands already."""
+    if folder == VENV:
+        _run(interpreter, "-m", "venv", "--clear", str(folder))
+        _run(str(python), "-m", "pip", *INSTALL, "pip")  # the pip of an old Python knows no --group
+    else:
+        _run(interpreter, "-m", "venv", "--clear", "--without-pip", str(folder))
+
+
+def _install(folder: Path, python: Path, group: str) -> None:
+    """Install a dependency group, and the project itself so that its files stay editable."""
+    pip = [str(python), "-m", "pip"]
+    if folder != VENV:
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    # --no-compile: most of what is installed is never imported.
+    builds = ("--no-compile", "--build-constraint", str(CONSTRAINTS))
+    project = ("--editable", f".[{EXTRAS[group]}]")
+    _run(*pip, *INSTALL, *builds, "--group", group, *project)
 
 
 def make_npm_tools() -> None:
@@ -98,7 +123,7 @@ def make_npm_tools() -> None:
             (modules / STAMP).write_text(wanted, encoding="utf-8")
 
 
-def _fingerprint(version: str, group: str) -> str:
+def _fingerprint(version: str) -> str:
     """Return a digest of what an environment is made of."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     settings = [project[name] for name in ("build-system", "project", "dependency-groups")]
@@ -108,7 +133,6 @@ def _fingerprint(version: str, group: str) -> str:
         (ROOT / "ecall_facade" / "_version.py").read_text(encoding="utf-8"),
         str(ROOT),  # an environment holds absolute paths
         version,
-        group,
     ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ PYTHON = """#!/bin/sh
 echo "words of Python: $*"
 case "$2" in venv)
     for folder; do :; done
+    rm -rf "$folder"
     mkdir -p "$folder/bin"
     cp "$0" "$folder/bin/python";;
 esac
@@ -68,7 +70,7 @@ def test_the_progress_of_a_set_up_goes_to_stderr(project: Path, folder: str) -> 
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "result\n"
-    for words in ("words of Python: -m venv", "Making .venv", "Made .venv", "words of npm: ci",
+    for words in ("words of Python: -m venv", "Making .venv", " was ready after", "words of npm: ci",
                   "Installing redocly", "Installing Prism"):  # fmt: skip
         assert words in done.stderr
 
@@ -85,3 +87,50 @@ def test_a_set_up_without_npm_says_so_on_stderr(project: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (0, "")
     assert "There is no npm on the PATH" in done.stderr
+
+
+def _commands_for(group: str, project: Path) -> list[str]:
+    """Let `.venv` have a dependency group; return what was run for it: a new environment, an installation."""
+    code = (
+        "import sys\n"
+        "from _setup import VENV, make_environment\n"
+        "make_environment(VENV, sys.argv[1], '3.12.1', sys.argv[2])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(project / "programs" / "python"), group],
+        env={**os.environ, "PYTHONPATH": str(project / "scripts")},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    return re.findall(
+        r"^words of Python: .*(-m venv|--group \w+ --editable \S+)", done.stderr, re.MULTILINE
+    )
+
+
+NEW = "-m venv"
+SCRIPTS = "--group scripts --editable .[cli]"
+DEV = "--group dev --editable .[all]"
+
+
+def test_what_development_needs_is_added_to_what_scripts_need(project: Path) -> None:
+    assert _commands_for("scripts", project) == [NEW, SCRIPTS]
+    assert _commands_for("scripts", project) == []
+    assert _commands_for("dev", project) == [DEV]
+    assert _commands_for("dev", project) == []
+    assert _commands_for("scripts", project) == []
+
+
+def test_an_environment_for_development_is_renewed_as_one(project: Path) -> None:
+    assert _commands_for("dev", project) == [NEW, DEV]
+    with (project / "constraints.txt").open("a", encoding="utf-8") as constraints:
+        constraints.write("another==1.0\n")
+    assert _commands_for("scripts", project) == [NEW, DEV]
+
+
+def test_an_environment_for_scripts_that_is_out_of_date_is_made_again(project: Path) -> None:
+    assert _commands_for("scripts", project) == [NEW, SCRIPTS]
+    with (project / "constraints.txt").open("a", encoding="utf-8") as constraints:
+        constraints.write("another==1.0\n")
+    assert _commands_for("dev", project) == [NEW, DEV]
