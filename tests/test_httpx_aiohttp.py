@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from test_sockets_sends import AMBIGUOUS, REFUSED, Trouble
 from ecall_facade import APIError, AsyncECall, ECallError, NotSent, OutcomeUnknown
 
 T = TypeVar("T")
+TLS = ssl.create_default_context()  # one for all, as reading the authorities takes 20 ms
 # aiohttp warns of what httpx-aiohttp leaves open after an error.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -30,7 +32,7 @@ def with_client(url: str, action: Callable[[AsyncECall], Awaitable[T]], read: fl
             base_url=url,
             sender=SENDERS,
             timeout=(5, read),
-            transport=AiohttpTransport(trust_env=False),
+            transport=AiohttpTransport(verify=TLS, trust_env=False),
         ) as ecall:
             return await action(ecall)
 

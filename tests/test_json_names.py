@@ -13,14 +13,14 @@ from ecall_client.tables import JSON_NAMES
 from ecall_facade._json import normalize_names
 
 
-@pytest.mark.parametrize("name", JSON_NAMES.values())
 @pytest.mark.parametrize(
     "change", [str.upper, str.lower, str.swapcase, lambda name: name[0].upper() + name[1:]]
 )
 def test_a_known_name_in_another_letter_case_gets_the_spelling_of_the_spec(
-    name: str, change: Callable[[str], str]
+    change: Callable[[str], str],
 ) -> None:
-    assert normalize_names({change(name): 1}) == {name: 1}
+    names = list(JSON_NAMES.values())
+    assert [normalize_names({change(name): 1}) for name in names] == [{name: 1} for name in names]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import phonenumbers
@@ -450,51 +451,67 @@ def test_what_tables_phones_and_people_write_is_read_or_refused(
     assert "A foreign number needs + and its country code" in str(caught.value)
 
 
-@pytest.mark.parametrize("region", REGIONS)
-def test_bare_digits_are_a_valid_number_or_refused_in_every_country(region: str) -> None:
-    mobiles = ["491711234567", "436641234567", "393331234567", "33612345678", "41791234567"]
-    for digits in mobiles:
-        try:
-            number = normalize(digits, region)
-        except InvalidNumber:
-            continue
-        parsed = phonenumbers.parse(number)
-        assert phonenumbers.is_valid_number(parsed)
-        if number != f"+{digits}":  # then nothing speaks for the number abroad
-            assert phonenumbers.number_type(parsed) in {
-                phonenumbers.PhoneNumberType.MOBILE,
-                phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
-            }
+def test_a_mobile_number_without_its_plus_is_read_in_its_own_country_only() -> None:
+    home = {
+        "491711234567": {"DE"},
+        "436641234567": {"AT"},
+        "393331234567": {"IT", "VA"},
+        "33612345678": {"FR"},
+        "41791234567": {"CH"},
+    }
+    for digits, regions in home.items():
+        read = {region: normalized_or_none(digits, region) for region in REGIONS}
+        assert {region: number for region, number in read.items() if number} == dict.fromkeys(
+            regions, f"+{digits}"
+        )
 
 
-@pytest.mark.parametrize("region", REGIONS)
-def test_examples_of_landlines_and_mobiles_are_read_as_written_at_home(region: str) -> None:
-    for kind in (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE):
-        example = phonenumbers.example_number_for_type(region, kind)
+def normalized_or_none(written: str, region: str) -> str | None:
+    with contextlib.suppress(InvalidNumber):
+        return normalize(written, region)
+    return None
+
+
+def test_examples_of_landlines_and_mobiles_are_read_as_written_at_home() -> None:
+    expected: dict[tuple[str, str], str] = {}
+    for region in REGIONS:
+        for kind in (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE):
+            if example := phonenumbers.example_number_for_type(region, kind):
+                number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+                at_home = phonenumbers.format_number(
+                    example, phonenumbers.PhoneNumberFormat.NATIONAL
+                )
+                expected["CH", number] = expected[region, at_home] = number
+    assert len(expected) > 900
+    assert {
+        (region, written): normalize(written, region) for region, written in expected
+    } == expected
+
+
+def test_numbers_near_a_countrys_mobiles_are_read_as_phonenumbers_reads_them() -> None:
+    differing = {}
+    for region, written in near_mobiles():
+        if number := normalized_or_none(written, region):
+            parsed = phonenumbers.parse(written, region)
+            expected = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+            if number != expected:
+                differing[region, written] = number
+    assert differing == {}
+
+
+def near_mobiles() -> Iterator[tuple[str, str]]:
+    """Yield the example of a mobile number of each region with one digit changed, in several forms."""
+    for region in REGIONS:
+        example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
         if example is None:
             continue
-        number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
-        at_home = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.NATIONAL)
-        assert normalize(number, "CH") == number
-        assert normalize(at_home, region) == number
-
-
-@pytest.mark.parametrize("region", REGIONS)
-def test_numbers_near_a_countrys_mobiles_are_read_as_phonenumbers_reads_them(region: str) -> None:
-    example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
-    if example is None:
-        return
-    digits = phonenumbers.national_significant_number(example)
-    for at in range(len(digits)):
-        for other in "1259":
-            varied = digits[:at] + other + digits[at + 1 :]
-            for written in (f"+{example.country_code}{varied}", f"0{varied}", f"0{varied}5"):
-                with contextlib.suppress(InvalidNumber):
-                    number = normalize(written, region)
-                    parsed = phonenumbers.parse(written, region)
-                    assert number == phonenumbers.format_number(
-                        parsed, phonenumbers.PhoneNumberFormat.E164
-                    )
+        digits = phonenumbers.national_significant_number(example)
+        for at in range(len(digits)):
+            for other in "1259":
+                varied = digits[:at] + other + digits[at + 1 :]
+                yield region, f"+{example.country_code}{varied}"
+                yield region, f"0{varied}"
+                yield region, f"0{varied}5"
 
 
 class TestNormalizeAll:

@@ -95,11 +95,11 @@ OTHER_SITES = [
 
 
 @pytest.mark.parametrize("lines", OTHER_SITES, ids=lambda lines: " & ".join(lines))
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_another_web_site_may_not_write(method: str, lines: list[str]) -> None:
-    assert refused(LOCAL, method, OWN, *lines) == "site"
-    for safe in ("GET", "HEAD", "OPTIONS"):  # it may link to the page
-        assert refused(LOCAL, safe, OWN, *lines) == ""
+def test_another_web_site_may_not_write(lines: list[str]) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert refused(LOCAL, method, OWN, *lines) == "site"
+    for method in ("GET", "HEAD", "OPTIONS"):  # it may link to the page
+        assert refused(LOCAL, method, OWN, *lines) == ""
 
 
 @pytest.mark.parametrize(

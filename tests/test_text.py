@@ -82,14 +82,14 @@ def test_measure(text: str, encoding: str, units: int, pages: int, units_left: i
     )
 
 
-@pytest.mark.parametrize("character", BASIC + EXTENSION)
-def test_whole_alphabet_is_gsm(character: str) -> None:
-    assert measure(character).encoding == "GSM-7"
+def test_whole_alphabet_is_gsm() -> None:
+    others = [one for one in BASIC + EXTENSION if measure(one).encoding != "GSM-7"]
+    assert others == []
 
 
-@pytest.mark.parametrize("character", "çâêîôûëïÀÈÊ\u2019\u2013…„“«»\t\u00a0`\u00b4°²")
-def test_what_is_common_in_switzerland_and_not_gsm(character: str) -> None:
-    assert measure(character).encoding == "UCS-2"
+def test_what_is_common_in_switzerland_and_not_gsm() -> None:
+    common = "çâêîôûëïÀÈÊ\u2019\u2013…„“«»\t\u00a0`\u00b4°²"
+    assert [one for one in common if measure(one).encoding != "UCS-2"] == []
 
 
 @pytest.mark.parametrize(
