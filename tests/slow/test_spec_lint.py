@@ -3,22 +3,19 @@
 import json
 from pathlib import Path
 
-import pytest
 import yaml
 from _redocly import lint
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-SPEC = Path(__file__).parents[1] / "spec" / "ecall.yaml"
+SPEC = Path(__file__).parents[2] / "spec" / "ecall.yaml"
 
 
-@pytest.mark.long
 def test_the_spec_is_valid_openapi() -> None:
     spec = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
     assert spec["openapi"].startswith("3.1.")
     OpenAPIV31SpecValidator(spec).validate()
 
 
-@pytest.mark.long
 def test_redocly_finds_nothing() -> None:
     result = lint(SPEC)
     assert result.stdout.startswith("{"), result.stderr
