@@ -67,6 +67,7 @@ def _describe(sandbox: Sandbox) -> str:
     from ecall_facade.sandbox._waiting import describe
 
     try:
+        # Its store is private, as tests are to read `sandbox.messages`.
         return describe(sandbox._store, repr(sandbox))  # pyright: ignore[reportPrivateUsage]
     except Exception as error:  # noqa: BLE001 - a clock that was turned beyond all times, for one, must not end the run
         return f"It cannot be read: {error!r}"

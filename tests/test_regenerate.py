@@ -49,7 +49,7 @@ def start(root: Path, *arguments: str, **environment: str) -> subprocess.Popen[s
 
 def run(root: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     process = start(root, *arguments, **environment)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     return process.returncode, output
 
 
@@ -161,7 +161,7 @@ class TestRuns:
             start(project, **given) for project, given in zip(projects, environments, strict=True)
         ]
         for process in running:
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=300)
             assert (process.returncode, output) == (0, WROTE + FITS)
         for project in projects:
             assert generated_files(project) == generated_files(ROOT)
