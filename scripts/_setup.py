@@ -64,15 +64,16 @@ def inside_environment(group: str) -> None:
 def make_environment(folder: Path, interpreter: str, version: str, group: str) -> Path:
     """Make the environment `folder` with a dependency group, unless it stands; return its Python."""
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    wanted = _fingerprint(version)
-    if python.exists() and _stamp(folder) in (f"{group} {wanted}", f"dev {wanted}"):
+    ingredients = _fingerprint(version)
+    enough = {f"{group} {ingredients}", f"dev {ingredients}"}
+    if python.exists() and _stamp(folder) in enough:
         return python
     with _lock(folder):
         stamp = _stamp(folder)
-        if python.exists() and stamp in (f"{group} {wanted}", f"dev {wanted}"):
-            return python  # somebody else made it while we waited
+        if python.exists() and stamp in enough:  # somebody else made it while we waited
+            return python
         begun = time.monotonic()
-        if python.exists() and stamp == f"scripts {wanted}":
+        if python.exists() and stamp == f"scripts {ingredients}":
             _tell(f"Adding the tools for development to {folder.name} (about a minute) ...")
         else:
             if stamp.startswith("dev "):  # whoever had all of it goes on to need it
@@ -82,17 +83,18 @@ def make_environment(folder: Path, interpreter: str, version: str, group: str) -
             _make_empty(folder, python, interpreter)
         _install(folder, python, group)
         # The stamp comes last, so that a half-made environment has none.
-        (folder / STAMP).write_text(f"{group} {wanted}", encoding="utf-8")
+        (folder / STAMP).write_text(f"{group} {ingredients}", encoding="utf-8")
         _tell(f"{folder.name} was ready after {time.monotonic() - begun:.0f} s.")
     return python
 
 
 def _make_empty(folder: Path, python: Path, interpreter: str) -> None:
-    """Make an environment with a pip that knows dependency groups, or without one if `.venv` stands already."""
+    """Make an environment without packages."""
     if folder == VENV:
         _run(interpreter, "-m", "venv", "--clear", str(folder))
-        _run(str(python), "-m", "pip", *INSTALL, "pip")  # the pip of an old Python knows no --group
-    else:
+        # The pip that comes with Python may be too old to know --group.
+        _run(str(python), "-m", "pip", *INSTALL, "pip")
+    else:  # .venv stands already, and its pip serves here too
         _run(interpreter, "-m", "venv", "--clear", "--without-pip", str(folder))
 
 
