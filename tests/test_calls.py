@@ -372,11 +372,22 @@ class TestNotify:
         with pytest.raises(AttributeError):
             Notify(self.MAIL).for_event = None  # type: ignore[misc]
 
+    @pytest.mark.parametrize(
+        "send",
+        [
+            lambda ecall, notify: ecall.sms.send("+41791234567", "Hi", notify=notify),
+            lambda ecall, notify: ecall.sms.broadcast(["+41791234567"], "Hi", notify=notify),
+            lambda ecall, notify: ecall.messages.send_list(
+                [ecall.sms.compose("+41791234567", "Hi")], notify=notify
+            ),
+        ],
+        ids=["send", "broadcast", "send_list"],
+    )
     def test_numbers_in_notify_are_read_in_the_region_of_the_client(
-        self, ecall: ECall, service: FakeService
+        self, ecall: ECall, service: FakeService, send: Any
     ) -> None:
-        service.respond({"messageId": "m-1"})
-        ecall.with_options(region="DE").sms.send("+41791234567", "Hi", notify="0151 23456789")
+        service.respond({"messageId": "m-1", "messageIdList": ["m-1"], "messageListId": "l-1"})
+        send(ecall.with_options(region="DE"), "0151 23456789")
         assert service.body["notification"]["addresses"] == [
             {"type": "Sms", "address": "+4915123456789"}
         ]
