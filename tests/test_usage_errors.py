@@ -165,11 +165,21 @@ class TestRecipients:
         refused(
             lambda: ecall.with_options(region="AT").sms.send("12", TEXT), InvalidNumber, "too short"
         )
-        refused(
-            lambda: ecall.with_options(region="FR").sms.send("079 12", TEXT),
-            InvalidNumber,
-            "for FR",
-        )
+
+    @pytest.mark.parametrize(
+        "use",
+        [
+            lambda ecall, to: ecall.sms.send(to, TEXT, sender="ACME"),
+            lambda ecall, to: ecall.sms.broadcast([to], TEXT, sender="ACME"),
+            lambda ecall, to: ecall.sms.compose(to, TEXT, sender="ACME"),
+        ],
+        ids=["send", "broadcast", "compose"],
+    )
+    def test_a_refused_recipient_is_said_to_be_none_for_the_region_of_the_client(
+        self, ecall: ECall, use: Any
+    ) -> None:
+        client = ecall.with_options(region="FR")
+        refused(lambda: use(client, "079 12"), InvalidNumber, "for FR")
 
 
 class TestSender:
@@ -562,6 +572,10 @@ class TestNotify:
         ([None], "An address in notify must be a str, or a NotificationAddress"),
         (
             Notify(NotificationAddress(NotificationAddressType.URL, "")),
+            "An address in notify is empty",
+        ),
+        (
+            Notify(NotificationAddress(NotificationAddressType.URL, " ")),
             "An address in notify is empty",
         ),
         (
