@@ -25,6 +25,7 @@ from ecall_client.tables import OPERATIONS
 from ecall_facade import TextContent, UsageError
 from ecall_facade._call import Call, Effect
 from ecall_facade._free_requests import free_call
+from ecall_facade._messages import MessageArguments
 from ecall_facade._requests import build_http_request
 
 
@@ -161,6 +162,12 @@ def test_the_repr_of_a_call_shows_neither_its_text_nor_its_number(name: str) -> 
     for shown in (repr(call), repr(call.request), repr(http_request(call))):
         assert TEXT not in shown
         assert NUMBER not in shown
+
+
+def test_the_repr_of_the_arguments_of_a_message_shows_neither_text_nor_number() -> None:
+    shown = repr(MessageArguments(content=TEXT, sender=NUMBER, notify=NUMBER, extra={"a": TEXT}))
+    assert TEXT not in shown
+    assert NUMBER not in shown
 
 
 @pytest.mark.parametrize("name", CALLS)
