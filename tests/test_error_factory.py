@@ -115,6 +115,12 @@ def test_the_words_of_an_unknown_exception_are_not_quoted(name: str) -> None:
     assert TEXT not in str(error)
 
 
+@pytest.mark.parametrize("name", CALLS)
+def test_the_words_of_an_error_of_the_operating_system_are_quoted(name: str) -> None:
+    error = error_after(CALLS[name](), Failed(ConnectionResetError(104, "Connection reset")))
+    assert "ConnectionResetError: [Errno 104] Connection reset" in str(error)
+
+
 def test_long_words_of_a_transport_are_cut() -> None:
     error = error_after(CALLS["send"](), Failed(httpx.ReadError("word " * 1000)))
     assert len(str(error)) < 600
