@@ -257,6 +257,22 @@ class TestSources:
             assert b"".join(source) == b"data"
 
     @POSIX
+    def test_a_stream_with_nothing_yet_is_waited_for_without_using_the_processor(self) -> None:
+        reading, writing_end = os.pipe()
+        os.set_blocking(reading, False)
+
+        def write_late() -> None:
+            with os.fdopen(writing_end, "wb", buffering=0) as other:
+                time.sleep(0.3)
+                other.write(b"data")
+
+        with another_thread(write_late), os.fdopen(reading, "rb", buffering=0) as file:
+            source = upload(file)
+            used = time.thread_time()
+            assert b"".join(source) == b"data"
+            assert time.thread_time() - used < 0.1
+
+    @POSIX
     def test_a_stream_that_ends_without_anything_is_empty(self) -> None:
         reading, writing_end = os.pipe()
         os.set_blocking(reading, False)
@@ -394,6 +410,12 @@ class TestAsyncChunks:
             return await in_thread(lambda: 7)
 
         assert asyncio.run(call()) == 7
+
+    def test_in_thread_leaves_the_event_loop_to_other_tasks(self) -> None:
+        async def call() -> int:
+            return await in_thread(threading.get_ident)
+
+        assert asyncio.run(call()) != threading.get_ident()
 
 
 class TestRefused:
