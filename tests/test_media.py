@@ -11,6 +11,7 @@ import os
 import shlex
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -610,6 +611,32 @@ class TestWriting:
         assert stat.S_IMODE(target.stat().st_mode) == mode
 
     @POSIX
+    def test_a_downloaded_file_runs_as_nobody_else(self, tmp_path: Path) -> None:
+        target = tmp_path / "copy.bin"
+        target.write_bytes(b"old")
+        target.chmod(0o4755)
+        with writing(target) as file:
+            file.write(b"new")
+        assert stat.S_IMODE(target.stat().st_mode) == 0o755
+
+    @POSIX
+    @pytest.mark.skipif(
+        getattr(os, "geteuid", int)() != 0, reason="only root may give files to others"
+    )
+    @pytest.mark.parametrize("owner", [(4711, 4712), (4711, 0), (0, 4712)])
+    def test_a_downloaded_file_keeps_the_owner_and_the_group_of_the_existing_one(
+        self, tmp_path: Path, owner: tuple[int, int]
+    ) -> None:
+        target = tmp_path / "copy.bin"
+        target.write_bytes(b"old")
+        os.chown(target, *owner)
+        with writing(target) as file:
+            file.write(b"new")
+        found = target.stat()
+        assert target.read_bytes() == b"new"
+        assert (found.st_uid, found.st_gid) == owner
+
+    @POSIX
     def test_a_new_file_has_the_mode_that_the_umask_leaves(self, tmp_path: Path) -> None:
         (tmp_path / "other").touch()
         with writing(tmp_path / "copy.bin") as file:
@@ -659,6 +686,22 @@ class TestWriting:
         assert other.read_bytes() == b"new"
         assert len(list(tmp_path.iterdir())) == 2
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="access lists as Linux has them")
+    def test_a_file_with_an_access_list_keeps_it(self, tmp_path: Path) -> None:
+        target, name = tmp_path / "copy.bin", "system.posix_acl_access"
+        target.write_bytes(b"old and longer than the new one")
+        # Each entry is who, what and which user: the owner, user 4711, the group, the mask, others.
+        entries = [(1, 6, -1), (2, 4, 4711), (4, 4, -1), (16, 4, -1), (32, 0, -1)]
+        given = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+        try:
+            os.setxattr(target, name, given)
+        except OSError as error:
+            pytest.skip(f"there are no access lists here: {error.strerror}")
+        with writing(target) as file:
+            file.write(b"new")
+        assert target.read_bytes() == b"new"
+        assert os.getxattr(target, name) == given
+
     @pytest.mark.skipif(sys.platform != "linux", reason="mounts as Linux does")
     @pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="only root may mount")
     @pytest.mark.parametrize("mounted", ["the file", "a read-only folder"])
@@ -706,6 +749,11 @@ class TestWriting:
         target.chmod(stat.S_IRUSR)
         self.refused(target, "'copy.bin' cannot be written: Permission denied")
 
+    @NO_ROOT
+    def test_a_pipe_that_is_protected_from_writing_is_refused(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe", stat.S_IRUSR)
+        self.refused(tmp_path / "pipe", "'pipe' cannot be written: Permission denied")
+
     @POSIX
     @pytest.mark.parametrize("data", [b"data", b"", DATA])
     def test_a_pipe_is_written_to_and_stays(self, tmp_path: Path, data: bytes) -> None:
@@ -743,6 +791,50 @@ class TestWriting:
         )
         done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
         assert done.stdout == b"data"
+
+    @POSIX
+    def test_a_fork_during_a_download_leaves_the_file_to_its_parent(self, tmp_path: Path) -> None:
+        code = (
+            "import os, sys, threading; from ecall_facade._downloads import writing\n"
+            "half, whole = threading.Event(), threading.Event()\n"
+            "def download():\n"
+            "    with writing(sys.argv[1]) as file:\n"
+            "        file.write(b'new')\n"
+            "        half.set()\n"
+            "        whole.wait()\n"
+            "thread = threading.Thread(target=download)\n"
+            "thread.start()\n"
+            "half.wait()\n"
+            "if os.fork() == 0:\n"
+            "    sys.exit()\n"
+            "os.wait()\n"
+            "whole.set()\n"
+            "thread.join()"
+        )
+        target = tmp_path / "copy.bin"
+        subprocess.run([sys.executable, "-c", code, target], timeout=60, check=True)
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+
+    @POSIX
+    def test_a_download_that_breaks_off_on_a_full_disk_leaves_no_file(self, tmp_path: Path) -> None:
+        code = (
+            "import os, resource, sys; from ecall_facade._downloads import writing\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+            "try:\n"
+            "    with writing(sys.argv[1] + '/copy.bin') as file:\n"
+            "        file.write(b'more than ten bytes')\n"
+            "        raise EOFError\n"
+            "except OSError as error:\n"
+            "    print(os.strerror(error.errno), os.listdir(sys.argv[1]))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, tmp_path],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert done.stdout == "File too large []\n"
 
     @POSIX
     def test_a_socket_or_a_link_to_itself_is_refused(
