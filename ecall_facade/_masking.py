@@ -10,7 +10,7 @@ from ecall_facade._number_characters import DIGITS, GAP, GAPS
 # The group is what may be a number.
 _IN_TEXT = re.compile(
     r"(?i)\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    r"|(?=\d*[a-f])(?!\w*\d{9})[0-9a-f]{16,}"
+    r"|(?!\w*\d{9})[0-9a-f]{16,}"
     r"|(?:20\d\d-[01]\d-[0-3]\d|[0-3]\d\.[01]\d\.20\d\d)"
     r"(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,7})?)?)?Z?)\b(?![.-]?\d)"
     rf"|([+\uff0b]?\d(?:{GAP}{{0,3}}\d){{6,}})"

@@ -856,6 +856,7 @@ class TestMask:
             ("1234567", "…67"),
             ("abcdef0041791234567fff", "abcdef004…67fff"),
             ("on 2026-11-23 0791234567", "on 2026-11-23 079…67"),
+            ("07.12.2026.12", "071…12"),  # begins like a date
         ],
     )
     def test_numbers_in_a_text_are_masked(self, text: str, masked: str) -> None:
