@@ -8,7 +8,6 @@ from ecall_client.operations import OperationResponse
 from ecall_facade import _clock
 from ecall_facade._attempt import MAX_BODY, Attempt, BodyTooLargeError, Failed, Received
 from ecall_facade._call import CallerErrors
-from ecall_facade._transports.client_parts import show_location
 from ecall_facade._transports.limits import limit_async
 from ecall_facade._transports.trust import Trust
 
@@ -35,7 +34,6 @@ async def try_once(
     try:
         with limit_async(request):
             response = await client.send(request, stream=True)
-            show_location(response)
             received = OperationResponse(response.status_code, response.headers, b"")
             if is_stream and response.is_success:
                 return Received(received, response)

@@ -10,7 +10,6 @@ from ecall_client.operations import OperationResponse
 from ecall_facade import _clock
 from ecall_facade._attempt import MAX_BODY, Attempt, BodyTooLargeError, Failed, Received
 from ecall_facade._call import CallerErrors
-from ecall_facade._transports.client_parts import show_location
 from ecall_facade._transports.limits import limit
 from ecall_facade._transports.trust import Trust
 
@@ -37,7 +36,6 @@ def try_once(
     try:
         with limit(request):
             response = client.send(request, stream=True)
-            show_location(response)
             received = OperationResponse(response.status_code, response.headers, b"")
             if is_stream and response.is_success:
                 return Received(received, response)

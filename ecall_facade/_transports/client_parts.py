@@ -9,8 +9,6 @@ import httpx
 
 from ecall_facade._settings import Account
 
-_HIDDEN_LOCATION = "ecall_location"
-
 
 class FixedAuth(httpx.Auth):
     """The account's credentials, set last, so that no frame above holds them."""
@@ -33,18 +31,12 @@ class NoCookies(CookieJar):
 def hide_location(response: httpx.Response) -> None:
     """Hide `Location` from httpx.
 
-    httpx parses it although redirects are off, and loses the response when it cannot.
+    httpx parses it although redirects are off, and loses the response when it cannot. Nothing here
+    reads it, as redirects are never followed.
     """
     if response.has_redirect_location:  # httpx does not parse that of other responses
-        response.extensions[_HIDDEN_LOCATION] = response.headers.pop("location")
+        del response.headers["location"]
 
 
 async def hide_location_async(response: httpx.Response) -> None:
     hide_location(response)
-
-
-def show_location(response: httpx.Response) -> None:
-    """Put a hidden `Location` back."""
-    location = response.extensions.pop(_HIDDEN_LOCATION, None)
-    if location is not None:
-        response.headers["location"] = location
