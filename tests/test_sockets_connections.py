@@ -10,8 +10,10 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
+import traceback
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +27,7 @@ from _servers import Exchange, Hangup, Response, Server, full_backlog, hang, rep
 
 from ecall_facade import (
     AsyncECall,
+    ECall,
     ECallError,
     InvalidConfiguration,
     NotSent,
@@ -37,8 +40,7 @@ from ecall_facade._transports.environment import find_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from ecall_facade import ECall
+    from types import FrameType
 
 HOST = "rest.ecall.example"  # a name that is not this machine's, and that nobody has
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -206,6 +208,35 @@ def test_a_trusted_certificate_is_accepted(open_client: OpenClient, tls: ssl.SSL
         assert ecall.media.upload(bytes(3_000_000)).media_id == "f-1"
         assert server.connections == 1
         assert server.requests[-1].size == 3_000_000
+
+
+class TimeLimit(BaseException):
+    """What ends a job at any step, as an exception of a signal handler does."""
+
+
+@pytest.mark.usefixtures("trusted")
+def test_an_exception_while_the_head_is_encrypted_shows_no_credentials(
+    tls: ssl.SSLContext,
+) -> None:
+    """Sentry reports the variables of each frame; those of Python's `ssl` hold the request's head."""
+
+    def interrupt(frame: FrameType, event: str, function: object) -> None:
+        is_write = event == "c_call" and getattr(function, "__name__", "") == "write"
+        if is_write and TOKEN in repr(frame.f_locals):
+            sys.setprofile(None)
+            raise TimeLimit
+
+    with Server(tls=tls) as server, ECall(USERNAME, PASSWORD, base_url=server.url) as ecall:
+        try:
+            sys.setprofile(interrupt)
+            with pytest.raises(TimeLimit) as caught:
+                ecall.sms.send(NUMBER, TEXT, sender="ACME")
+        finally:
+            sys.setprofile(None)
+        for frame, _ in traceback.walk_tb(caught.value.__traceback__):
+            variables = repr(frame.f_locals)
+            assert TOKEN not in variables
+            assert PASSWORD not in variables
 
 
 def test_an_untrusted_certificate_sends_nothing(
