@@ -384,6 +384,24 @@ def test_an_exception_raised_into_threads_that_wait_for_a_pool_comes_through() -
         ecall.close()
 
 
+def test_a_thread_that_is_interrupted_when_its_turn_comes_leaves_it_to_the_next() -> None:
+    with Server(reply(200, b"x" * 9_000_000), sent()) as server:
+        ecall = open_sync(server.url, timeout=10)
+        first, second = (Worker(lambda: send(ecall)) for _ in range(2))
+        with ecall.media.stream("f-1") as chunks:
+            next(iter(chunks))
+            for worker in (first, second):
+                worker.start()
+                time.sleep(0.2)  # so that they wait in this order
+            raise_into(first, TimeLimit)  # it comes when the thread wakes up
+            time.sleep(0.1)
+        second.join(5)
+        assert not second.is_alive()
+        assert (type(first.error), second.error) == (TimeLimit, None)
+        check_usable(ecall, server, seen=2)
+        ecall.close()
+
+
 # Async code
 
 
