@@ -515,6 +515,7 @@ NO_PROXY_FORMS = [
     ".ecall.example",
     "*.ecall.example",
     "call.example",
+    "https://",
     f"{HOST}:443",
     f"{HOST}:8443",
     ".ecall.example:8443",
@@ -556,6 +557,22 @@ def test_no_proxy_means_what_it_means_to_httpx(
             assert (find_proxy(account) is None) == is_direct, url
 
 
+@pytest.mark.parametrize("other", ["ALL_PROXY", "HTTPS_PROXY"])
+def test_the_proxy_for_https_in_lower_case_comes_before_others(
+    monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """As for httpx; and an error names the variable that was read."""
+    account = Account(base_url=f"https://{HOST}", is_loopback=False, authorization="")
+    monkeypatch.setenv(other, "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:10")
+    found = find_proxy(account)
+    assert found is not None
+    assert found.url.port == 10
+    monkeypatch.setenv("https_proxy", "ftp://")
+    with pytest.raises(InvalidConfiguration, match="https_proxy does not name a proxy"):
+        find_proxy(account)
+
+
 @pytest.mark.parametrize("entry", ["[2001:db8::1]", "elsewhere:https", "http://[::1"])
 def test_an_entry_of_no_proxy_that_cannot_be_read_matches_nothing(
     open_client: OpenClient,
@@ -584,7 +601,7 @@ def test_an_entry_of_no_proxy_that_cannot_be_read_matches_nothing(
                 "http://:8080",
                 "http://[",
                 "http://jane:s3same@127.0.0.1:port",
-                "http://127.0.0.1:99999",
+                "http://127.0.0.1:65536",
                 "http://proxy example:8080",
                 "http://xn--:1",
                 "//127.0.0.1:8080",
