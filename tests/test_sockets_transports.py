@@ -252,3 +252,23 @@ def test_a_transport_of_the_wrong_kind_is_refused(open_client: OpenClient) -> No
     transport = httpx.HTTPTransport() if open_client.is_async else httpx.AsyncHTTPTransport()
     with pytest.raises(InvalidConfiguration, match="BaseTransport"):
         open_client("https://rest.ecall.example", transport=transport)
+
+
+class Closing(httpx.MockTransport):
+    """Keeps whether it was closed."""
+
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+def test_a_transport_is_closed_with_its_client_even_if_it_was_never_used(
+    open_client: OpenClient,
+) -> None:
+    transport = Closing(lambda _: httpx.Response(200))
+    open_client("https://rest.ecall.example", transport=transport).close()
+    assert transport.is_closed
