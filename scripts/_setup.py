@@ -76,8 +76,8 @@ def make_environment(folder: Path, interpreter: str, version: str, group: str) -
         if python.exists() and stamp == f"scripts {ingredients}":
             _tell(f"Adding the tools for development to {folder.name} (about a minute) ...")
         else:
-            if stamp.startswith("dev "):  # whoever had all of it goes on to need it
-                group = "dev"
+            if group == "scripts" and stamp and not stamp.startswith("scripts "):
+                group = "dev"  # whoever had more goes on to need it
             takes = "some seconds" if group == "scripts" else "about a minute"
             _tell(f"Making {folder.name} for Python {version.split()[0]} ({takes}) ...")
             _make_empty(folder, python, interpreter)
