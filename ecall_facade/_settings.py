@@ -180,7 +180,7 @@ def make_options(
     """
     from ecall_facade.numbers import check_region
 
-    old = old or _options_from_environment()
+    old = old or _options_from_environment(is_version_given=api_version not in (None, ""))
     new = ClientOptions(
         api_version=old.api_version if api_version in (None, "") else read_version(api_version),
         version_in=version_in or old.version_in,
@@ -194,8 +194,10 @@ def make_options(
     return new
 
 
-def _options_from_environment() -> ClientOptions:
-    version = read_version(os.environ.get(VERSION_VARIABLE) or "v2", VERSION_VARIABLE)
+def _options_from_environment(*, is_version_given: bool) -> ClientOptions:
+    # An argument wins, also over a value that cannot be used.
+    named = None if is_version_given else os.environ.get(VERSION_VARIABLE)
+    version = read_version(named or "v2", VERSION_VARIABLE)
     senders: dict[ChannelName, str] = {
         channel: value
         for channel in CHANNELS

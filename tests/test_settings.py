@@ -367,6 +367,12 @@ class TestVersion:
         monkeypatch.setenv("ECALL_API_VERSION", "v1")
         assert options(api_version="").api_version == "v1"
 
+    def test_an_unknown_version_of_the_environment_does_not_matter_if_another_one_is_given(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ECALL_API_VERSION", "v9")
+        assert options(api_version="v1").api_version == "v1"
+
     @pytest.mark.parametrize(
         "version", ["v3", "3", "V2", "v2.0", "2.00", "02", "1,0", " 2", "latest", "v"]
     )
