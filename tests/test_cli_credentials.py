@@ -31,6 +31,31 @@ def write(path: Path, text: str | None = None, mode: int = 0o600) -> Path:
     return path
 
 
+def read_username_after(script: str, path: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Read a credentials file in a namespace of its own, after a script mounted something in it."""
+    code = (
+        "from pathlib import Path; from ecall_facade.cli._credentials import find_settings\n"
+        f"print(find_settings(Path({path!r}))['username'])"
+    )
+    done = subprocess.run(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-ec",
+            f"{script}\nexec {sys.executable} -c {shlex.quote(code)}",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if "unshare:" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("nothing can be mounted here")
+    return done
+
+
 def test_a_credentials_file_replaces_the_environment(command: Command, tmp_path: Path) -> None:
     with Sandbox(username="anna", password=SECRET) as sandbox:
         text = f'username = "anna"\npassword = "{SECRET}"\nsender = "ACME"\nbase_url = "{sandbox.url}"\n'
@@ -86,6 +111,20 @@ class TestPlaces:
         with pytest.raises(Failure, match="No credentials"):
             find_settings(None)
 
+    def test_a_missing_file_that_ecall_credentials_names_is_not_replaced_by_the_default_file(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        write(tmp_path / ".config" / "ecall" / "credentials.toml")
+        monkeypatch.setenv("ECALL_CREDENTIALS", str(tmp_path / "missing.toml"))
+        result = command("status", "m-1")
+        assert (result.code, "missing.toml cannot be read" in result.err) == (Exit.USAGE, True)
+
+    def test_a_sender_of_a_credentials_file_that_is_a_string_is_for_sms_only(
+        self, tmp_path: Path
+    ) -> None:
+        file = write(tmp_path / "my.toml", 'username = "u"\npassword = "p"\nsender = "ACME"')
+        assert find_settings(file).get("sender") == {"sms": "ACME"}
+
     @pytest.mark.parametrize("name", ["ECALL_USERNAME", "ECALL_PASSWORD"])
     def test_half_of_the_credentials_in_the_environment_is_not_completed_by_the_default_file(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
@@ -128,7 +167,7 @@ class TestRefusals:
     @posix
     @pytest.mark.parametrize(
         "mode",
-        [0o640, 0o604, 0o644, 0o620, 0o601, 0o666, 0o444, 0o404, 0o450, 0o460],
+        [0o640, 0o604, 0o644, 0o620, 0o601, 0o666, 0o444, 0o404, 0o441, 0o450, 0o460],
         ids="{:o}".format,
     )
     def test_a_credentials_file_that_others_can_use_is_refused(
@@ -195,10 +234,6 @@ class TestRefusals:
         """As Docker and Kubernetes do, with links as Kubernetes makes them."""
         (tmp_path / "mount").mkdir()
         write(tmp_path / "my.toml")
-        code = (
-            "from pathlib import Path; from ecall_facade.cli._credentials import find_settings\n"
-            "print(find_settings(Path('mount/ecall.toml'))['username'])"
-        )
         script = f"""
             mount -t tmpfs tmpfs mount
             mkdir mount/..2026
@@ -207,22 +242,28 @@ class TestRefusals:
             ln -s ..2026 mount/..data
             ln -s ..data/ecall.toml mount/ecall.toml
             mount -o remount,ro mount
-            exec {sys.executable} -c {shlex.quote(code)}
         """
-        done = subprocess.run(
-            ["unshare", "--mount", "sh", "-ec", script],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        if "unshare:" in done.stderr or "mount:" in done.stderr:
-            pytest.skip("nothing can be mounted here")
+        done = read_username_after(script, "mount/ecall.toml", tmp_path)
         if int(mode, 8) & 0o022:  # others could write it by another way
             assert "is accessible to other users; mount it with mode 0400 or 0440" in done.stderr
         else:
             assert (done.stdout, done.stderr) == ("anna\n", "")
+
+    @as_root
+    @pytest.mark.skipif(sys.platform != "linux", reason="mounts as Linux does")
+    def test_a_secret_in_run_secrets_is_read_although_everybody_may_read_it(
+        self, tmp_path: Path
+    ) -> None:
+        """As Docker gives it by default, which is not mounted read-only everywhere."""
+        write(tmp_path / "my.toml")
+        script = """
+            mount -t tmpfs tmpfs /run
+            mkdir /run/secrets
+            cp my.toml /run/secrets/ecall
+            chmod 0444 /run/secrets/ecall
+        """
+        done = read_username_after(script, "/run/secrets/ecall", tmp_path)
+        assert (done.stdout, done.stderr) == ("anna\n", "")
 
     @posix
     def test_the_mode_of_a_credentials_file_is_that_of_a_links_target(self, tmp_path: Path) -> None:
@@ -248,6 +289,7 @@ class TestRefusals:
             ('username = "u"', "has no password"),
             ('password = "p"\nusername = ""', "has no username"),
             ('username = "u"\npassword = 7', "password must be in quotes"),
+            ('username = "u"\npassword = "p"\nbase_url = 7', "base_url must be in quotes"),
             (
                 'username = "u"\npassword = "p"\nuser = 1\nhost = 2',
                 "unknown keys: host, user; it may have username",
