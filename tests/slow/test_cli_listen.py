@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from _cli import NUMBER, TEXT, Command
+from _cli import NUMBER, TEXT, Command, stop_after
 from _processes import read_json, run, running
 
 from ecall_facade import ECall
@@ -89,6 +89,30 @@ def test_listen_prints_masked_numbers_and_no_control_characters(tmp_path: Path) 
         assert "1234" not in report + reply
 
 
+def test_listen_says_why_a_message_failed_and_which_file_a_reply_is(tmp_path: Path) -> None:
+    reason = {"errorCode": "71", "errorMessage": "No such number"}
+    failed = {**REPORT, "state": "Failed", "error": reason}
+    picture = {
+        "messageId": "r-2",
+        "from": "+41791234567",
+        "content": {"type": "Image", "mediaId": "f-1"},
+    }
+    with running(tmp_path, "listen", *HERE) as process:
+        assert process.stdout
+        url = process.stdout.readline().split()[2]
+        for body in (failed, picture):
+            assert httpx.post(url, json=body).status_code == 200
+        assert process.stdout.readline().endswith(" to +41…67: No such number\n")
+        assert process.stdout.readline().endswith("Reply from +41…67: media f-1\n")
+    with running(tmp_path, "listen", *HERE, "--json") as process:
+        url = read_json(process)["url"]
+        for body in (failed, picture):
+            assert httpx.post(url, json=body).status_code == 200
+        assert read_json(process)["error"] == {"code": "71", "message": "No such number"}
+        message = read_json(process)
+        assert (message["text"], message["media_id"]) == (None, "f-1")
+
+
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_listen_prints_an_ipv6_address_in_brackets(tmp_path: Path) -> None:
     here = ("--port", "0", "--host", "::1", "--source", "::1")
@@ -153,6 +177,23 @@ class TestSources:
                 headers = {"X-Forwarded-For": address}
                 assert httpx.post(url, json=REPORT, headers=headers).status_code == status
 
+    @pytest.mark.parametrize(
+        ("variables", "path", "headers"),
+        [
+            ({"ECALL_WEBHOOK_PATH_SECRET": "a-long-secret"}, "a-long-secret", {}),
+            ({"ECALL_WEBHOOK_BASIC_AUTH": "a:b"}, "", {"Authorization": "Basic YTpi"}),
+        ],
+        ids=["path", "basic auth"],
+    )
+    def test_one_of_the_secrets_is_enough_to_accept_callbacks_from_anywhere(
+        self, variables: dict[str, str], path: str, headers: dict[str, str], tmp_path: Path
+    ) -> None:
+        listen = ("listen", "--port", "0", "--any-source", "--json")
+        with running(tmp_path, *listen, variables=variables) as process:
+            url = read_json(process)["url"]
+            assert httpx.post(f"{url}{path}", json=REPORT, headers=headers).status_code == 200
+            assert httpx.post(url, json=REPORT).status_code in (401, 403)
+
     def test_listen_checks_the_secrets_of_the_environment_and_hides_them_from_the_program(
         self, tmp_path: Path
     ) -> None:
@@ -182,13 +223,17 @@ class TestSources:
             (["--source", "nowhere"], {}, "addresses or networks"),
             ([], {"ECALL_WEBHOOK_PATH_SECRET": "short"}, "path_secret"),
             ([], {"ECALL_WEBHOOK_BASIC_AUTH": "nobody"}, "must be a name, a colon"),
+            ([], {"ECALL_WEBHOOK_BASIC_AUTH": "nobody:"}, "must be a name, a colon"),
+            ([], {"ECALL_WEBHOOK_BASIC_AUTH": ":a-long-secret"}, "must be a name, a colon"),
             (["--exec", "no-such-program"], {}, "no executable program 'no-such-program'"),
             (["argument"], {}, "only possible with --exec"),
             (["--exec-timeout", "0"], {}, "positive number"),
+            (["--exec-timeout", "nan"], {}, "positive number"),
+            (["--exec-timeout", "inf"], {}, "positive number"),
             (["--host", "192.0.2.1"], {}, "Cannot listen on 192.0.2.1"),
             (["--host", "no such host"], {}, "Cannot listen on no such host"),
             (["--host", "x" * 64], {}, "no such address"),
-            (["--port", "70000"], {}, "Cannot listen on 127.0.0.1:70000: a port is"),
+            (["--port", "65536"], {}, "Cannot listen on 127.0.0.1:65536: a port is"),
         ],
     )
     def test_a_listen_option_that_cannot_work_is_a_usage_error(
@@ -199,6 +244,7 @@ class TestSources:
         variables: dict[str, str],
         words: str,
     ) -> None:
+        stop_after(monkeypatch)  # else it would run for ever if it took the option
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         result = command("listen", *arguments)
