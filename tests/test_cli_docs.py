@@ -107,6 +107,18 @@ def test_the_examples_in_each_help_work(
         assert result.out
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in HELPED if name not in ([], ["bulk"], ["media"])], ids=" ".join
+)
+def test_the_help_of_an_option_names_its_default(name: list[str]) -> None:
+    _, apps, _ = _app.make_app().parse_commands(name)
+    for argument in apps[-1].assemble_argument_collection(parse_docstring=False):
+        default = argument.field_info.default
+        if isinstance(default, (str, int, float)) and default is not False:
+            words = argument.parameter.help or ""
+            assert re.search(rf"default {re.escape(str(default))}(?!\.?\w)", words), argument.name
+
+
 def test_the_help_lists_every_command(command: Command) -> None:
     shown = re.findall(r"^│ (\w+) ", command("--help").out, flags=re.MULTILINE)
     assert shown == list(_app.COMMANDS)
