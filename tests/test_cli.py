@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from _cli import NOTICE, NUMBER, TEXT, Command, point_to
-from _servers import Server, drop, reply
+from _servers import REQUEST_ID, Server, drop, reply
 
 import ecall_facade.cli
 from ecall_facade.cli import _app, _measure, _output
@@ -226,7 +226,13 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         ("status", "code"),
-        [(401, Exit.REJECTED), (404, Exit.REJECTED), (500, Exit.FAILED), (302, Exit.FAILED)],
+        [
+            (400, Exit.REJECTED),
+            (401, Exit.REJECTED),
+            (404, Exit.REJECTED),
+            (500, Exit.FAILED),
+            (302, Exit.FAILED),
+        ],
     )
     def test_the_exit_code_of_a_failed_read_follows_from_the_status(
         self, command: Command, environment: pytest.MonkeyPatch, status: int, code: Exit
@@ -246,6 +252,7 @@ class TestErrors:
         with Server(reply(429, {"errorCode": "TooMany"}, retry_after="20")) as server:
             environment.setenv("ECALL_BASE_URL", server.url)
             error = command("send", NUMBER, TEXT, "--json").error
+        assert error["request_id"] == REQUEST_ID
         assert [error[name] for name in ("status_code", "code", "retry_after")] == [
             429,
             "TooMany",
@@ -259,6 +266,15 @@ class TestErrors:
         environment.setattr("ecall_facade._clock.sleep", lambda _: None)
         result = command("status", "id", "--json")
         assert (result.code, result.error["type"]) == (Exit.FAILED, "ServiceUnreachable")
+
+    def test_an_upload_without_a_connection_was_not_sent(
+        self, command: Command, environment: pytest.MonkeyPatch, closed_port: int
+    ) -> None:
+        Path("plan.pdf").write_bytes(b"%PDF a plan")
+        environment.setenv("ECALL_BASE_URL", f"http://127.0.0.1:{closed_port}")
+        environment.setattr("ecall_facade._clock.sleep", lambda _: None)
+        result = command("media", "upload", "plan.pdf", "--json")
+        assert (result.code, result.error["type"]) == (Exit.NOT_SENT, "NotSent")
 
     def test_an_error_of_the_operating_system_names_the_file_without_its_folder(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
@@ -385,7 +401,7 @@ class TestEmbeddedSandbox:
     ) -> None:
         result = command(*command_line, "--sandbox", "--json")
         assert result.code == Exit.REJECTED
-        assert "set ECALL_BASE_URL" in result.error["message"]
+        assert result.error["message"].count("set ECALL_BASE_URL") == 1
         result = command("media", "download", "id", "--to", "file", "--sandbox")
         assert result.code == Exit.REJECTED
         assert "set ECALL_BASE_URL" in result.err
@@ -412,6 +428,7 @@ class TestVersions:
         assert command("send", NUMBER, TEXT, "--api-version", "v3").code == 2
         monkeypatch.setenv("ECALL_API_VERSION", "v9")
         assert command("send", NUMBER, TEXT, "--sandbox").code == 2
+        assert command("send", NUMBER, TEXT, "--sandbox", "--api-version", "v1").code == 0
 
 
 def test_the_command_runs_twice_in_one_process() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -83,6 +84,12 @@ class TestSend:
             "my-agent",
         ]
         assert messages[0].recipient == "+491712345678"
+
+    def test_the_region_of_numbers_applies_to_an_embedded_sandbox_as_well(
+        self, command: Command
+    ) -> None:
+        result = command("send", "0171 2345678", TEXT, "--region", "DE", "--sandbox", "--json")
+        assert (result.code, result.json["recipient"]) == (0, "+49…78")
 
     def test_send_raw_takes_a_short_code_unchanged(
         self, command: Command, sandbox: Sandbox
@@ -249,6 +256,21 @@ class TestText:
         monkeypatch.setattr(sys, "stdin", None)
         assert _app.run(["measure", "-"]) == Exit.USAGE
 
+    @pytest.mark.parametrize("arguments", [["-"], ["--text-file", "-"]], ids=" ".join)
+    def test_a_text_that_was_asked_for_is_read_from_a_terminal(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        arguments: list[str],
+    ) -> None:
+        from ecall_facade.cli import _app
+
+        stdin = io.TextIOWrapper(io.BytesIO(b"typed\n"))
+        monkeypatch.setattr(stdin, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert _app.run(["measure", *arguments]) == 0
+        assert capsys.readouterr().out.startswith("GSM-7, 5 units")
+
 
 class TestStatus:
     def test_status_prints_a_line_for_each_message(
@@ -291,6 +313,7 @@ class TestStatus:
         assert result.code == Exit.REJECTED
         assert result.out.startswith(message_id)
         assert result.err.startswith("ecall: The service answered 404")
+        assert "--sandbox" not in result.err  # the advice for an id that a new sandbox cannot know
 
     @pytest.mark.long
     @pytest.mark.parametrize("as_json", [False, True], ids=["words", "json"])
@@ -502,6 +525,8 @@ class TestMedia:
         ["send", NUMBER, "--channel", "rcs", "--file", "-"],
         ["status", "nothing", "--credentials", "-"],
         ["sandbox", "--port", "0", "--credentials", "-"],
+        ["bulk", "check", "-"],
+        ["bulk", "export", "-", "--ledger", "ledger.db"],
     ],
     ids=" ".join,
 )
