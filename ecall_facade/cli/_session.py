@@ -67,7 +67,7 @@ def open_client(options: Options, region: str = "CH") -> Generator[ECall, None, 
 
 def explain(error: Exception, options: Options) -> Exception:
     """Add a note to the error for an id that a new sandbox cannot know, and return the error."""
-    if options.sandbox and isinstance(error, NotFound) and not hasattr(error, "__notes__"):
+    if options.sandbox and isinstance(error, NotFound):
         error.add_note(
             "The new sandbox is empty; for ids of a running `ecall sandbox`, set ECALL_BASE_URL to its address and "
             "remove --sandbox"
