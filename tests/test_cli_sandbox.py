@@ -82,7 +82,10 @@ def test_sandbox_prints_one_json_object(
     stop_after(monkeypatch, visit)
     assert command("sandbox", "--port", "0", "--json") == (0, "", "")
     ready = json.loads(visit.output)
-    assert ready.pop("url").startswith("http://127.0.0.1:")
+    url = ready.pop("url")
+    assert url.startswith("http://127.0.0.1:")
+    with pytest.raises(httpx.ConnectError):  # it ended with its command
+        httpx.get(url)
     assert ready == {"any_credentials": True, "simulated": True}
 
 
