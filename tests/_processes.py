@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,10 @@ from ecall_facade._settings import SENDER_VARIABLES
 from ecall_facade.sandbox import Sandbox
 
 ECALL = [sys.executable, "-m", "ecall_facade.cli"]
-_LEFT_OUT = ("ECALL_", "XDG_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT")
+_LEFT_OUT = (
+    *("ECALL_", "XDG_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT"),
+    "PYTHONUNBUFFERED",  # with which nobody sees that an output is not flushed
+)
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
@@ -58,7 +62,7 @@ def run(
 def running(
     home: Path, *arguments: str | Path, variables: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run the command until the block ends."""
+    """Run the command until the block ends, or for two minutes: a test that waits for its output then fails."""
     # What ignores SIGINT, as tests in the background do, would have it ignored in the process too.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -73,9 +77,12 @@ def running(
         )
     finally:
         signal.signal(signal.SIGINT, before)
+    watchdog = threading.Timer(120, process.kill)
+    watchdog.start()
     try:
         yield process
     finally:
+        watchdog.cancel()
         process.kill()
         process.communicate()
 

@@ -100,10 +100,11 @@ def test_listen_says_why_a_message_failed_and_which_file_a_reply_is(tmp_path: Pa
     with running(tmp_path, "listen", *HERE) as process:
         assert process.stdout
         url = process.stdout.readline().split()[2]
-        for body in (failed, picture):
+        for body in (failed, picture, {**REPLY, "text": ""}):
             assert httpx.post(url, json=body).status_code == 200
         assert process.stdout.readline().endswith(" to +41…67: No such number\n")
         assert process.stdout.readline().endswith("Reply from +41…67: media f-1\n")
+        assert process.stdout.readline().endswith("Reply from +41…67: \n")
     with running(tmp_path, "listen", *HERE, "--json") as process:
         url = read_json(process)["url"]
         for body in (failed, picture):
