@@ -470,6 +470,37 @@ def test_goes_on():
 """
 
 
+BROKEN_SANDBOX = """
+import sys, types
+sys.modules["ecall_facade.sandbox"] = types.ModuleType("ecall_facade.sandbox")
+"""
+SESSION_AND_PLAIN = """
+def test_uses_it(ecall_sandbox_session):
+    pass
+
+def test_has_nothing_to_do_with_it():
+    assert False, "plain"
+"""
+TESTS_IN_DATA = """
+import pytest
+
+class Item(pytest.Item):
+    def runtest(self):
+        raise ValueError("the data is bad")
+
+class File(pytest.File):
+    def collect(self):
+        yield Item.from_parent(self, name="item")
+
+def pytest_collect_file(file_path, parent):
+    return File.from_parent(parent, path=file_path) if file_path.suffix == ".data" else None
+"""
+REPORT_FAILS = """
+def pytest_runtest_makereport(item, call):
+    raise ValueError("no report")
+"""
+
+
 def run(
     folder: Path, *options: str, without: tuple[str, ...] = (), **files: str
 ) -> tuple[int, str]:
@@ -560,6 +591,34 @@ class TestProject:
         assert 'pip install "ecall-facade[sandbox]"' in output
         assert "Traceback" not in output
         assert len(output) < 2_000  # the hint, not the way to it
+
+    def test_a_sandbox_that_cannot_be_imported_is_not_taken_for_a_missing_extra(
+        self, tmp_path: Path
+    ) -> None:
+        code, output = run(
+            tmp_path, conftest=BROKEN_SANDBOX, test_it="def test_it(ecall_sandbox): ..."
+        )
+        assert code == 1
+        assert re.search(r"^E +ImportError: cannot import name", output, re.MULTILINE), output
+
+    def test_the_sandbox_of_the_session_is_not_reported_for_a_test_that_does_not_use_it(
+        self, tmp_path: Path
+    ) -> None:
+        code, output = run(tmp_path, test_it=SESSION_AND_PLAIN)
+        assert (code, "eCall sandbox" in output) == (1, False)
+
+    def test_a_test_that_is_no_function_may_fail(self, tmp_path: Path) -> None:
+        (tmp_path / "some.data").touch()
+        code, output = run(tmp_path, conftest=TESTS_IN_DATA)
+        assert (code, "INTERNALERROR" in output) == (1, False), output
+        assert "the data is bad" in output
+
+    def test_a_report_that_another_plugin_cannot_make_is_its_own_failure(
+        self, tmp_path: Path
+    ) -> None:
+        _, output = run(tmp_path, conftest=REPORT_FAILS, test_it="def test_it(): ...")
+        assert "ValueError: no report" in output
+        assert "pytest_plugin.py" not in output
 
     def test_the_plugin_can_be_switched_off(self, tmp_path: Path) -> None:
         code, output = run(
