@@ -258,7 +258,9 @@ def test_a_terminal_shows_colours_and_a_progress_bar(clean: dict[str, str], tmp_
 
 def test_the_help_is_complete_for_every_value_of_columns_and_lines(clean: dict[str, str]) -> None:
     values = ["0", "1", "2", "3", "19", "00", "", "-1", "wide", "²", "1e3", "100000000", "9" * 30]
-    settings = [("COLUMNS", value) for value in values] + [("LINES", "0"), ("LINES", "wide")]
+    settings = [("COLUMNS", value) for value in values] + [
+        ("LINES", value) for value in ("0", "wide", "²")
+    ]
     code = (
         "import os\n"
         "from ecall_facade.cli._app import run\n"
@@ -268,15 +270,22 @@ def test_the_help_is_complete_for_every_value_of_columns_and_lines(clean: dict[s
         "    assert run(['media', '--help']) == 0\n"
     )
     done = subprocess.run(  # in a process of its own, as a wrong width may never end
-        [sys.executable, "-c", code], env=clean, capture_output=True, encoding="utf-8", timeout=180
+        [sys.executable, "-c", code],
+        env=clean,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=180,
     )
     assert (done.returncode, done.stderr) == (0, "")
     helps = done.stdout.split("---")[1:]
     assert len(helps) == len(settings)
-    for text in helps:
+    for text, (_, value) in zip(helps, settings, strict=True):
         assert "Usage:" in text
         assert "Examples:" in text
-        assert max(map(len, text.splitlines())) <= 1000
+        width = max(map(len, text.splitlines()))
+        assert width <= 1000
+        assert width == 80 or value in ("1", "2", "3", "19", "100000000")  # others are no width
 
 
 @pytest.mark.parametrize("columns", [0, 1])
@@ -284,7 +293,11 @@ def test_the_help_is_printed_on_a_terminal_without_width(
     clean: dict[str, str], tmp_path: Path, columns: int
 ) -> None:
     del clean["COLUMNS"]
-    for command in ([*ECALL, "send", "--help"], ["sh", "-c", '"$@" | cat', "sh", *ECALL, "--help"]):
+    for command in (
+        [*ECALL, "send", "--help"],
+        ["sh", "-c", '"$@" | cat', "sh", *ECALL, "--help"],
+        ["sh", "-c", '"$@" < /dev/null | cat', "sh", *ECALL, "--help"],
+    ):
         code, shown = run_on_a_terminal(command, clean, tmp_path, columns)
         assert code == 0
         assert "sandbox" in shown
