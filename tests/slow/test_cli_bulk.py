@@ -666,6 +666,7 @@ class TestBeforeAnythingIsSent:
         assert done.returncode == 2, done
         assert words in done.stderr
         assert "Traceback" not in done.stderr
+        assert not (tmp_path / LEDGER).exists() or show(tmp_path) == {"jobs": []}
 
     @pytest.mark.parametrize(
         ("package", "arguments"),
