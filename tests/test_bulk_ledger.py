@@ -332,6 +332,23 @@ def test_processes_that_make_one_job_at_once_make_one(ledger_url: str) -> None:
         assert [len(job) for job in ledger.jobs()] == [500]
 
 
+def _open_at_once(folder: Path, ready: Barrier) -> None:
+    for number in range(10):
+        ready.wait(20)
+        Ledger(folder / f"ledger-{number}.db").close()
+
+
+def test_processes_that_make_one_ledger_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(2)
+    processes = [context.Process(target=_open_at_once, args=(tmp_path, ready)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+
+
 class TestRows:
     """Looking at a job."""
 

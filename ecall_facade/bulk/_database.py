@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -303,10 +304,24 @@ def _set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:
     )
     if is_read_only:
         return
-    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+    if _begin_log(connection) != "wal":
         raise InvalidConfiguration(
             "SQLite cannot keep a write-ahead log here: put the ledger on a disk of this machine"
         )
+
+
+def _begin_log(connection: sqlite3.Connection) -> str:
+    """Ask for a write-ahead log; return the journal mode that SQLite keeps."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait here for another process that begins the log of the new file.
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def _is_read_only(connection: sqlite3.Connection) -> bool:
