@@ -113,7 +113,7 @@ class Ledger:
             UsageError: There is no such job, or it has other messages.
             LedgerError: The database cannot be used.
         """
-        _check_name(name)
+        check_job_name(name)
         if messages is None:
             return self._existing(name)
         from ecall_facade.bulk._load import insert_job, load  # loads phonenumbers (30 ms)
@@ -350,7 +350,12 @@ def _facts(connection: Connection, condition: ColumnElement[bool]) -> JobFacts:
     return JobFacts(row.id, row.name, row.row_count, row.region, row.chunk_size)
 
 
-def _check_name(name: object) -> None:
+def check_job_name(name: object) -> None:
+    """Refuse what cannot be the name of a job.
+
+    Raises:
+        UsageError: It is no str, blank, too long, or has control characters.
+    """
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise UsageError("The job's name must be a str of printable characters")
     if len(name) > _LONGEST_NAME:

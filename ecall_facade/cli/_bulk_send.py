@@ -144,11 +144,11 @@ def send(
     """Send the messages of a file, each at most once."""
     check_extra()
     messages = open_file(file, file_options)
-    name = (job if job is not None else file.name) + (_SIMULATED if options.sandbox else "")
+    name = _name_job(job if job is not None else file.name, options)
     url = ledger if ledger is not None else str(file.with_name(f"{file.name}.ledger.db"))
     tell: Callable[[str], object] = write_note if options.json else write_line
     if not file.is_file():
-        raise usage_error(f"{file.name} is not there, or not a file")
+        raise usage_error(f"{file.name} does not exist, or is not a file")
     region = file_options.region
     with open_client(options, region) as ecall:
         digest = hash_file(file)
@@ -163,6 +163,13 @@ def send(
             if how.other_base_url:
                 stored.set_base_url(ecall.base_url)
             return _run(stored, ecall, plan, how, options)
+
+
+def _name_job(name: str, options: Options) -> str:
+    from ecall_facade.bulk._ledger import check_job_name
+
+    check_job_name(name)  # before anything is asked or stored
+    return f"{name}{_SIMULATED}" if options.sandbox else name
 
 
 class _StopSending(Exception):

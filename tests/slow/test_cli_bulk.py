@@ -627,7 +627,7 @@ class TestBeforeAnythingIsSent:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            (("missing.csv", "--text", "Hello"), "not there"),
+            (("missing.csv", "--text", "Hello"), "does not exist"),
             ((FILE,), "text"),
             ((FILE, "--text", "Hello {name}"), "has no column"),
             ((FILE, "--text", "Hello {"), "names no column"),
@@ -666,7 +666,7 @@ class TestBeforeAnythingIsSent:
         assert done.returncode == 2, done
         assert words in done.stderr
         assert "Traceback" not in done.stderr
-        assert not (tmp_path / LEDGER).exists() or show(tmp_path) == {"jobs": []}
+        assert not (tmp_path / LEDGER).exists()
 
     @pytest.mark.parametrize(
         ("package", "arguments"),
