@@ -288,11 +288,11 @@ def _tell(
     else:
         write_failure(failure, as_json=False)
     remarks: dict[State, str] = {
-        "unknown": "may have arrived, and are not sent again",
-        "rejected": "were refused by the service",
+        "unknown": "may have arrived, not sent again",
+        "rejected": "rejected by the service",
     }
     for state, words in remarks.items():
         if counts[state]:
             look = command_line("show", plan.ledger, job.name, "--state", state)
-            write_note(f"{counts[state]:,} {words}; look at them with: {look}")
+            write_note(f"{count(counts[state], 'message')} {words}; to see which: {look}")
     return code

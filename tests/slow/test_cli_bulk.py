@@ -163,7 +163,7 @@ def test_what_a_killed_command_had_under_way_is_unknown_until_a_person_decides(
         assert counts["accepted"] + counts["unknown"] == 100
         assert done.returncode == 5
         assert not service.twice
-        hint = re.search(r"look at them with: ecall (.*)", done.stderr)
+        hint = re.search(r"to see which: ecall (.*)", done.stderr)
         assert hint
         listed = run(tmp_path, *hint[1].split())
         assert listed.stdout.count("sender gone") == counts["unknown"]
@@ -284,7 +284,7 @@ class TestTheResult:
             done = run(tmp_path, *SEND, "--yes", **variables(server.url))
         assert done.returncode == 6
         assert "people.csv: 3 accepted, 1 rejected" in done.stdout
-        assert "1 were refused by the service; look at them with: ecall bulk show" in done.stderr
+        assert "1 message rejected by the service; to see which: ecall bulk show" in done.stderr
         (row,) = show(tmp_path, "--state", "rejected")["jobs"][0]["rows"]
         assert (row["row"], row["to"]) == (4, "+41…02")
         assert "answered 400" in row["reason"]
@@ -297,7 +297,7 @@ class TestTheResult:
         with Server(drop, reply(400, {"code": "Invalid"})) as server:
             done = run(tmp_path, *line, **variables(server.url))
         assert done.returncode == 5
-        hints = re.findall(r"look at them with: ecall (.*)", done.stderr)
+        hints = re.findall(r"to see which: ecall (.*)", done.stderr)
         shown = [run(tmp_path, *shlex.split(hint)).stdout for hint in hints]
         assert ["sms  unknown" in shown[0], "sms  rejected" in shown[1]] == [True, True]
 
@@ -495,7 +495,7 @@ def test_a_job_in_postgresql_that_was_killed_is_continued_by_the_same_line(
         assert done.returncode == 5
         assert not service.twice
     # What it tells to do next works as it stands, but for the password, which is the person's.
-    hint = re.search(r"look at them with: ecall (.*)", done.stderr)
+    hint = re.search(r"to see which: ecall (.*)", done.stderr)
     assert hint
     assert PASSWORD not in done.stdout + done.stderr
     listed = run(tmp_path, *shlex.split(hint[1].replace("***", PASSWORD)))
