@@ -7,6 +7,7 @@ import contextlib
 import gc
 import gzip
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -14,11 +15,13 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import freezegun
 import httpx
 import pytest
+import trustme
 from _clients import NUMBER, PASSWORD, SENDERS, TEXT, USERNAME
 from _servers import Exchange, Hangup, Server, full_backlog, reply
 
@@ -125,6 +128,29 @@ def test_wait_ends_while_a_tls_handshake_drips(open_client: OpenClient) -> None:
         thread.join(10)
 
 
+def give_addresses(
+    monkeypatch: pytest.MonkeyPatch, name: str, addresses: list[tuple[str, int]]
+) -> None:
+    """Let a name have these addresses, in this order."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *arguments: Any, **options: Any) -> Any:
+        asked = host.decode() if isinstance(host, bytes) else host
+        return found if asked == name else real(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+def fill(stack: contextlib.ExitStack, listener: socket.socket) -> None:
+    """Fill the backlog of a listener, so that further connection attempts hang."""
+    listener.listen(0)
+    for _ in range(4):
+        guest = stack.enter_context(socket.socket())
+        guest.setblocking(False)
+        guest.connect_ex(listener.getsockname())
+
+
 @pytest.fixture
 def hanging_addresses(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A host with eight addresses that take no connection."""
@@ -132,29 +158,15 @@ def hanging_addresses(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         first = stack.enter_context(socket.socket())
         first.bind(("127.0.0.1", 0))
         port = first.getsockname()[1]
-        first.listen(0)
         listeners = [first]
         for number in range(2, 9):
             listener = stack.enter_context(socket.socket())
             listener.bind((f"127.0.0.{number}", port))
-            listener.listen(0)
             listeners.append(listener)
         for listener in listeners:
-            for _ in range(4):
-                guest = stack.enter_context(socket.socket())
-                guest.setblocking(False)
-                guest.connect_ex(listener.getsockname())
-        found = [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname())
-            for listener in listeners
-        ]
-        real = socket.getaddrinfo
-
-        def look_up(host: Any, *arguments: Any, **options: Any) -> Any:
-            name = host.decode() if isinstance(host, bytes) else host
-            return found if name == "rest.ecall.example" else real(host, *arguments, **options)
-
-        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+            fill(stack, listener)
+        addresses = [listener.getsockname() for listener in listeners]
+        give_addresses(monkeypatch, "rest.ecall.example", addresses)
         yield f"https://rest.ecall.example:{port}"
 
 
@@ -280,6 +292,40 @@ def test_an_async_client_closed_before_a_retry_does_not_retry() -> None:
     with Server(reply(429, retry_after="0.6")) as server:
         asyncio.run(main(server.url))
         assert len(server.requests) == 1
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no address 127.0.0.2")
+@pytest.mark.parametrize("fault", ["refuses", "hangs"])
+def test_a_dead_address_of_a_host_leaves_time_for_the_next_one(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(Server())
+        dead = stack.enter_context(socket.socket())
+        dead.bind(("127.0.0.2", server.port))
+        if fault == "hangs":
+            fill(stack, dead)
+        give_addresses(monkeypatch, "localhost", [dead.getsockname(), (server.host, server.port)])
+        ecall = open_client(f"http://localhost:{server.port}", timeout=(3, 30), retry=False)
+        begun = time.monotonic()
+        assert ecall.sms.send(NUMBER, TEXT).message_id
+        assert time.monotonic() - begun < 2.8  # the dead one has half of the time at most
+        assert len(server.requests) == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("drip", ["in the head", "in the body"])
+def test_wait_ends_while_a_response_drips_over_tls(
+    open_client: OpenClient, drip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    with Server(DRIPS[drip], tls=tls) as server, ends_in_time():
+        open_client(server, timeout=READ_TIMEOUT).messages.wait("m-1", timeout=TIMEOUT)
 
 
 # A compressed body that is far larger than it seems
