@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,14 +97,14 @@ def point_to(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
         monkeypatch.setenv(variable, credentials["sender"][channel])
 
 
-class StopAfter(threading.Event):
-    """An event that is set after `action` was called, which happens when somebody waits for it."""
+class StopAfter(_signals.Stop):
+    """A stop that is set after `action` was called, which happens when somebody waits for it."""
 
     def __init__(self, action: Callable[[], object]) -> None:
         super().__init__()
         self._action = action
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: float) -> bool:
         self._action()
         self.set()
         return True
@@ -117,7 +116,7 @@ def stop_after(
     """Make `ecall sandbox` and `ecall listen` call `action` once they run, and then stop."""
 
     @contextmanager
-    def stop_signals() -> Iterator[threading.Event]:
+    def stop_signals() -> Iterator[_signals.Stop]:
         yield StopAfter(action)
 
     monkeypatch.setattr(_signals, "stop_signals", stop_signals)

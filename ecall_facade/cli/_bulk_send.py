@@ -38,7 +38,6 @@ from ecall_facade.cli._session import DEFAULTS, Options, open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from threading import Event
 
     from ecall_facade import ECall
     from ecall_facade._json import JSON
@@ -225,7 +224,7 @@ def _send(job: Job, ecall: ECall, how: SendOptions) -> tuple[JobStop | None, boo
             _wait(stopping)
 
 
-def _wait(stopping: Event) -> None:
+def _wait(stopping: _signals.Stop) -> None:
     if stopping.wait(_LOOK_AGAIN):
         raise _StopSending
 

@@ -177,7 +177,7 @@ class _Handler:
         as_json: bool,
         command: list[str] | None,
         timeout: float,
-        stopping: threading.Event,
+        stopping: _signals.Stop,
         ledger: Ledger | None,
     ) -> None:
         self.failure: OSError | None = None

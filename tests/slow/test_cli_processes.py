@@ -136,6 +136,45 @@ def test_a_sandbox_started_with_nohup_ignores_sighup(clean: dict[str, str]) -> N
         assert process.wait(30) == 0
 
 
+def test_a_signal_ends_the_wait_of_a_command_whenever_it_comes(clean: dict[str, str]) -> None:
+    """Also while the wait itself holds a lock, which a signal handler must not wait for."""
+    code = """if True:
+        import signal, sys
+        from ecall_facade.cli._signals import stop_signals
+
+        def is_reached(step):
+            steps = 0
+
+            def interrupt(*_):
+                nonlocal steps
+                steps += 1
+                if steps == step:
+                    sys.setprofile(None)
+                    signal.raise_signal(signal.SIGTERM)
+
+            with stop_signals() as stopping:
+                sys.setprofile(interrupt)
+                stopping.wait(0.01)
+                sys.setprofile(None)
+                assert stopping.is_set() == stopping.wait(0) == (steps == step)
+            return steps == step
+
+        step = 1
+        while is_reached(step):
+            step += 1
+        print("interrupted at", step - 1, "steps")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert re.fullmatch(r"interrupted at [1-9]\d* steps\n", done.stdout)
+
+
 def test_a_send_interrupted_by_ctrl_c_has_an_unknown_outcome(start: Any) -> None:
     with Server(hang) as server:
         variables = {

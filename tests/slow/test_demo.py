@@ -133,7 +133,7 @@ class TestScript:
     def test_it_runs_the_demo(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.syspath_prepend(str(ROOT / "scripts"))
         _setup: Any = importlib.import_module("_setup")
-        if _setup._stamp(Path(sys.prefix)) != _setup._fingerprint(sys.version, "dev"):
+        if _setup._stamp(Path(sys.prefix)) != f"dev {_setup._fingerprint(sys.version)}":
             pytest.skip(
                 "this is not the environment that scripts/demo would run in; it would make that one anew"
             )
