@@ -520,10 +520,11 @@ def test_a_download_that_breaks_off_leaves_no_file(
 
 
 def test_a_download_that_is_refused_leaves_no_file(open_client: OpenClient, tmp_path: Path) -> None:
-    with Server(reply(404)) as server:
+    with Server(reply(404, {"errorCode": "Expired", "errorMessage": "Deleted"})) as server:
         ecall = open_client(server)
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound) as caught:
             ecall.media.download("f-1", to=tmp_path / "new.png")
+        assert (caught.value.code, caught.value.message) == ("Expired", "Deleted")
         assert names_in(tmp_path) == []
         with pytest.raises(InvalidMedia):
             ecall.media.download("f-1", to=tmp_path / "no such folder" / "new.png")
@@ -590,6 +591,21 @@ def test_a_stream_that_is_left_early_closes_its_connection(open_client: OpenClie
         for _ in range(2):
             assert ecall.sms.send(NUMBER, TEXT).message_id == "m-1"
         assert [request.connection for request in server.requests] == [1, 2, 2]
+
+
+def test_a_stream_that_is_left_by_an_exception_closes_its_connection(
+    open_client: OpenClient,
+) -> None:
+    """Also while somebody keeps the exception, and with it all that the stream is made of."""
+    with Server(reply(200, DATA * 8)) as server:
+        ecall = open_client(server)
+        with pytest.raises(Mine) as caught, ecall.media.stream("f-1"):
+            raise Mine
+        until = time.monotonic() + 10
+        while server.open and time.monotonic() < until:
+            time.sleep(0.01)
+        assert server.open == 0
+        assert caught.value.__traceback__ is not None
 
 
 def test_a_stream_that_is_read_to_its_end_releases_its_connection(
