@@ -192,6 +192,13 @@ class Server:
         """How many connections are open."""
         return len(self._open)
 
+    def has_closed(self) -> bool:
+        """Return whether no connection is open, after waiting for those that are being closed."""
+        until = time.monotonic() + 10
+        while self._open and time.monotonic() < until:
+            time.sleep(0.01)
+        return not self._open
+
     def has_seen(self, count: int) -> bool:
         """Return whether exactly so many requests have come, after waiting for those that are on their way."""
         for _ in range(1000):

@@ -347,6 +347,7 @@ def test_a_gzip_bomb_is_unreadable(open_client: OpenClient) -> None:
         assert caught.value.may_have_been_sent
         assert caught.value.request_id
         assert len(server.requests) == 1
+        assert server.has_closed()
 
 
 @pytest.mark.slow
