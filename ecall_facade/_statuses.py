@@ -32,7 +32,7 @@ def list_status(list_id: str) -> Call[ListStatus]:
     check_id(list_id, "list_id")
 
     def read(response: OperationResponse) -> ListStatus:
-        # It refuses what is no list at all. Its entries are read one by one, from what it was made of.
+        # With today's spec it accepts every JSON object; a corrected one may require something.
         get_message_list_status.parse_success(response)
         request_id = request_id_of(response)
         statuses = [
