@@ -1,7 +1,6 @@
 """Prism, a server that is made of a spec (npm, spec/contract): as mock, and as proxy that looks at what passes through.
 
-`pytest_plugins = ["_prism"]` gives a test module the fixtures. Each is started once for all of them, so their tests are
-in `xdist_group("prism")`, on one worker.
+`pytest_plugins = ["_prism"]` gives a test module the fixtures. Each is started once in each process.
 """
 
 from __future__ import annotations

@@ -41,7 +41,6 @@ from ecall_facade._transports.client_parts import FixedAuth
 from ecall_facade.sandbox import Sandbox, _app, _callbacks
 
 pytest_plugins = ["_prism"]
-pytestmark = pytest.mark.xdist_group("prism")
 
 PROXY = "Prism as proxy"
 

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from ecall_facade.sandbox import Sandbox
 
 pytest_plugins = ["_prism"]
-pytestmark = pytest.mark.xdist_group("prism")
 
 every_way = pytest.mark.parametrize("way", WAYS)
 

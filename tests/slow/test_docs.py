@@ -266,7 +266,6 @@ def test_the_readme_shows_every_way_to_install() -> None:
     assert {line for _, line in lines} == {line for page, line in lines if page == README}
 
 
-@pytest.mark.xdist_group("packaging")
 @each_block(
     [block for block in blocks_of("sh") if "pip install" in block.text and block.page == README]
 )

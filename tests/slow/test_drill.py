@@ -7,8 +7,6 @@ import re
 import pytest
 from _drill import ROOT, Project
 
-pytestmark = pytest.mark.xdist_group("drill")
-
 SPEC = (ROOT / "spec" / "ecall.yaml").read_text(encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ from _programs import serve
 from ecall_facade.sandbox import Sandbox
 from ecall_facade.text import measure
 
-pytestmark = [pytest.mark.once, pytest.mark.xdist_group("alerts")]
+pytestmark = pytest.mark.once
 
 PASSWORD = "long and random"
 ACCEPTED_AND_CUT, SLOW = "+41790000902", "+41790000903"

@@ -20,10 +20,7 @@ from _programs import EXAMPLES, run_python, serve
 
 from ecall_facade.sandbox import Sandbox
 
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.xdist_group("django_project"),
-]
+pytestmark = pytest.mark.once
 
 PROJECT = EXAMPLES / "django_project"
 INBOUND = "/ecall/api/webhooks/receivedmessage"

@@ -15,7 +15,7 @@ from _programs import EXAMPLES, run_python, serve
 
 from ecall_facade.sandbox import Sandbox
 
-pytestmark = [pytest.mark.once, pytest.mark.xdist_group("two_factor")]
+pytestmark = pytest.mark.once
 
 PASSWORD = "correct horse battery staple"
 SETTINGS = """

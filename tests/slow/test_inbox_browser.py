@@ -42,10 +42,7 @@ from ecall_facade import (
 from ecall_facade.sandbox import Sandbox
 
 NONE = why_none()
-pytestmark = [
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(NONE is not None, reason=f"no browser: {NONE}"),
-]
+pytestmark = pytest.mark.skipif(NONE is not None, reason=f"no browser: {NONE}")
 
 ANNA, BEAT, CARLA = "+41791234567", "+41787654321", "+41765432109"
 FAILS = "+41790001001"  # a magic recipient

@@ -12,7 +12,7 @@ from _language_server import CURSOR, LanguageServer
 
 from ecall_facade import DeliveryState
 
-pytestmark = [pytest.mark.once, pytest.mark.xdist_group("language_server")]
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = """

@@ -19,8 +19,6 @@ from ecall_facade import AsyncECall, ECall
 ROOT = Path(__file__).parents[2]
 PROGRAMS = {"ecall_facade.cli", "ecall_facade.sandbox.demo"}  # run, not imported
 
-pytestmark = pytest.mark.xdist_group("site")
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -9,12 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from _methods import public_methods
 
 from ecall_facade import AsyncECall, ECall
-
-pytestmark = pytest.mark.xdist_group("types")
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPING = ROOT / "tests" / "typing"
